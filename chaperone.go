@@ -97,6 +97,18 @@ const (
 	Partial   Outcome = "partial"   // only a part passed, or was seen, before an abort, the end or a gap
 )
 
+// Dir is a direction of a connection.
+type Dir uint8
+
+// The two directions.
+const (
+	FromClient Dir = iota // from the side that opened the connection
+	FromServer
+)
+
+// Other gives the opposite direction.
+func (d Dir) Other() Dir { return d ^ 1 }
+
 // Mark says when and where in the evidence some bytes were seen.
 type Mark struct {
 	Time   time.Time

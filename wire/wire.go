@@ -6,29 +6,16 @@
 // a proxy, which holds bytes back until it has decided: every event says which bytes of which direction it covers.
 package wire
 
-import (
-	"errors"
-
-	"chaperone"
-)
-
-// ErrLimit marks input that asked for more than Limits allows.
-var ErrLimit = errors.New("over the limit")
-
-// ErrMalformed marks input that breaks the rules of its protocol.
-var ErrMalformed = errors.New("malformed")
+import "chaperone"
 
 // Dir is a direction of a connection.
-type Dir uint8
+type Dir = chaperone.Dir
 
 // The two directions.
 const (
-	FromClient Dir = iota // from the side that opened the connection
-	FromServer
+	FromClient = chaperone.FromClient
+	FromServer = chaperone.FromServer
 )
-
-// Other gives the opposite direction.
-func (d Dir) Other() Dir { return d ^ 1 }
 
 // Limits bound what one session keeps.
 type Limits struct {
@@ -61,7 +48,7 @@ type Stage uint8
 const (
 	Head      Stage = iota // enough is known to decide: action, parties, first records
 	Body                   // more of it passed; Records holds what is new
-	Tail                   // it is over: Bytes and Complete are final
+	Tail                   // it is over: Bytes, Ended and Study are final
 	Answer                 // the other side's answer was seen, or will not come: Outcome is final
 	Malformed              // these bytes break the rules; Err says how, without their content
 )
@@ -92,6 +79,7 @@ const (
 
 // Message is one message of a protocol, from its first byte to its answer.
 type Message struct {
+	Seq       uint64 // number within its session, from 1
 	Action    string // the protocol's own word: ORU^R01, C-STORE, A-ASSOCIATE
 	Role      Role
 	Data      Dir    // the direction its records travel in
@@ -101,20 +89,22 @@ type Message struct {
 	At        chaperone.Mark
 	Bytes     int64    // all its bytes so far, answers with records included
 	Digest    [32]byte // SHA-256 of the part that was kept to decide, from Head on
-	Complete  bool     // its last byte was seen and none is missing
+	Ended     bool     // its last byte passed
 	Outcome   chaperone.Outcome
-	Status    string // the answer's own code: AA, 0x0000, "calling AE title not recognised"
-	Requester string // who asked, as far as the message itself says so (C-STORE with a move originator)
-	MoveID    uint16 // message ID of the C-MOVE this one is or serves, with HasMoveID
-	HasMoveID bool
-	Move      *MoveDetail
+	Status    string        // the answer's own code: AA, 0x0000, "calling AE title not recognised"
+	Requester string        // who asked, as far as this connection says so
+	Study     chaperone.PHI // study instance UID of a data set
+	Retrieve  *Retrieve     // of a C-MOVE, and of a C-STORE that serves one
 }
 
-// MoveDetail is what a C-MOVE says about the third party.
-type MoveDetail struct {
-	Destination       string             // AE title of the receiver
-	Keys              []chaperone.Record // who and what was asked for: patient ID and study UIDs of the identifier
-	Completed, Failed int                // sub-operations, from the last answer that had them
+// Retrieve is what a C-MOVE, or a C-STORE that serves one, says about the third party (PS3.7 section 9.1.4).
+type Retrieve struct {
+	ID          uint16             // message ID of the C-MOVE
+	Originator  string             // AE title that asked; "" where the sender does not say
+	Destination string             // AE title of the receiver, of a C-MOVE
+	Keys        []chaperone.Record // whose and which studies were asked for, of a C-MOVE
+	Completed   int                // sub-operations that succeeded, with or without warning
+	Failed      int
 }
 
 // Verdict is what a sniffer thinks of a connection.

@@ -1,0 +1,79 @@
+// Command chaperone watches and guards exchanges of patient data. See README.md.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"chaperone"
+)
+
+// Exit statuses. 2 beats 1.
+const (
+	statusDone   = 0
+	statusFailed = 1 // done, but what was asked to hold does not
+	statusNot    = 2 // could not do it, or not all of it
+)
+
+// notHeld is the error of a run that was done but whose condition does not hold.
+type notHeld struct{ text string }
+
+func (e notHeld) Error() string { return e.text }
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	status := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	stop()
+	os.Exit(status)
+}
+
+// run is the whole program: results on stdout, everything else on stderr.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return statusDone
+	}
+	fmt.Fprintln(stderr, "chaperone:", err)
+	var failed notHeld
+	if errors.As(err, &failed) {
+		return statusFailed
+	}
+	return statusNot
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "chaperone",
+		Short: "Every exchange of patient data has a chaperone",
+		Long: "chaperone says whose patient records went where, through which hole, and exactly how many there are.\n" +
+			"It only listens: it never tries a password and never talks to an address that is not its operator's own.",
+		Example:       "  chaperone watch capture.pcapng",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	root.AddCommand(newWatch(), newVersion())
+	return root
+}
+
+func newVersion() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version",
+		Args:  cobra.NoArgs,
+		Run:   func(c *cobra.Command, _ []string) { fmt.Fprintln(c.OutOrStdout(), "chaperone", chaperone.Version) },
+	}
+}

@@ -1,0 +1,204 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/cheggaaa/pb/v3"
+	"github.com/spf13/cobra"
+
+	"chaperone"
+	"chaperone/exchange"
+	"chaperone/patient"
+	"chaperone/watch"
+)
+
+// watchFlags are the options of chaperone watch as they are typed.
+type watchFlags struct {
+	json, reveal, follow         bool
+	names, keys                  string
+	since, until, host, protocol string
+	failOn                       string
+}
+
+func newWatch() *cobra.Command {
+	var f watchFlags
+	c := &cobra.Command{
+		Use:   "watch FILE...",
+		Short: "Say whose patient records went where in a network capture",
+		Long: `Read network captures (pcap, pcapng, also gzip) and say which systems gave which patients' records to whom,
+how many distinct patients that is, and whether anyone on the wire could read along.
+
+FILE is a capture, a folder of rotated captures, or - for standard input. Several are read in time order.
+HL7 v2 (MLLP) and DICOM are found by what connections carry, on any port. Nothing is sent to anybody.
+
+Patients appear as tokens: keyed stand-ins that say nothing without the key. With a key (--keys) the same patient
+has the same token in every run; without one a new key is used for this run only.
+
+Exit status: 0 done; 1 done, and --fail-on found something; 2 not everything could be read.`,
+		Example: `  chaperone watch clinic.pcapng
+  chaperone watch --names hosts.csv --since 2026-11-08T08:00 /var/captures
+  chaperone watch --json clinic.pcapng | jq 'select(.kind=="disclosure")'
+  tcpdump -i eth0 -U -w - | chaperone watch --follow --json -`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return errors.New("watch: which capture? For example: chaperone watch clinic.pcapng (--help says more)")
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, args []string) error { return runWatch(c, f, args) },
+	}
+	flags := c.Flags()
+	flags.BoolVar(&f.json, "json", false, "write JSON Lines: disclosure, system, finding, and summary last")
+	flags.BoolVar(&f.reveal, "reveal", false, "show names and numbers of patients (patient data!)")
+	flags.BoolVar(&f.follow, "follow", false, "go on reading while the capture grows; Ctrl-C ends it with the report")
+	flags.StringVar(&f.names, "names", "", "CSV `file` of address,name: shows names instead of addresses")
+	flags.StringVar(&f.keys, "keys", "", "`folder` with token.key (default: /etc/chaperone/keys for root, else chaperone/keys in the user's configuration folder)")
+	flags.StringVar(&f.since, "since", "", "count messages from this `time` on: 2026-11-08, 2026-11-08T08:00, or with seconds and zone")
+	flags.StringVar(&f.until, "until", "", "count messages before this `time`")
+	flags.StringVar(&f.host, "host", "", "count messages from or to this `address`")
+	flags.StringVar(&f.protocol, "protocol", "", "count messages of this `protocol`: hl7 or dicom")
+	flags.StringVar(&f.failOn, "fail-on", "", "exit with 1 when there is a finding of this `severity` or above: low, medium, high, critical")
+	_ = c.RegisterFlagCompletionFunc("protocol", cobra.FixedCompletions([]string{"hl7", "dicom"}, cobra.ShellCompDirectiveNoFileComp))
+	_ = c.RegisterFlagCompletionFunc("fail-on", cobra.FixedCompletions([]string{"low", "medium", "high", "critical"}, cobra.ShellCompDirectiveNoFileComp))
+	_ = c.MarkFlagFilename("names", "csv")
+	_ = c.MarkFlagDirname("keys")
+	return c
+}
+
+func runWatch(c *cobra.Command, f watchFlags, args []string) error {
+	o := watch.Options{Paths: args, Stdin: c.InOrStdin(), Follow: f.follow, Reveal: f.reveal}
+	failOn, err := f.read(&o)
+	if err != nil {
+		return err
+	}
+	names := watch.Names{}
+	if f.names != "" {
+		if names, err = watch.LoadNames(f.names); err != nil {
+			return err
+		}
+	}
+	stderr := c.ErrOrStderr()
+	if o.Tokens, err = tokenizer(f.keys, stderr); err != nil {
+		return err
+	}
+	if f.reveal {
+		fmt.Fprintln(stderr, "chaperone: --reveal: the output contains patient data in the clear")
+	}
+	bar := progress(stderr, &o)
+	var result *watch.Result
+	if f.json {
+		j := watch.NewJSON(c.OutOrStdout(), names, f.follow)
+		o.Begin, o.Each = j.Begin, j.Each
+		result, err = watch.Run(c.Context(), o)
+		bar()
+		err = errors.Join(j.Close(result), err)
+	} else {
+		report := watch.Report{Names: names, Zone: time.Local}
+		if f.reveal {
+			o.Each = func(d exchange.Disclosed) { report.People = append(report.People, d) }
+		}
+		result, err = watch.Run(c.Context(), o)
+		bar()
+		if result != nil && result.Packets > 0 {
+			err = errors.Join(report.Write(c.OutOrStdout(), result), err)
+		}
+	}
+	if err == nil && failOn != nil && len(result.Findings) > 0 && result.Findings[0].Severity >= *failOn {
+		return notHeld{fmt.Sprintf("--fail-on %s: the most severe finding is %s", *failOn, result.Findings[0].Severity)}
+	}
+	return err
+}
+
+// read turns what was typed into options, and refuses what it does not understand.
+func (f watchFlags) read(o *watch.Options) (failOn *chaperone.Severity, err error) {
+	if o.Filter.Since, err = moment("--since", f.since); err != nil {
+		return nil, err
+	}
+	if o.Filter.Until, err = moment("--until", f.until); err != nil {
+		return nil, err
+	}
+	if f.host != "" {
+		if o.Filter.Host, err = netip.ParseAddr(f.host); err != nil {
+			return nil, fmt.Errorf("--host: not an IP address; for example --host 192.0.2.10")
+		}
+		o.Filter.Host = o.Filter.Host.Unmap()
+	}
+	switch p := chaperone.Protocol(strings.ToLower(f.protocol)); p {
+	case "", chaperone.HL7, chaperone.DICOM:
+		o.Filter.Protocol = p
+	default:
+		return nil, fmt.Errorf("--protocol: hl7 or dicom")
+	}
+	if f.failOn != "" {
+		for s := chaperone.Low; s <= chaperone.Critical; s++ {
+			if s.String() == strings.ToLower(f.failOn) {
+				return &s, nil
+			}
+		}
+		return nil, fmt.Errorf("--fail-on: low, medium, high or critical")
+	}
+	return nil, nil
+}
+
+// moment reads a time; without a zone it is the user's.
+func moment(flag, text string) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02T15:04", "2006-01-02 15:04", "2006-01-02"} {
+		if t, err := time.ParseInLocation(layout, text, time.Local); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("%s: not a time; for example 2026-11-08T08:00", flag)
+}
+
+// tokenizer finds the token key, or makes one for this run and says so.
+func tokenizer(dir string, stderr io.Writer) (*patient.Tokenizer, error) {
+	asked := dir != ""
+	if !asked {
+		if os.Geteuid() == 0 {
+			dir = "/etc/chaperone/keys"
+		} else if config, err := os.UserConfigDir(); err == nil {
+			dir = filepath.Join(config, "chaperone", "keys")
+		}
+	}
+	t, err := patient.LoadKey(dir)
+	if errors.Is(err, patient.ErrNoKey) && !asked {
+		fmt.Fprintln(stderr, "chaperone: no token key: patients get tokens that are good for this run only (--keys gives a key)")
+		return patient.NewEphemeral(), nil
+	}
+	return t, err
+}
+
+// progress shows a bar while captures are read, if somebody is there to see it. The returned function ends it.
+func progress(stderr io.Writer, o *watch.Options) (done func()) {
+	file, ok := stderr.(*os.File)
+	if !ok || o.Follow {
+		return func() {}
+	}
+	if info, err := file.Stat(); err != nil || info.Mode()&os.ModeCharDevice == 0 {
+		return func() {}
+	}
+	bar := pb.New64(0).Set(pb.Bytes, true).SetWriter(file).Set(pb.CleanOnFinish, true)
+	started := false
+	o.Progress = func(read, total int64) {
+		if !started {
+			bar.Start()
+			started = true
+		}
+		bar.SetTotal(total).SetCurrent(read)
+	}
+	return func() {
+		if started {
+			bar.Finish()
+		}
+	}
+}

@@ -1,0 +1,80 @@
+// Package detect judges what passes: one file a detector. A detector sees messages and disclosures as they come and
+// gives findings; equal ones are counted together.
+package detect
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"chaperone"
+	"chaperone/exchange"
+	"chaperone/wire"
+)
+
+// Set runs every detector over one run. It is not safe for concurrent use.
+type Set struct {
+	found map[subject]*chaperone.Finding
+}
+
+// subject is what makes two findings one.
+type subject struct {
+	rule, from, to string
+	detail         string
+}
+
+// NewSet makes one.
+func NewSet() *Set { return &Set{found: map[subject]*chaperone.Finding{}} }
+
+// Event looks at one step of a message. evidence says where it is.
+func (s *Set) Event(c *exchange.Connection, e wire.Event, evidence chaperone.Evidence) {
+	s.rejected(c, e, evidence)
+	s.thirdParty(c, e, evidence)
+}
+
+// Disclosure looks at a whole disclosure.
+func (s *Set) Disclosure(d *chaperone.Disclosure) {
+	s.inClear(d)
+}
+
+// Findings gives what was found, the most severe first.
+func (s *Set) Findings() []chaperone.Finding {
+	all := make([]chaperone.Finding, 0, len(s.found))
+	for _, f := range s.found {
+		all = append(all, *f)
+	}
+	slices.SortFunc(all, func(a, b chaperone.Finding) int {
+		return cmp.Or(cmp.Compare(b.Severity, a.Severity), a.First.Compare(b.First), cmp.Compare(a.Rule, b.Rule),
+			a.From.Addr.Compare(b.From.Addr), a.To.Addr.Compare(b.To.Addr), cmp.Compare(a.Title, b.Title))
+	})
+	return all
+}
+
+// add counts a finding with its equals. The earliest one keeps its evidence.
+func (s *Set) add(f chaperone.Finding, at time.Time, detail string) {
+	k := subject{f.Rule, f.From.Addr.String(), f.To.Addr.String(), detail}
+	have := s.found[k]
+	if have == nil {
+		f.First, f.Last, f.Count = at, at, 1
+		s.found[k] = &f
+		return
+	}
+	have.Count++
+	if at.After(have.Last) {
+		have.Last = at
+	}
+	if at.Before(have.First) {
+		have.First, have.Evidence = at, f.Evidence
+	}
+}
+
+// ends gives the two sides of a message's data.
+func ends(c *exchange.Connection, m *wire.Message) (from, to chaperone.Party) {
+	client := chaperone.Party{Addr: c.Client.Addr()}
+	server := chaperone.Party{Addr: c.Server.Addr()}
+	if m.Data == wire.FromServer {
+		client, server = server, client
+	}
+	client.Claimed, server.Claimed = m.From, m.To
+	return client, server
+}

@@ -1,0 +1,209 @@
+package exchange
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"chaperone"
+	"chaperone/wire"
+)
+
+// Bounds of the correlation of C-MOVE with what it delivers.
+const (
+	maxMoves     = 4096
+	movePatience = 10 * time.Second // capture time in which deliveries may still show after the final answer
+)
+
+// moves remembers the C-MOVEs that deliver now, or did a moment ago, and deliveries whose C-MOVE has not shown yet:
+// two connections of a capture are not in step. Oldest first.
+type moves struct {
+	list    []*move
+	waiting []delivery
+	unnamed []delivery // deliveries that name no C-MOVE; already recorded
+}
+
+// move is a C-MOVE: its answers come on the asking association, its objects go to a third party on another.
+type move struct {
+	caller  chaperone.Party
+	archive netip.Addr
+	draft   *draft
+	message wire.Message
+	conn    *Connection
+	studies []chaperone.PatientToken
+	seen    int // objects that were seen to be delivered
+	over    time.Time
+}
+
+// delivery is a C-STORE that serves a C-MOVE, or may.
+type delivery struct {
+	out        Disclosed
+	originator string
+	id         uint16
+	study      chaperone.PatientToken
+	at         time.Time
+}
+
+// open notes a C-MOVE and takes the deliveries that were waiting for it.
+func (ms *moves) open(c *Connection, d *draft, m *wire.Message) {
+	r := c.recorder
+	from, to := c.ends(m.Data)
+	v := &move{
+		caller:  chaperone.Party{Addr: to.Addr(), Port: to.Port(), Claimed: m.Requester},
+		archive: from.Addr(), draft: d, message: *m, conn: c,
+	}
+	for _, k := range m.Retrieve.Keys {
+		if i := r.tokens.Identify(k); i.Study != (chaperone.PatientToken{}) {
+			v.studies = append(v.studies, i.Study)
+		}
+	}
+	ms.list = append(ms.list, v)
+	ms.waiting = slices.DeleteFunc(ms.waiting, func(w delivery) bool {
+		if !v.named(w.originator, w.id) {
+			return false
+		}
+		r.deliver(v, w.out)
+		return true
+	})
+	for _, w := range ms.unnamed {
+		if v.archive == w.out.From.Addr && slices.Contains(v.studies, w.study) {
+			v.seen++
+		}
+	}
+	if len(ms.list) > maxMoves {
+		oldest := ms.list[0]
+		ms.list = slices.Delete(ms.list, 0, 1)
+		r.settle(oldest)
+	}
+}
+
+func (v *move) named(originator string, id uint16) bool {
+	return v.message.Retrieve.ID == id && v.message.Retrieve.Originator == originator
+}
+
+// deliver records a C-STORE that serves a C-MOVE.
+func (r *Recorder) deliver(v *move, out Disclosed) {
+	v.seen++
+	caller := v.caller
+	out.RequestedBy = &caller
+	r.disclose(out)
+}
+
+// store records a C-STORE: at once when its C-MOVE is known or it serves none.
+func (r *Recorder) store(m *wire.Message, out Disclosed) {
+	ms := &r.moves
+	study := r.tokens.Identify(chaperone.Record{Study: m.Study}).Study
+	if m.Retrieve != nil {
+		if v := ms.serves(m, out.From.Addr); v != nil {
+			r.deliver(v, out)
+			return
+		}
+		ms.waiting = append(ms.waiting, delivery{out: out, originator: m.Retrieve.Originator, id: m.Retrieve.ID, at: r.now})
+		if len(ms.waiting) > maxMoves {
+			r.orphan(ms.waiting[0])
+			ms.waiting = slices.Delete(ms.waiting, 0, 1)
+		}
+		return
+	}
+	if m.Role == wire.Push && study != (chaperone.PatientToken{}) {
+		for i := len(ms.list) - 1; i >= 0; i-- {
+			if v := ms.list[i]; v.archive == out.From.Addr && slices.Contains(v.studies, study) {
+				r.deliver(v, out)
+				return
+			}
+		}
+		ms.unnamed = append(ms.unnamed, delivery{out: out, study: study, at: r.now})
+		if len(ms.unnamed) > maxMoves {
+			ms.unnamed = slices.Delete(ms.unnamed, 0, maxMoves/2)
+		}
+	}
+	r.disclose(out)
+}
+
+// serves finds the C-MOVE that a C-STORE names by originator and message ID. Message IDs are used again, so the
+// latest one counts; one to the sending archive comes before any other.
+func (ms *moves) serves(m *wire.Message, sender netip.Addr) *move {
+	var other *move
+	for i := len(ms.list) - 1; i >= 0; i-- {
+		v := ms.list[i]
+		if !v.named(m.Retrieve.Originator, m.Retrieve.ID) {
+			continue
+		}
+		if v.archive == sender {
+			return v
+		}
+		if other == nil {
+			other = v
+		}
+	}
+	return other
+}
+
+// orphan records a delivery whose C-MOVE was not seen: the originator's title is all that is known of who asked.
+func (r *Recorder) orphan(w delivery) {
+	w.out.RequestedBy = &chaperone.Party{Claimed: w.originator}
+	r.disclose(w.out)
+}
+
+// finish notes the final answer of a C-MOVE.
+func (ms *moves) finish(d *draft, m *wire.Message, now time.Time) {
+	for _, v := range ms.list {
+		if v.draft == d {
+			v.message = *m
+			v.over = now
+		}
+	}
+}
+
+// settleMoves records what C-MOVEs that are over have delivered unseen. all: without waiting for more.
+func (r *Recorder) settleMoves(now time.Time, all bool) {
+	if now.After(r.now) {
+		r.now = now
+	}
+	due := func(t time.Time) bool { return all || !t.IsZero() && r.now.Sub(t) > movePatience }
+	ms := &r.moves
+	for len(ms.waiting) > 0 && due(ms.waiting[0].at) {
+		r.orphan(ms.waiting[0])
+		ms.waiting = ms.waiting[1:]
+	}
+	for len(ms.unnamed) > 0 && due(ms.unnamed[0].at) {
+		ms.unnamed = ms.unnamed[1:]
+	}
+	if len(ms.list) > 0 {
+		ms.list = slices.DeleteFunc(ms.list, func(v *move) bool {
+			if due(v.over) {
+				r.settle(v)
+				return true
+			}
+			return false
+		})
+	}
+}
+
+// settle makes one disclosure of the objects that the final answer counts but no captured association delivered. Whose
+// they are is known from the keys that were asked for.
+func (r *Recorder) settle(v *move) {
+	missing := v.message.Retrieve.Completed - v.seen
+	if missing <= 0 {
+		return
+	}
+	nodes, unknown := r.patients(v.message.Retrieve.Keys)
+	out := v.draft.disclosed
+	out.To = chaperone.Party{Claimed: v.message.Retrieve.Destination}
+	caller := v.caller
+	out.RequestedBy = &caller
+	out.Records = missing
+	out.Unseen = true
+	out.Outcome = v.message.Outcome
+	out.Protection = ""
+	for n := range nodes {
+		out.Nodes = append(out.Nodes, n)
+	}
+	slices.Sort(out.Nodes)
+	out.Unidentified = min(unknown, missing)
+	if len(nodes) == 0 {
+		out.Unidentified = missing
+	}
+	out.ID = v.conn.id(&v.message, out)
+	r.disclose(out)
+}

@@ -1,0 +1,250 @@
+// Package exchange turns the events of sessions into disclosures: one for each HL7 message, each C-STORE and each
+// C-FIND (all its matches together) that bears a patient. It joins what lies on different connections: a C-MOVE and
+// the association that delivers, a study and its patient.
+//
+// It holds the rules of counting (ARCHITECTURE.md, counters) and no protocol: those are in wire.
+package exchange
+
+import (
+	"net/netip"
+	"time"
+
+	"chaperone"
+	"chaperone/patient"
+	"chaperone/wire"
+)
+
+// Counters count messages, whoever they are about.
+type Counters struct {
+	HL7Messages       int64 // without acknowledgements
+	HL7Acks           int64
+	DICOMAssociations int64 // requests seen
+	DICOMObjects      int64 // C-STORE data sets whose last fragment passed
+	Malformed         int64 // messages, frames, PDUs and data sets outside their grammar
+	Disclosures       int64
+	Records           int64
+	Unidentified      int64
+}
+
+// Disclosed is a disclosure with what the census needs to name its people.
+type Disclosed struct {
+	chaperone.Disclosure                    // Patients is empty: Nodes hold them
+	Nodes                []patient.Node     // without duplicates
+	People               []chaperone.Record // only with Recorder.Reveal
+}
+
+// Recorder makes disclosures. It is not safe for concurrent use.
+type Recorder struct {
+	Counters Counters
+	Census   *patient.Census
+	Reveal   bool            // keep the records themselves, for a caller that was asked to show them
+	Keep     func(Seen) bool // which messages count; nil for all
+	tokens   *patient.Tokenizer
+	emit     func(Disclosed)
+	evidence func(chaperone.Mark, int64) chaperone.Evidence
+	studies  studies
+	moves    moves
+	now      time.Time // of the latest event
+}
+
+// Seen describes a message to Recorder.Keep.
+type Seen struct {
+	Protocol chaperone.Protocol
+	Time     time.Time
+	From, To netip.Addr
+}
+
+// NewRecorder makes one that gives each disclosure to emit. evidence says where a mark and an offset are.
+func NewRecorder(t *patient.Tokenizer, evidence func(chaperone.Mark, int64) chaperone.Evidence, emit func(Disclosed)) *Recorder {
+	return &Recorder{Census: patient.NewCensus(), tokens: t, emit: emit, evidence: evidence,
+		studies: newStudies(maxStudies)}
+}
+
+// Connection takes the events of one session.
+type Connection struct {
+	Protocol       chaperone.Protocol
+	Protection     chaperone.Protection
+	Client, Server netip.AddrPort
+	ISN            [2]uint32 // of the two directions: they make offsets absolute
+	recorder       *Recorder
+	second         bool              // the second view of a connection that has two: it counts no messages
+	drafts         map[uint64]*draft // by Message.Seq
+	forked         map[[16]byte]bool // disclosures of all views, once there are two
+}
+
+// draft is a disclosure that is not over.
+type draft struct {
+	disclosed Disclosed
+	nodes     map[patient.Node]struct{}
+	identity  patient.Identity // of the last record that had a number: a study learns from it
+}
+
+// Connect starts a connection. Its Protocol is set when it is known, before the first event.
+func (r *Recorder) Connect(protection chaperone.Protection, client, server netip.AddrPort, isn [2]uint32) *Connection {
+	return &Connection{Protection: protection, Client: client, Server: server, ISN: isn,
+		recorder: r, drafts: map[uint64]*draft{}}
+}
+
+// Fork gives a connection for the second view. What both views say alike is recorded once.
+func (c *Connection) Fork() *Connection {
+	c.forked = map[[16]byte]bool{}
+	second := *c
+	second.second = true
+	second.drafts = map[uint64]*draft{}
+	for seq, d := range c.drafts {
+		copied := *d
+		copied.nodes = map[patient.Node]struct{}{}
+		for n := range d.nodes {
+			copied.nodes[n] = struct{}{}
+		}
+		second.drafts[seq] = &copied
+	}
+	return &second
+}
+
+// Event takes the next event of the connection's session.
+func (c *Connection) Event(e wire.Event) {
+	r := c.recorder
+	r.settleMoves(e.At.Time, false)
+	if e.Stage == wire.Malformed {
+		if c.wanted(e.At, chaperone.FromClient) && !c.second {
+			r.Counters.Malformed++
+		}
+		return
+	}
+	m := e.Message
+	if !c.wanted(m.At, m.Data) {
+		return
+	}
+	if !c.second {
+		r.count(c.Protocol, e)
+	}
+	switch e.Stage {
+	case wire.Head:
+		c.open(m)
+	case wire.Tail:
+		c.learn(m)
+	}
+	if d := c.drafts[m.Seq]; d != nil {
+		c.add(d, m, e)
+		if e.Stage == wire.Answer {
+			delete(c.drafts, m.Seq)
+			c.finish(d, m)
+		}
+	}
+}
+
+// Wanted reports whether a message counts in this run.
+func (c *Connection) Wanted(m *wire.Message) bool { return c.wanted(m.At, m.Data) }
+
+func (c *Connection) wanted(at chaperone.Mark, data wire.Dir) bool {
+	keep := c.recorder.Keep
+	if keep == nil {
+		return true
+	}
+	from, to := c.ends(data)
+	return keep(Seen{c.Protocol, at.Time, from.Addr(), to.Addr()})
+}
+
+// count keeps the counters of messages.
+func (r *Recorder) count(p chaperone.Protocol, e wire.Event) {
+	switch {
+	case p == chaperone.HL7 && e.Stage == wire.Head:
+		if e.Message.Role == wire.Control {
+			r.Counters.HL7Acks++
+		} else {
+			r.Counters.HL7Messages++
+		}
+	case e.Stage == wire.Head && e.Message.Action == "A-ASSOCIATE":
+		r.Counters.DICOMAssociations++
+	case e.Stage == wire.Tail && e.Message.Action == "C-STORE" && e.Message.Ended:
+		r.Counters.DICOMObjects++
+	}
+}
+
+// ends gives the two sides of data that travels in direction d.
+func (c *Connection) ends(d wire.Dir) (from, to netip.AddrPort) {
+	if d == wire.FromClient {
+		return c.Client, c.Server
+	}
+	return c.Server, c.Client
+}
+
+// open starts the disclosure of a message. Whether it is one shows when it is over.
+func (c *Connection) open(m *wire.Message) {
+	from, to := c.ends(m.Data)
+	d := &draft{nodes: map[patient.Node]struct{}{}}
+	d.disclosed.Disclosure = chaperone.Disclosure{
+		Time: m.At.Time, Protocol: c.Protocol, Action: m.Action, Protection: c.Protection,
+		From:     chaperone.Party{Addr: from.Addr(), Port: from.Port(), Claimed: m.From},
+		To:       chaperone.Party{Addr: to.Addr(), Port: to.Port(), Claimed: m.To},
+		Evidence: c.recorder.evidence(m.At, m.Start),
+	}
+	if m.Role == wire.Query || m.Role == wire.Reply {
+		d.disclosed.RequestedBy = &chaperone.Party{Addr: to.Addr(), Port: to.Port(), Claimed: m.Requester}
+	}
+	if m.Role == wire.Move {
+		c.recorder.moves.open(c, d, m)
+	}
+	c.drafts[m.Seq] = d
+}
+
+// add takes the records of an event into a draft.
+func (c *Connection) add(d *draft, m *wire.Message, e wire.Event) {
+	r := c.recorder
+	for _, merge := range e.Merges {
+		for _, n := range r.Census.Merge(r.all(merge.Survivor), r.all(merge.Prior), merge.Undo, e.At.Time) {
+			d.nodes[n] = struct{}{}
+		}
+	}
+	for _, record := range e.Records {
+		if len(record.Identifiers) == 0 && !m.Study.Empty() {
+			record.Study = m.Study
+		}
+		c.record(d, record)
+	}
+}
+
+// record counts one record. A record without a number is resolved through its study before anything else.
+func (c *Connection) record(d *draft, record chaperone.Record) {
+	r := c.recorder
+	i := r.tokens.Identify(record)
+	if len(i.Numbers) > 0 {
+		d.identity = i
+		r.studies.learn(i.Study, i.Numbers[0])
+	} else if token, ok := r.studies.patient(i.Study); ok {
+		i.Numbers = append(i.Numbers, token)
+	} else if token, ok := r.tokens.Alternate(record); ok {
+		i.Numbers = append(i.Numbers, token)
+	}
+	d.disclosed.Records++
+	if n, ok := r.Census.Add(i); ok {
+		d.nodes[n] = struct{}{}
+	} else {
+		d.disclosed.Unidentified++
+	}
+	if r.Reveal {
+		d.disclosed.People = append(d.disclosed.People, record)
+	}
+}
+
+// learn remembers whose study a data set belongs to.
+func (c *Connection) learn(m *wire.Message) {
+	d := c.drafts[m.Seq]
+	if d == nil || m.Study.Empty() || len(d.identity.Numbers) == 0 {
+		return
+	}
+	study := c.recorder.tokens.Token(chaperone.Identifier{Kind: chaperone.StudyUID, Value: m.Study})
+	c.recorder.studies.learn(study, d.identity.Numbers[0])
+}
+
+func (r *Recorder) all(ids []chaperone.Identifier) []chaperone.PatientToken {
+	tokens := make([]chaperone.PatientToken, len(ids))
+	for i, id := range ids {
+		tokens[i] = r.tokens.Token(id)
+	}
+	return tokens
+}
+
+// Close ends the run: moves whose delivery never showed are recorded from their answers.
+func (r *Recorder) Close() { r.settleMoves(time.Time{}, true) }

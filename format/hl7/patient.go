@@ -1,0 +1,139 @@
+package hl7
+
+import (
+	"strings"
+
+	"chaperone"
+)
+
+// Content is what a message says about patients and about itself.
+type Content struct {
+	Type, Event string // MSH-9-1 and MSH-9-2
+	ControlID   string // MSH-10
+	From, To    string // MSH-3/MSH-4 and MSH-5/MSH-6
+	Ack         string // MSA-1, "" for a message that answers nothing
+	AckFor      string // MSA-2
+	Query       bool   // it has QRD or QPD and answers nothing
+	Records     []chaperone.Record
+	Merges      []chaperone.Merge
+}
+
+// mergeEvents are the triggers whose MRG names the same person as the PID before it (chapter 3: merge, and change of
+// identifier). Moves of an account or a visit from one patient to another (A43–A45) are not among them.
+var mergeEvents = map[string]bool{
+	"A18": true, "A30": true, "A34": true, "A35": true, "A36": true, "A39": true, "A40": true, "A41": true, "A42": true,
+	"A46": true, "A47": true, "A48": true, "A49": true, "A50": true, "A51": true,
+}
+
+// Read collects a message's content. NK1, GT1, IN1 are other people and are not read.
+func (m *Message) Read() Content {
+	var c Content
+	if header, ok := m.Header(); ok {
+		kind := header.Field(9)
+		c.Type, c.Event = string(kind.Component(1)), string(kind.Component(2))
+		c.ControlID = string(header.Field(10).raw)
+		c.From = m.claim(header, 3)
+		c.To = m.claim(header, 5)
+	}
+	var last []chaperone.Identifier
+	for _, s := range m.Segments {
+		switch string(s.Name[:]) {
+		case "PID":
+			record := m.record(s)
+			last = record.Identifiers
+			c.Records = append(c.Records, record)
+		case "MRG":
+			prior := m.identifiers(s.Field(1), chaperone.HL7PatientID)
+			if len(prior) == 0 {
+				prior = m.identifiers(s.Field(4), chaperone.HL7PatientID)
+			}
+			if mergeEvents[c.Event] && len(prior) > 0 {
+				c.Merges = append(c.Merges, chaperone.Merge{Survivor: last, Prior: prior})
+			}
+		case "MSA":
+			c.Ack, c.AckFor = string(s.Field(1).raw), string(s.Field(2).raw)
+		case "QRD", "QPD":
+			c.Query = true
+		}
+	}
+	c.Query = c.Query && c.Ack == ""
+	if len(c.Records) == 2 && (c.Event == "A24" || c.Event == "A37") { // link and unlink name both people in full
+		c.Merges = append(c.Merges, chaperone.Merge{
+			Survivor: c.Records[0].Identifiers, Prior: c.Records[1].Identifiers, Undo: c.Event == "A37"})
+	}
+	return c
+}
+
+// claim joins application and facility: "LAB@CLINIC".
+func (m *Message) claim(header Segment, n int) string {
+	application, facility := header.Field(n), header.Field(n+1)
+	name := application.Text(application.Subcomponent(1, 1), m.Charset)
+	if at := facility.Text(facility.Subcomponent(1, 1), m.Charset); at != "" {
+		name += "@" + at
+	}
+	return name
+}
+
+func (m *Message) record(pid Segment) chaperone.Record {
+	r := chaperone.Record{
+		Identifiers: m.identifiers(pid.Field(3), chaperone.HL7PatientID),
+		Birth:       m.date(pid.Field(7)),
+		Sex:         m.value(pid.Field(8)),
+		Name:        m.name(pid.Field(5)),
+	}
+	if len(r.Identifiers) == 0 {
+		r.Alternates = m.identifiers(pid.Field(2), chaperone.HL7ExternalID)
+		r.Alternates = append(r.Alternates, m.identifiers(pid.Field(4), chaperone.HL7AlternateID)...)
+		if ssn := pid.Field(19); len(ssn.raw) > 0 {
+			digits := strings.ReplaceAll(ssn.Text(ssn.Component(1), m.Charset), "-", "")
+			if digits != "" {
+				r.Alternates = append(r.Alternates, chaperone.Identifier{Kind: chaperone.SSN, Value: chaperone.NewPHI(digits)})
+			}
+		}
+		r.Alternates = append(r.Alternates, m.identifiers(pid.Field(18), chaperone.HL7Account)...)
+	}
+	return r
+}
+
+// identifiers reads every repetition of a CX field. The authority is CX-4's namespace, else its universal id; CX-5
+// is not part of the key, and MSH-4 never is: a registration and a laboratory would make two patients of one number.
+func (m *Message) identifiers(f Field, kind chaperone.IdentifierKind) []chaperone.Identifier {
+	var ids []chaperone.Identifier
+	for i := range f.Repetitions() {
+		cx := f.Repetition(i)
+		value := cx.PHI(cx.Component(1), m.Charset)
+		if value.Empty() {
+			continue
+		}
+		authority := cx.PHI(cx.Subcomponent(4, 1), m.Charset)
+		if authority.Empty() {
+			authority = cx.PHI(cx.Subcomponent(4, 2), m.Charset)
+		}
+		ids = append(ids, chaperone.Identifier{Kind: kind, Authority: authority, Value: value})
+	}
+	return ids
+}
+
+// name gives family^given^middle of the first repetition of an XPN field.
+func (m *Message) name(f Field) chaperone.PHI {
+	if len(f.raw) == 0 {
+		return chaperone.PHI{}
+	}
+	family := f.Text(f.Subcomponent(1, 1), m.Charset)
+	given := f.Text(f.Component(2), m.Charset)
+	middle := f.Text(f.Component(3), m.Charset)
+	return chaperone.NewPHI(strings.TrimRight(family+"^"+given+"^"+middle, "^"))
+}
+
+func (m *Message) value(f Field) chaperone.PHI {
+	if len(f.raw) == 0 {
+		return chaperone.PHI{}
+	}
+	return f.PHI(f.Component(1), m.Charset)
+}
+
+// date cuts a time stamp to the day.
+func (m *Message) date(f Field) chaperone.PHI {
+	text := m.value(f).Reveal() // cut here, and hidden again at once
+	return chaperone.NewPHI(text[:min(len(text), 8)])
+}

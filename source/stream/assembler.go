@@ -1,0 +1,242 @@
+package stream
+
+import (
+	"bytes"
+	"slices"
+	"time"
+
+	"chaperone"
+	"chaperone/source"
+)
+
+// Limits bound an assembler.
+type Limits struct {
+	Flows    int           // connections that are remembered; the longest idle one is given up first
+	Flow     int           // bytes that wait in one connection
+	Total    int           // bytes that wait in all
+	Patience time.Duration // capture time after which bytes are given on without acknowledgement, and acknowledged holes as gaps
+	Hole     time.Duration // capture time after which any hole is given on as a gap
+}
+
+// DefaultLimits suit a capture of a clinic's network.
+var DefaultLimits = Limits{Flows: 1 << 16, Flow: 1 << 20, Total: 64 << 20, Patience: time.Second, Hole: 30 * time.Second}
+
+// overhead is what a waiting segment costs besides its bytes.
+const overhead = 96
+
+// Stats count what an assembler has seen.
+type Stats struct {
+	Flows     int64 // connections
+	Ambiguous int64 // connections with overlaps that differ
+	OneSided  int64 // connections of which one direction was not seen
+	Lost      int64 // bytes given on as gaps
+	GivenUp   int64 // connections forgotten for lack of room
+}
+
+// Assembler is not safe for concurrent use.
+type Assembler struct {
+	Stats   Stats
+	limits  Limits
+	handler Handler
+	flows   map[key]*Flow
+	recent  list // all flows by last activity
+	waiting list // flows with waiting bytes, by since when
+	total   int
+	now     chaperone.Mark
+	pool    pool
+}
+
+// New makes an assembler that gives everything to handler.
+func New(l Limits, handler Handler) *Assembler {
+	return &Assembler{limits: l, handler: handler, flows: map[key]*Flow{},
+		recent: list{of: byActivity}, waiting: list{of: byWaiting}}
+}
+
+// Segment takes the next segment of the capture.
+func (a *Assembler) Segment(s *source.Segment) {
+	if s.Mark.Time.After(a.now.Time) || a.now.Time.IsZero() {
+		a.now = s.Mark
+	}
+	a.expire()
+	k, from := keyOf(s)
+	f := a.flows[k]
+	if f != nil && a.startsOver(f, from, s) {
+		a.close(f)
+		a.recent.remove(f)
+		f = nil
+	}
+	if f == nil {
+		f = a.open(k, s)
+	}
+	a.recent.toBack(f)
+	f.Last = s.Mark.Time
+	if f.closed {
+		return
+	}
+	a.take(f, from, s)
+	a.pump(f, false)
+	if f.buffered > a.limits.Flow {
+		a.relax(f, true)
+	}
+	for a.total > a.limits.Total && a.waiting.first != nil {
+		a.relax(a.waiting.first, true)
+	}
+	if f.half[0].ended() && f.half[1].ended() {
+		a.close(f)
+	}
+}
+
+// Flush gives on everything that waits and closes all connections, oldest first.
+func (a *Assembler) Flush() {
+	for a.waiting.first != nil {
+		a.relax(a.waiting.first, true)
+	}
+	for f := a.recent.first; f != nil; f = f.activity.next {
+		a.close(f)
+	}
+	a.flows = map[key]*Flow{}
+	a.recent, a.waiting = list{of: byActivity}, list{of: byWaiting}
+}
+
+func (a *Assembler) open(k key, s *source.Segment) *Flow {
+	if len(a.flows) >= a.limits.Flows {
+		oldest := a.recent.first
+		if !oldest.closed {
+			a.Stats.GivenUp++
+			a.close(oldest)
+		}
+		a.recent.remove(oldest)
+		delete(a.flows, key(oldest.ends))
+	}
+	f := &Flow{ends: k, First: s.Mark.Time, Views: 1}
+	f.half[0].fin, f.half[1].fin = -1, -1
+	f.sides()
+	a.flows[k] = f
+	a.Stats.Flows++
+	return f
+}
+
+// startsOver reports whether a segment opens a new connection between ends that had one before.
+func (a *Assembler) startsOver(f *Flow, from int, s *source.Segment) bool {
+	if s.Flags&source.SYN == 0 || s.Flags&source.ACK != 0 {
+		return false
+	}
+	h := &f.half[from]
+	return f.closed || h.syn && h.isn != s.Seq+1 || f.fixed && !h.syn && h.based
+}
+
+// take reads one segment into its flow.
+func (a *Assembler) take(f *Flow, from int, s *source.Segment) {
+	h, other := &f.half[from], &f.half[1-from]
+	seq := s.Seq
+	if s.Flags&source.SYN != 0 {
+		seq++
+		h.see(seq)
+		if !h.based {
+			h.base(seq)
+			h.syn = true
+		}
+		f.synSeen = true
+		if !f.fixed {
+			f.client = from
+			if s.Flags&source.ACK != 0 {
+				f.client = 1 - from
+			}
+		}
+	}
+	if s.Flags&source.RST == 0 {
+		h.see(seq)
+	} else {
+		f.reset = true
+		a.wait(f)
+	}
+	f.Seen[f.dir(from)] = h.known
+	if s.Flags&source.ACK != 0 && other.known {
+		other.acked = max(other.acked, other.offset(s.Ack))
+	}
+	if len(s.Payload)+s.Missing > 0 && s.Flags&source.RST == 0 {
+		a.insert(f, h, segment{off: h.offset(seq), data: s.Payload, cut: s.Missing, ack: s.Ack, has: s.Flags&source.ACK != 0, at: s.Mark})
+	}
+	if s.Flags&source.FIN != 0 && h.fin < 0 {
+		h.fin = h.offset(seq) + int64(len(s.Payload)+s.Missing)
+	}
+}
+
+// insert keeps a copy of the bytes that are new, and of those that contradict what is there.
+func (a *Assembler) insert(f *Flow, h *half, s segment) {
+	if h.based && s.off < h.next { // the front was given on: the receiver has it
+		old := h.next - s.off
+		if old >= int64(len(s.data)) {
+			return
+		}
+		s.data, s.off = s.data[old:], h.next
+	}
+	if n := len(h.segs); n == 0 || s.off >= h.segs[n-1].end() {
+		a.add(f, h, s)
+		return
+	}
+	at := s.off
+	end := s.off + int64(len(s.data))
+	sorted := len(h.segs)
+	for i := range sorted {
+		e := h.segs[i]
+		if e.end() <= at || e.off >= end {
+			continue
+		}
+		if e.off > at {
+			a.add(f, h, s.part(at, e.off))
+			at = e.off
+		}
+		until := min(end, e.off+int64(len(e.data)))
+		if until > at && !bytes.Equal(e.data[at-e.off:until-e.off], s.data[at-s.off:until-s.off]) {
+			a.contradict(f, h, at, s.data[at-s.off:until-s.off])
+		}
+		at = e.end()
+	}
+	if at < end {
+		a.add(f, h, s.part(at, end))
+	}
+	slices.SortFunc(h.segs, func(x, y segment) int { return int(x.off - y.off) })
+}
+
+// part gives the bytes of s in [from, to).
+func (s segment) part(from, to int64) segment {
+	p := s
+	p.data = s.data[from-s.off : to-s.off]
+	p.off = from
+	if to < s.off+int64(len(s.data)) {
+		p.cut = 0
+	}
+	return p
+}
+
+func (a *Assembler) add(f *Flow, h *half, s segment) {
+	s.data = a.pool.copy(s.data)
+	h.segs = append(h.segs, s)
+	f.buffered += len(s.data) + overhead
+	a.total += len(s.data) + overhead
+	a.wait(f)
+}
+
+// contradict keeps a copy of waiting bytes that differs; later ones overwrite it where they are read.
+func (a *Assembler) contradict(f *Flow, h *half, off int64, data []byte) {
+	kept := 0
+	for _, alt := range h.alts {
+		if alt.off == off && bytes.Equal(alt.data, data) {
+			return
+		}
+		kept += len(alt.data)
+	}
+	if kept+len(data) > a.limits.Flow {
+		return
+	}
+	h.alts = append(h.alts, alternative{off, bytes.Clone(data)})
+}
+
+// wait puts a flow on the list of those that time must help.
+func (a *Assembler) wait(f *Flow) {
+	if !f.wait.in {
+		f.waitSince = a.now.Time
+		a.waiting.toBack(f)
+	}
+}

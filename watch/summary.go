@@ -1,0 +1,50 @@
+package watch
+
+import "time"
+
+// Summary is the last JSON line of a run. Packets to LostBytes are of the whole input; the rest is of the messages
+// that pass the filter.
+type Summary struct {
+	Kind              string    `json:"kind"`
+	Files             int       `json:"files"`
+	Packets           int64     `json:"packets"`
+	Bytes             int64     `json:"bytes"`
+	Flows             int       `json:"flows"`
+	FlowsDecoded      int       `json:"flows_decoded"`
+	FlowsEncrypted    int       `json:"flows_encrypted"`
+	FlowsOther        int       `json:"flows_other"`
+	FlowsOneSided     int       `json:"flows_one_sided"`
+	LostBytes         int64     `json:"lost_bytes"`
+	HL7Messages       int64     `json:"hl7_messages"`
+	HL7Acks           int64     `json:"hl7_acks"`
+	DICOMAssociations int64     `json:"dicom_associations"`
+	DICOMObjects      int64     `json:"dicom_objects"`
+	Disclosures       int64     `json:"disclosures"`
+	Records           int64     `json:"records"`
+	Patients          int       `json:"patients"`
+	PatientsWeak      int       `json:"patients_weak"`
+	PatientsUnmerged  int       `json:"patients_unmerged"`
+	PatientsMin       int       `json:"patients_min"`
+	PatientsMax       int       `json:"patients_max"`
+	Unidentified      int64     `json:"unidentified"`
+	Malformed         int64     `json:"malformed"`
+	Findings          int       `json:"findings"`
+	From              time.Time `json:"from"`
+	Until             time.Time `json:"until"`
+}
+
+// Summary gives the numbers of a result.
+func (r *Result) Summary() Summary {
+	return Summary{
+		Kind: "summary", Files: len(r.Files), Packets: r.Packets, Bytes: r.Bytes,
+		Flows: r.Connections.Total, FlowsDecoded: r.Connections.Decoded, FlowsEncrypted: r.Connections.Encrypted,
+		FlowsOther: r.Connections.Other, FlowsOneSided: r.Connections.OneSided, LostBytes: r.LostBytes,
+		HL7Messages: r.Counters.HL7Messages, HL7Acks: r.Counters.HL7Acks,
+		DICOMAssociations: r.Counters.DICOMAssociations, DICOMObjects: r.Counters.DICOMObjects,
+		Disclosures: r.Counters.Disclosures, Records: r.Counters.Records,
+		Patients: r.Patients.Patients, PatientsWeak: r.Patients.Weak, PatientsUnmerged: r.Patients.Unmerged,
+		PatientsMin: r.Patients.Min, PatientsMax: r.Patients.Max,
+		Unidentified: r.Counters.Unidentified, Malformed: r.Counters.Malformed, Findings: len(r.Findings),
+		From: r.First.UTC(), Until: r.Last.UTC(),
+	}
+}

@@ -1,0 +1,104 @@
+// Package watch is the sensor: captures in, disclosures, systems and findings out. It joins the stations source, wire,
+// patient, exchange, inventory and detect, and holds no rules of its own.
+package watch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"time"
+
+	"chaperone"
+	"chaperone/exchange"
+	"chaperone/patient"
+	"chaperone/source"
+	"chaperone/source/stream"
+	"chaperone/wire"
+)
+
+// Options of a run.
+type Options struct {
+	Paths    []string // files, folders, "-" for Stdin
+	Stdin    io.Reader
+	Follow   bool
+	Filter   Filter
+	Reveal   bool
+	Tokens   *patient.Tokenizer
+	Limits   wire.Limits                  // zero for the defaults
+	Progress func(done, total int64)      // called now and then; may be nil
+	Each     func(exchange.Disclosed)     // every disclosure as it is made; may be nil
+	Begin    func(census *patient.Census) // before the first disclosure; may be nil
+}
+
+// Filter says which messages count. The zero value takes all.
+type Filter struct {
+	Since, Until time.Time // of the message's first byte
+	Host         netip.Addr
+	Protocol     chaperone.Protocol
+}
+
+// keeps reports whether a message passes.
+func (f Filter) keeps(s exchange.Seen) bool {
+	return (f.Since.IsZero() || !s.Time.Before(f.Since)) &&
+		(f.Until.IsZero() || s.Time.Before(f.Until)) &&
+		(!f.Host.IsValid() || s.From == f.Host || s.To == f.Host) &&
+		(f.Protocol == "" || s.Protocol == f.Protocol)
+}
+
+// Run reads everything and gives the result. With an error the result holds what was read until then; it is nil only
+// when nothing could be opened.
+func Run(ctx context.Context, o Options) (*Result, error) {
+	captures, err := source.Open(ctx, o.Paths, source.Options{Follow: o.Follow, Stdin: o.Stdin})
+	if err != nil {
+		return nil, err
+	}
+	defer captures.Close()
+	if o.Limits == (wire.Limits{}) {
+		o.Limits = wire.DefaultLimits
+	}
+	s := newSensor(o, captures)
+	decoder := source.NewDecoder()
+	assembler := stream.New(stream.DefaultLimits, s)
+	var stopped error
+	for n := 0; ; n++ {
+		packet, err := captures.Next()
+		if err != nil {
+			if !errors.Is(err, io.EOF) {
+				stopped = err
+			}
+			break
+		}
+		s.packet(packet.Mark.Time)
+		if segment, ok := decoder.Segment(packet); ok {
+			assembler.Segment(&segment)
+		}
+		if o.Progress != nil && n%4096 == 0 {
+			o.Progress(captures.Progress())
+		}
+	}
+	assembler.Flush()
+	s.recorder.Close()
+	result := s.result(captures, decoder.Stats(), assembler.Stats)
+	return result, whole(result, stopped, o.Follow)
+}
+
+// whole says in one line why a result is not all there was to read.
+func whole(r *Result, stopped error, follow bool) error {
+	if stopped != nil && !(follow && errors.Is(stopped, context.Canceled)) {
+		if errors.Is(stopped, context.Canceled) {
+			return errors.New("stopped before the end: the report covers what was read until then")
+		}
+		return stopped
+	}
+	for _, f := range r.Files {
+		if f.Err != nil {
+			return f.Err
+		}
+	}
+	if r.Packets == 0 {
+		return fmt.Errorf("%s: no packets in it", r.Files[0].Name)
+	}
+	return nil
+}

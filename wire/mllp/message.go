@@ -1,0 +1,213 @@
+package mllp
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"fmt"
+
+	"chaperone"
+	"chaperone/format"
+	"chaperone/format/hl7"
+	"chaperone/wire"
+)
+
+// gapMark stands in the buffer where bytes are missing: the line it begins is never read as a segment.
+const gapMark = "\r?"
+
+// frame reads the messages of one frame. payload is the buffer or a part of the caller's chunk.
+func (s *Session) frame(d wire.Dir, payload []byte, ended bool, at chaperone.Mark) {
+	h := &s.half[d]
+	if len(payload) == 1 && (payload[0] == commitACK || payload[0] == commitNAK) {
+		return // release 2 commit acknowledgement: the HL7 acknowledgement follows
+	}
+	messages := hl7.Split(payload)
+	if h.cut && len(messages) == 0 {
+		s.fragment(d, payload, ended, at)
+		return
+	}
+	if len(messages) == 0 {
+		s.malformed(d, at, fmt.Errorf("mllp: frame at offset %d holds no HL7 message: %w", h.start, format.ErrMalformed))
+		return
+	}
+	for i, raw := range messages {
+		m, err := hl7.Parse(raw)
+		if err != nil {
+			s.malformed(d, at, err)
+			continue
+		}
+		content := m.Read()
+		last := i == len(messages)-1
+		if m.Odd != "" && !h.cut {
+			s.malformed(d, at, fmt.Errorf("hl7: message at offset %d: %s: %w", h.start, m.Odd, format.ErrMalformed))
+		}
+		message := s.head(d, &m, content, h.cut && last, at)
+		message.Bytes = int64(len(raw))
+		if len(messages) == 1 {
+			message.Bytes = h.offset - h.start
+		}
+		s.tail(d, message, ended || !last, at)
+	}
+}
+
+// fragment reads the rest of a message whose beginning was not seen.
+func (s *Session) fragment(d wire.Dir, payload []byte, ended bool, at chaperone.Mark) {
+	m, err := hl7.ParseFragment(payload)
+	if err != nil {
+		s.malformed(d, at, err)
+		return
+	}
+	content := m.Read()
+	if len(content.Records) == 0 {
+		return // what it was is not known; its bytes are among the lost ones
+	}
+	content.Type = "?"
+	message := s.head(d, &m, content, true, at)
+	message.Bytes = int64(len(payload))
+	s.tail(d, message, ended, at)
+}
+
+// head opens a message.
+func (s *Session) head(d wire.Dir, m *hl7.Message, c hl7.Content, cut bool, at chaperone.Mark) *wire.Message {
+	h := &s.half[d]
+	message := &wire.Message{
+		Seq: s.next(), Action: name(c), Role: role(c), Dir: d, Data: d, From: c.From, To: c.To,
+		Start: h.start, At: h.startAt, Digest: sha256.Sum256(m.Raw), Outcome: chaperone.Unknown,
+	}
+	if message.Role == wire.Query {
+		message.Data, message.Requester = d.Other(), c.From
+		message.From, message.To = c.To, c.From // its records are those of the answer
+	}
+	records := c.Records
+	if cut && len(records) == 0 && message.Role == wire.Push {
+		records = []chaperone.Record{{}} // its PID may have been in the part that is missing
+	}
+	if c.Ack != "" {
+		if asked := s.take(d.Other(), c.AckFor); asked != nil {
+			if asked.Role == wire.Query {
+				message.Requester = asked.Requester
+			}
+			s.answer(asked, c.Ack, at)
+		}
+	}
+	s.emit(wire.Event{Stage: wire.Head, Message: message, Records: records, Merges: c.Merges, Dir: d, End: h.offset, At: at})
+	if message.Role == wire.Push || message.Role == wire.Query {
+		s.pending[d] = append(s.pending[d], pending{c.ControlID, message})
+	}
+	return message
+}
+
+// tail closes a message. A reply is not answered in turn.
+func (s *Session) tail(d wire.Dir, m *wire.Message, ended bool, at chaperone.Mark) {
+	m.Ended = ended
+	if !ended {
+		m.Outcome = chaperone.Partial
+	}
+	s.emit(wire.Event{Stage: wire.Tail, Message: m, Dir: d, End: s.half[d].offset, At: at})
+	switch m.Role {
+	case wire.Reply:
+		if ended {
+			m.Outcome = chaperone.Delivered
+		}
+		s.emit(wire.Event{Stage: wire.Answer, Message: m, Dir: d, End: s.half[d].offset, At: at})
+	case wire.Push, wire.Query:
+		if waiting := s.pending[d]; len(waiting) > s.limits.Pending {
+			s.pending[d] = append(waiting[:0], waiting[1:]...)
+			s.answer(waiting[0].message, "", at)
+		}
+	}
+}
+
+// take finds the message that an acknowledgement names: the oldest with that control ID, because senders use one
+// again and again. An acknowledgement that names none belongs to the oldest of all.
+func (s *Session) take(d wire.Dir, id string) *wire.Message {
+	for i, p := range s.pending[d] {
+		if p.id == id || id == "" {
+			s.pending[d] = append(s.pending[d][:i], s.pending[d][i+1:]...)
+			return p.message
+		}
+	}
+	return nil
+}
+
+// answer closes the life of a message with the code of its acknowledgement (MSA-1, HL7 table 0008), "" for none.
+func (s *Session) answer(m *wire.Message, code string, at chaperone.Mark) {
+	m.Status = code
+	switch {
+	case !m.Ended:
+		m.Outcome = chaperone.Partial
+	case code == "AA" || code == "CA":
+		m.Outcome = chaperone.Delivered
+	case code != "":
+		m.Outcome = chaperone.Refused
+	}
+	d := m.Dir.Other()
+	s.emit(wire.Event{Stage: wire.Answer, Message: m, Dir: d, End: s.half[d].offset, At: at})
+}
+
+func name(c hl7.Content) string {
+	if c.Type == "" && c.Ack != "" {
+		return "ACK" // version 2.1 leaves MSH-9 out of acknowledgements
+	}
+	if c.Event == "" || c.Type == "ACK" {
+		return c.Type
+	}
+	return c.Type + "^" + c.Event
+}
+
+func role(c hl7.Content) wire.Role {
+	switch {
+	case name(c) == "ACK" || c.Type == "MCF":
+		return wire.Control
+	case c.Ack != "":
+		return wire.Reply
+	case c.Query:
+		return wire.Query
+	}
+	return wire.Push
+}
+
+// dropCutLine removes the last line, of which only a part is there: half an identifier is not an identifier.
+func dropCutLine(b []byte) []byte {
+	if i := bytes.LastIndexAny(b, "\r\n"); i >= 0 {
+		return b[:i]
+	}
+	return b[:0]
+}
+
+// Sniff looks for a start block in front of an HL7 header.
+func Sniff(client, server []byte, midstream bool) wire.Verdict {
+	window := 4 << 10 // what may stand in front of the first message
+	if midstream {
+		window = 64 << 10 // the rest of a document
+	}
+	for _, b := range [][]byte{client, server} {
+		if contains(b) {
+			return wire.Yes
+		}
+	}
+	if len(client) > window || len(server) > window {
+		return wire.No
+	}
+	if !midstream {
+		for _, b := range [][]byte{client, server} {
+			if len(b) > 0 && b[0] != startBlock && b[0] > carriage {
+				return wire.No
+			}
+		}
+	}
+	return wire.Maybe
+}
+
+func contains(b []byte) bool {
+	for {
+		i := bytes.IndexByte(b, startBlock)
+		if i < 0 || len(b) < i+4 {
+			return false
+		}
+		switch string(b[i+1 : i+4]) {
+		case "MSH", "FHS", "BHS":
+			return true
+		}
+		b = b[i+1:]
+	}
+}
