@@ -3,6 +3,7 @@ package exchange
 import (
 	"encoding/binary"
 	"slices"
+	"time"
 
 	"chaperone"
 	"chaperone/patient"
@@ -10,10 +11,10 @@ import (
 )
 
 // finish makes a disclosure of a draft, if it bears a patient.
-func (c *Connection) finish(d *draft, m *wire.Message) {
+func (c *Connection) finish(d *draft, m *wire.Message, at time.Time) {
 	r := c.recorder
 	if m.Role == wire.Move {
-		r.moves.finish(d, m, r.now)
+		r.moves.finish(d, m, at, r.now)
 	}
 	if d.disclosed.Records == 0 {
 		return

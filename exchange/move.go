@@ -13,6 +13,8 @@ import (
 const (
 	maxMoves     = 4096
 	movePatience = 10 * time.Second // capture time in which deliveries may still show after the final answer
+	moveSlack    = time.Second      // by which the clocks of two captures may differ
+	moveEvents   = 1024             // and so many events: packets that are out of order may be far apart in time
 )
 
 // moves remembers the C-MOVEs that deliver now, or did a moment ago, and deliveries whose C-MOVE has not shown yet:
@@ -31,8 +33,15 @@ type move struct {
 	message wire.Message
 	conn    *Connection
 	studies []chaperone.PatientToken
-	seen    int // objects that were seen to be delivered
-	over    time.Time
+	seen    int       // objects that were seen to be delivered
+	end     time.Time // of its final answer; zero before it came
+	over    moment    // likewise, in the order of events
+}
+
+// moment is a point in capture time and in the order of events.
+type moment struct {
+	time  time.Time
+	event int64
 }
 
 // delivery is a C-STORE that serves a C-MOVE, or may.
@@ -41,7 +50,7 @@ type delivery struct {
 	originator string
 	id         uint16
 	study      chaperone.PatientToken
-	at         time.Time
+	at         moment
 }
 
 // open notes a C-MOVE and takes the deliveries that were waiting for it.
@@ -59,14 +68,14 @@ func (ms *moves) open(c *Connection, d *draft, m *wire.Message) {
 	}
 	ms.list = append(ms.list, v)
 	ms.waiting = slices.DeleteFunc(ms.waiting, func(w delivery) bool {
-		if !v.named(w.originator, w.id) {
+		if !v.named(w.originator, w.id) || !v.during(w.out.Time) {
 			return false
 		}
 		r.deliver(v, w.out)
 		return true
 	})
 	for _, w := range ms.unnamed {
-		if v.archive == w.out.From.Addr && slices.Contains(v.studies, w.study) {
+		if v.archive == w.out.From.Addr && v.during(w.out.Time) && slices.Contains(v.studies, w.study) {
 			v.seen++
 		}
 	}
@@ -79,6 +88,11 @@ func (ms *moves) open(c *Connection, d *draft, m *wire.Message) {
 
 func (v *move) named(originator string, id uint16) bool {
 	return v.message.Retrieve.ID == id && v.message.Retrieve.Originator == originator
+}
+
+// during reports whether something that began at t can be a part of the move: message IDs are used again.
+func (v *move) during(t time.Time) bool {
+	return !t.Before(v.message.At.Time.Add(-moveSlack)) && (v.end.IsZero() || !t.After(v.end.Add(moveSlack)))
 }
 
 // deliver records a C-STORE that serves a C-MOVE.
@@ -107,7 +121,7 @@ func (r *Recorder) store(m *wire.Message, out Disclosed) {
 	}
 	if m.Role == wire.Push && study != (chaperone.PatientToken{}) {
 		for i := len(ms.list) - 1; i >= 0; i-- {
-			if v := ms.list[i]; v.archive == out.From.Addr && slices.Contains(v.studies, study) {
+			if v := ms.list[i]; v.archive == out.From.Addr && v.during(out.Time) && slices.Contains(v.studies, study) {
 				r.deliver(v, out)
 				return
 			}
@@ -120,13 +134,13 @@ func (r *Recorder) store(m *wire.Message, out Disclosed) {
 	r.disclose(out)
 }
 
-// serves finds the C-MOVE that a C-STORE names by originator and message ID. Message IDs are used again, so the
-// latest one counts; one to the sending archive comes before any other.
+// serves finds the C-MOVE that a C-STORE names by originator and message ID: the latest one, and one to the sending
+// archive before any other.
 func (ms *moves) serves(m *wire.Message, sender netip.Addr) *move {
 	var other *move
 	for i := len(ms.list) - 1; i >= 0; i-- {
 		v := ms.list[i]
-		if !v.named(m.Retrieve.Originator, m.Retrieve.ID) {
+		if !v.named(m.Retrieve.Originator, m.Retrieve.ID) || !v.during(m.At.Time) {
 			continue
 		}
 		if v.archive == sender {
@@ -146,21 +160,24 @@ func (r *Recorder) orphan(w delivery) {
 }
 
 // finish notes the final answer of a C-MOVE.
-func (ms *moves) finish(d *draft, m *wire.Message, now time.Time) {
+func (ms *moves) finish(d *draft, m *wire.Message, at time.Time, now moment) {
 	for _, v := range ms.list {
 		if v.draft == d {
 			v.message = *m
-			v.over = now
+			v.end, v.over = at, now
 		}
 	}
 }
 
 // settleMoves records what C-MOVEs that are over have delivered unseen. all: without waiting for more.
 func (r *Recorder) settleMoves(now time.Time, all bool) {
-	if now.After(r.now) {
-		r.now = now
+	r.now.event++
+	if now.After(r.now.time) {
+		r.now.time = now
 	}
-	due := func(t time.Time) bool { return all || !t.IsZero() && r.now.Sub(t) > movePatience }
+	due := func(m moment) bool {
+		return all || m.event > 0 && r.now.time.Sub(m.time) > movePatience && r.now.event-m.event > moveEvents
+	}
 	ms := &r.moves
 	for len(ms.waiting) > 0 && due(ms.waiting[0].at) {
 		r.orphan(ms.waiting[0])

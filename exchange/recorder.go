@@ -44,7 +44,7 @@ type Recorder struct {
 	evidence func(chaperone.Mark, int64) chaperone.Evidence
 	studies  studies
 	moves    moves
-	now      time.Time // of the latest event
+	now      moment // of the latest event
 }
 
 // Seen describes a message to Recorder.Keep.
@@ -79,9 +79,9 @@ type draft struct {
 	identity  patient.Identity // of the last record that had a number: a study learns from it
 }
 
-// Connect starts a connection. Its Protocol is set when it is known, before the first event.
-func (r *Recorder) Connect(protection chaperone.Protection, client, server netip.AddrPort, isn [2]uint32) *Connection {
-	return &Connection{Protection: protection, Client: client, Server: server, ISN: isn,
+// Connect starts a connection. Its Protocol and ISN are set when they are known, before each event.
+func (r *Recorder) Connect(protection chaperone.Protection, client, server netip.AddrPort) *Connection {
+	return &Connection{Protection: protection, Client: client, Server: server,
 		recorder: r, drafts: map[uint64]*draft{}}
 }
 
@@ -129,7 +129,7 @@ func (c *Connection) Event(e wire.Event) {
 		c.add(d, m, e)
 		if e.Stage == wire.Answer {
 			delete(c.drafts, m.Seq)
-			c.finish(d, m)
+			c.finish(d, m, e.At.Time)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package watch
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
@@ -9,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"chaperone"
@@ -127,6 +129,7 @@ func (j *JSON) line(line []byte, nodes []patient.Node) {
 			tokens = append(tokens, t)
 		}
 	}
+	slices.SortFunc(tokens, func(a, b chaperone.PatientToken) int { return bytes.Compare(a[:], b[:]) })
 	patients, err := json.Marshal(tokens)
 	if err != nil {
 		j.err = err

@@ -80,7 +80,7 @@ func (s *sensor) conversation(f *stream.Flow) *conversation {
 	if c == nil {
 		c = &conversation{}
 		c.views[0] = all.NewConversation(s.options.Limits, f.Midstream)
-		c.connections[0] = s.recorder.Connect(chaperone.InClear, f.Client, f.Server, f.ISN)
+		c.connections[0] = s.recorder.Connect(chaperone.InClear, f.Client, f.Server)
 		f.Data = c
 	}
 	return c
@@ -89,14 +89,14 @@ func (s *sensor) conversation(f *stream.Flow) *conversation {
 // Data takes the next bytes of a flow.
 func (s *sensor) Data(f *stream.Flow, view int, d chaperone.Dir, p []byte, at chaperone.Mark) {
 	c := s.conversation(f)
-	s.events(c, view, c.views[view].Feed(d, p, at))
+	s.events(f, c, view, c.views[view].Feed(d, p, at))
 }
 
 // Gap takes bytes that were not seen.
 func (s *sensor) Gap(f *stream.Flow, d chaperone.Dir, n int64, at chaperone.Mark) {
 	c := s.conversation(f)
 	for view := range f.Views {
-		s.events(c, view, c.views[view].Gap(d, n, at))
+		s.events(f, c, view, c.views[view].Gap(d, n, at))
 	}
 }
 
@@ -117,7 +117,7 @@ func (s *sensor) Close(f *stream.Flow, at chaperone.Mark) {
 	kind := all.Undecided
 	if c != nil {
 		for view := range f.Views {
-			s.events(c, view, c.views[view].Close(at))
+			s.events(f, c, view, c.views[view].Close(at))
 		}
 		kind = c.views[0].Kind
 	}
@@ -129,10 +129,10 @@ func (s *sensor) Close(f *stream.Flow, at chaperone.Mark) {
 }
 
 // events passes events on to everybody who looks at them.
-func (s *sensor) events(c *conversation, view int, events []wire.Event) {
+func (s *sensor) events(f *stream.Flow, c *conversation, view int, events []wire.Event) {
 	connection := c.connections[view]
+	connection.Protocol, connection.ISN = c.views[view].Protocol, f.ISN
 	for _, e := range events {
-		connection.Protocol = c.views[view].Protocol
 		connection.Event(e)
 		if e.Stage == wire.Malformed || !connection.Wanted(e.Message) {
 			continue

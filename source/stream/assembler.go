@@ -15,11 +15,12 @@ type Limits struct {
 	Flow     int           // bytes that wait in one connection
 	Total    int           // bytes that wait in all
 	Patience time.Duration // capture time after which bytes are given on without acknowledgement, and acknowledged holes as gaps
+	Segments int64         // and so many segments: packets that are out of order may be far apart in time
 	Hole     time.Duration // capture time after which any hole is given on as a gap
 }
 
 // DefaultLimits suit a capture of a clinic's network.
-var DefaultLimits = Limits{Flows: 1 << 16, Flow: 1 << 20, Total: 64 << 20, Patience: time.Second, Hole: 30 * time.Second}
+var DefaultLimits = Limits{Flows: 1 << 16, Flow: 1 << 20, Total: 64 << 20, Patience: time.Second, Segments: 256, Hole: 30 * time.Second}
 
 // overhead is what a waiting segment costs besides its bytes.
 const overhead = 96
@@ -43,6 +44,7 @@ type Assembler struct {
 	waiting list // flows with waiting bytes, by since when
 	total   int
 	now     chaperone.Mark
+	seen    int64 // segments
 	pool    pool
 }
 
@@ -57,6 +59,7 @@ func (a *Assembler) Segment(s *source.Segment) {
 	if s.Mark.Time.After(a.now.Time) || a.now.Time.IsZero() {
 		a.now = s.Mark
 	}
+	a.seen++
 	a.expire()
 	k, from := keyOf(s)
 	f := a.flows[k]
@@ -236,7 +239,7 @@ func (a *Assembler) contradict(f *Flow, h *half, off int64, data []byte) {
 // wait puts a flow on the list of those that time must help.
 func (a *Assembler) wait(f *Flow) {
 	if !f.wait.in {
-		f.waitSince = a.now.Time
+		f.waitSince, f.waitFrom = a.now.Time, a.seen
 		a.waiting.toBack(f)
 	}
 }

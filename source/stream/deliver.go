@@ -42,6 +42,9 @@ func (a *Assembler) advance(f *Flow, i int, free bool) bool {
 	}
 	s := &h.segs[0]
 	n := len(s.data)
+	if !free && !other.known && !f.alone {
+		return false
+	}
 	if !free && other.known {
 		if s.has && !other.received(s.ack) {
 			return false
@@ -78,6 +81,7 @@ func (a *Assembler) advance(f *Flow, i int, free bool) bool {
 func (a *Assembler) give(f *Flow, h *half, d chaperone.Dir, off int64, data []byte, at chaperone.Mark) {
 	h.next = off + int64(len(data))
 	f.Bytes[d] += int64(len(data))
+	f.ISN[d] = h.isn
 	second := data
 	if len(h.alts) > 0 && len(data) > 0 {
 		second = h.patched(off, data)
@@ -129,7 +133,7 @@ func (a *Assembler) gap(f *Flow, i int, n int64, at chaperone.Mark) {
 
 // expire helps the flows that have waited long enough.
 func (a *Assembler) expire() {
-	for f := a.waiting.first; f != nil && a.now.Time.Sub(f.waitSince) > a.limits.Patience; f = a.waiting.first {
+	for f := a.waiting.first; f != nil && a.seen-f.waitFrom > a.limits.Segments && a.now.Time.Sub(f.waitSince) > a.limits.Patience; f = a.waiting.first {
 		a.relax(f, false)
 		if f.reset {
 			a.close(f)
@@ -144,6 +148,7 @@ func (a *Assembler) relax(f *Flow, all bool) {
 		f.holeSince = f.waitSince
 	}
 	late := a.now.Time.Sub(f.holeSince) > a.limits.Hole
+	f.alone = true
 	f.half[0].baseOnWaiting()
 	f.half[1].baseOnWaiting()
 	a.pump(f, true)

@@ -31,10 +31,12 @@ type Flow struct {
 	client    int               // index of the client in ends
 	fixed     bool              // bytes were given on: the sides are settled
 	synSeen   bool
+	alone     bool // a side that was not seen is no longer waited for
 	reset     bool
 	closed    bool
 	buffered  int
-	waitSince time.Time // when bytes began to wait; zero when none do
+	waitSince time.Time // when bytes began to wait
+	waitFrom  int64     // and at which segment of the capture
 	holeSince time.Time // when a hole was first waited for in vain
 	activity  link      // neighbours by last activity
 	wait      link      // neighbours among the flows with waiting bytes
@@ -162,7 +164,7 @@ func (h *half) baseOnWaiting() {
 }
 
 // ended reports whether everything up to the FIN was given on.
-func (h *half) ended() bool { return h.fin >= 0 && h.next >= h.fin }
+func (h *half) ended() bool { return h.based && h.fin >= 0 && h.next >= h.fin }
 
 // received reports whether all that ack says was received from this half was given on.
 func (h *half) received(ack uint32) bool {

@@ -1,0 +1,135 @@
+package wiretest
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"chaperone/wire"
+)
+
+// midstream: a session that begins anywhere finds every message that begins later, with its records.
+func midstream(t *testing.T, p wire.Protocol, c Conversation) {
+	whole := play(p.New(wire.DefaultLimits, false), c.Turns)
+	n := size(c.Turns)
+	trials(n, n, func(r *rand.Rand, from int) bool {
+		rest := without(c.Turns, 0, from, false)
+		var lost [2]int64
+		for _, turn := range without(c.Turns, from, n, false) {
+			lost[turn.Dir] += int64(len(turn.Bytes))
+		}
+		got := play(p.New(wire.DefaultLimits, true), rest)
+		found := map[string]int{}
+		for _, m := range got.messages {
+			found[m.place(lost[m.dir])]++
+		}
+		for _, want := range whole.messages {
+			if place := want.place(0); want.start >= lost[want.dir] {
+				if found[place]--; found[place] < 0 {
+					t.Errorf("from byte %d on: not found: %s", from, place)
+				}
+			}
+		}
+		return got.report(t, fmt.Sprintf("from byte %d on", from)) && !t.Failed()
+	})
+}
+
+// place is what a message must say of itself whatever came before it.
+func (s *seen) place(lost int64) string {
+	action := strings.Fields(s.fixed)[1]
+	return fmt.Sprintf("%s in direction %d at %d, records %s, merges %s", action, s.dir, s.start+lost, s.records, s.merges)
+}
+
+// clones: a clone that is fed other bytes leaves its original alone, and one that is fed the same says the same.
+func clones(t *testing.T, p wire.Protocol, c Conversation) {
+	for _, set := range settings {
+		want := play(p.New(set.limits, set.midstream), c.Turns)
+		trials(64, 8*size(c.Turns), func(r *rand.Rand, i int) bool {
+			cut, of := cutTurns(r, c.Turns, 1+i*16)
+			at := r.IntN(len(cut))
+			original := p.New(set.limits, set.midstream)
+			first := newTrace()
+			for i, turn := range cut[:at] {
+				first.feed(original, turn, mark(of[i]))
+			}
+			clone, other := original.Clone(), original.Clone()
+			second, third := first.clone(), first.clone()
+			for i, turn := range cut[at:] { // in turns, so that anything shared is overwritten
+				damaged := Turn{turn.Dir, bytes.Repeat([]byte{byte(r.IntN(256))}, len(turn.Bytes)), 0}
+				third.feed(other, damaged, mark(of[at+i]))
+				first.feed(original, turn, mark(of[at+i]))
+				third.feed(other, turn, mark(of[at+i]))
+				second.feed(clone, turn, mark(of[at+i]))
+			}
+			third.close(other, mark(len(c.Turns)))
+			first.close(original, mark(len(c.Turns)))
+			second.close(clone, mark(len(c.Turns)))
+			how := fmt.Sprintf("%s session, cloned behind piece %d of %d", set.name, at, len(cut))
+			if d := first.differs(want); d != "" {
+				t.Errorf("%s: the original differs: %s", how, d)
+			}
+			if d := second.differs(want); d != "" {
+				t.Errorf("%s: the clone differs: %s", how, d)
+			}
+			return first.report(t, how) && second.report(t, how+", clone") && third.report(t, how+", damaged clone") && !t.Failed()
+		})
+	}
+}
+
+// leaks: no event, printed in any way, and no error shows patient data.
+func leaks(t *testing.T, p wire.Protocol, c Conversation) {
+	if len(c.Secrets) == 0 {
+		t.Fatal("the conversation names no patient data")
+	}
+	n := size(c.Turns)
+	try := func(how string, turns []Turn, deep bool) bool {
+		var shown strings.Builder
+		logger := slog.New(slog.NewJSONHandler(&shown, nil))
+		text := slog.New(slog.NewTextHandler(&shown, nil))
+		tr := newTrace()
+		tr.watch = func(e wire.Event) {
+			if e.Err != nil {
+				fmt.Fprintf(&shown, "%v %+v %#v %q\n", e.Err, e.Err, e.Err, e.Err.Error())
+			}
+			if !deep {
+				return
+			}
+			fmt.Fprintf(&shown, "%v\n%+v\n%#v\n", e, e, e)
+			logger.Info("event", "event", e)
+			text.Info("event", "event", e)
+			if m := e.Message; m != nil {
+				fmt.Fprintf(&shown, "%v\n%+v\n%#v\n%v\n", *m, *m, *m, m.Retrieve)
+				logger.Info("message", "message", *m)
+				text.Info("message", "message", m)
+			}
+		}
+		s := p.New(wire.DefaultLimits, false)
+		for i, turn := range turns {
+			tr.feed(s, turn, mark(i))
+		}
+		tr.close(s, mark(len(turns)))
+		for i, secret := range c.Secrets {
+			if at := strings.Index(shown.String(), secret); at >= 0 {
+				t.Errorf("%s: patient data (secret %d) is shown in the line %q", how, i, line(shown.String(), at))
+			}
+		}
+		return !t.Failed()
+	}
+	try("the clean conversation", c.Turns, true)
+	trials(2*n, 16*n, func(r *rand.Rand, i int) bool {
+		if i%2 == 0 {
+			from := i / 2
+			to := from + 1 + r.IntN(64)
+			return try(fmt.Sprintf("without bytes %d to %d", from, to), without(c.Turns, from, to, i%4 == 0), false)
+		}
+		return try(fmt.Sprintf("byte %d flipped", i/2), flip(c.Turns, i/2, byte(1+r.IntN(255))), false)
+	})
+}
+
+func line(s string, at int) string {
+	begin := strings.LastIndexByte(s[:at], '\n') + 1
+	return s[begin:min(len(s), at+20)]
+}
