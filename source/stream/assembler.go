@@ -136,7 +136,9 @@ func (a *Assembler) take(f *Flow, from int, s *source.Segment) {
 		seq++
 		h.see(seq)
 		if !h.based {
-			h.base(seq)
+			dropped := h.base(seq)
+			f.buffered -= dropped
+			a.total -= dropped
 			h.syn = true
 		}
 		f.synSeen = true
@@ -200,6 +202,10 @@ func (a *Assembler) insert(f *Flow, h *half, s segment) {
 		a.add(f, h, s.part(at, end))
 	}
 	slices.SortFunc(h.segs, func(x, y segment) int { return int(x.off - y.off) })
+	for i := range len(h.segs) - 1 { // bytes that one packet lost may be in another
+		s := &h.segs[i]
+		s.cut = min(s.cut, int(h.segs[i+1].off-s.off)-len(s.data))
+	}
 }
 
 // part gives the bytes of s in [from, to).

@@ -135,8 +135,9 @@ func (h *half) see(seq uint32) {
 	}
 }
 
-// base settles offset 0 at the sequence number isn.
-func (h *half) base(isn uint32) {
+// base settles offset 0 at the sequence number isn. It gives how much fewer bytes wait: those before isn never were
+// part of the stream.
+func (h *half) base(isn uint32) (dropped int) {
 	shift := int64(int32(isn - h.isn))
 	h.isn, h.based = isn, true
 	h.next = 0
@@ -146,14 +147,22 @@ func (h *half) base(isn uint32) {
 	}
 	kept := h.segs[:0]
 	for _, s := range h.segs {
-		if s.off -= shift; s.off >= 0 {
-			kept = append(kept, s)
+		s.off -= shift
+		if front := -s.off; front > 0 {
+			if front >= int64(len(s.data)) {
+				dropped += len(s.data) + overhead
+				continue
+			}
+			dropped += int(front)
+			s.off, s.data = 0, s.data[front:]
 		}
+		kept = append(kept, s)
 	}
 	h.segs = kept
 	for i := range h.alts {
 		h.alts[i].off -= shift
 	}
+	return dropped
 }
 
 // baseOnWaiting settles offset 0 at the earliest byte that waits: the beginning was not seen.
