@@ -113,47 +113,28 @@ type filtered struct {
 	err            error
 }
 
-// keepPorts copies a pcapng file of clinicsim (Ethernet, IPv4 without options) without the packets of other ports.
+// keepPorts copies a pcapng file without the packets of other ports.
 func keepPorts(w io.Writer, r io.Reader, ports []uint16) (f filtered, err error) {
-	const (
-		enhancedPacket = 6 // block type (draft-ietf-opsawg-pcapng 4.3)
-		frameAt        = 28
-		tcpAt          = frameAt + 14 + 20
-	)
-	in := bufio.NewReaderSize(r, 1<<20)
-	for {
-		head, err := in.Peek(8)
-		if err == io.EOF && len(head) == 0 {
-			return f, nil
-		}
+	for block, err := range blocks(r) {
 		if err != nil {
 			return f, err
 		}
-		b, err := in.Peek(int(binary.LittleEndian.Uint32(head[4:])))
-		if err != nil {
-			return f, err
-		}
-		keep := true
-		if binary.LittleEndian.Uint32(b) == enhancedPacket {
+		if b := frame(block); b != nil {
 			tcp := b[tcpAt:]
-			keep = b[frameAt+23] == 6 &&
-				(slices.Contains(ports, binary.BigEndian.Uint16(tcp)) || slices.Contains(ports, binary.BigEndian.Uint16(tcp[2:])))
-			if keep {
-				f.packets++
-				if tcp[13]&0x12 == 0x02 { // SYN without ACK opens a connection
-					f.flows++
-				}
+			from, to := binary.BigEndian.Uint16(tcp), binary.BigEndian.Uint16(tcp[2:])
+			if b[transportAt] != 6 || !slices.Contains(ports, from) && !slices.Contains(ports, to) {
+				continue
+			}
+			f.packets++
+			if tcp[13]&0x12 == 0x02 { // SYN without ACK opens a connection
+				f.flows++
 			}
 		}
-		if keep {
-			if _, err := w.Write(b); err != nil {
-				return f, err
-			}
-		}
-		if _, err := in.Discard(len(b)); err != nil {
+		if _, err := w.Write(block); err != nil {
 			return f, err
 		}
 	}
+	return f, nil
 }
 
 // wholeTruth is the truth of a whole day.

@@ -189,3 +189,19 @@ func TestFollowShrunk(t *testing.T) {
 		}
 	})
 }
+
+func TestFollowStoppedInABacklog(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	c, err := Open(ctx, []string{write(t, t.TempDir(), "file", simplePcap(1, 2))}, Options{Follow: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := c.Next(); err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	if _, err := c.Next(); err != io.EOF || c.Files()[0].Err == nil {
+		t.Errorf("got %v and error %v in Files, want EOF and that reading was stopped", err, c.Files()[0].Err)
+	}
+}

@@ -86,17 +86,66 @@ func TestFragments(t *testing.T) {
 	}
 }
 
-func TestFragmentBehindExtension(t *testing.T) {
+// TestFragmentProtocol: in IPv6 the fragment at offset 0 says what the datagram carries (RFC 8200 4.5).
+func TestFragmentProtocol(t *testing.T) {
 	whole := cat([]byte{protoTCP, 0, 0, 0, 0, 0, 0, 0}, tcpSegment(fragmented)) // destination options in the fragmented part
-	d := NewDecoder()
-	for i, c := range []cutting{{24, len(whole), true}, {0, 24, false}} {
-		b := c.ipv6(whole)
-		b[40] = protoDestination
-		s, ok := d.Segment(Packet{Link: layers.LinkTypeRaw, Data: b, Length: len(b)})
-		if ok != (i == 1) || ok && string(s.Payload) != fragmented {
-			t.Errorf("fragment %d: got a segment: %t, with %d bytes", i+1, ok, len(s.Payload))
+	first, last := cutting{0, 24, false}.ipv6(whole), cutting{24, len(whole), true}.ipv6(whole)
+	first[40], last[40] = protoDestination, protoTCP
+	for name, order := range map[string][][]byte{"in order": {first, last}, "the last first": {last, first}} {
+		d := NewDecoder()
+		for i, b := range order {
+			s, ok := d.Segment(Packet{Link: layers.LinkTypeRaw, Data: b, Length: len(b)})
+			if ok != (i == 1) || ok && string(s.Payload) != fragmented {
+				t.Errorf("%s, fragment %d: got a segment: %t, with %d bytes", name, i+1, ok, len(s.Payload))
+			}
 		}
 	}
+}
+
+// TestFragmentsApart: what must not be joined.
+func TestFragmentsApart(t *testing.T) {
+	whole := tcpSegment(fragmented)
+	v4, v6 := cutting{24, len(whole), true}.ipv4(whole), cutting{24, len(whole), true}.ipv6(whole)
+	change := func(b []byte, at int) []byte {
+		b = bytes.Clone(b)
+		b[at] ^= protoTCP ^ protoAH
+		return b
+	}
+	tests := []struct {
+		name          string
+		first, second []byte
+	}{
+		{"IPv4, another source", cutting{0, 24, false}.ipv4(whole), change(v4, 15)},
+		{"IPv4, another destination", cutting{0, 24, false}.ipv4(whole), change(v4, 19)},
+		{"IPv4, another identification", cutting{0, 24, false}.ipv4(whole), change(v4, 5)},
+		{"IPv4, another protocol", cutting{0, 24, false}.ipv4(whole), change(v4, 9)},
+		{"IPv6, another source", cutting{0, 24, false}.ipv6(whole), change(v6, 23)},
+		{"IPv6, another destination", cutting{0, 24, false}.ipv6(whole), change(v6, 39)},
+		{"IPv6, another identification", cutting{0, 24, false}.ipv6(whole), change(v6, 47)},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			d := NewDecoder()
+			for _, b := range [][]byte{tt.first, tt.second} {
+				if _, ok := d.Segment(Packet{Link: layers.LinkTypeRaw, Data: b, Length: len(b)}); ok {
+					t.Error("got a segment, want none")
+				}
+			}
+			if st := d.Stats(); st.FragmentsHeld != 2 {
+				t.Errorf("got %+v, want 2 held", st)
+			}
+		})
+	}
+	t.Run("IPv6, an atomic fragment (RFC 6946)", func(t *testing.T) {
+		d := NewDecoder()
+		pending, atomic := cutting{0, 24, false}.ipv6(bytes.Repeat([]byte("X"), 24)), cutting{0, len(whole), true}.ipv6(whole)
+		for i, b := range [][]byte{pending, atomic} {
+			s, ok := d.Segment(Packet{Link: layers.LinkTypeRaw, Data: b, Length: len(b)})
+			if ok != (i == 1) || ok && string(s.Payload) != fragmented {
+				t.Errorf("packet %d: got a segment: %t, with %d bytes", i+1, ok, len(s.Payload))
+			}
+		}
+	})
 }
 
 func TestFragmentBounds(t *testing.T) {

@@ -2,6 +2,7 @@ package source
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
 
 	"github.com/gopacket/gopacket/layers"
@@ -118,7 +119,7 @@ func TestNotTCP(t *testing.T) {
 		{"nothing", 1, nil, DecodeStats{Damaged: 1}},
 		{"no packet behind Ethernet", 1, ethernet(etherIPv4, nil), DecodeStats{Damaged: 1}},
 		{"IP version 5", 101, change(v4, 0, 0x55), DecodeStats{Damaged: 1}},
-		{"IPv4 header length 4", 101, change(v4, 0, 0x44), DecodeStats{Damaged: 1}},
+		{"IPv4 header length 4", 101, change(change(v4, 0, 0x44), 28, 0x50), DecodeStats{Damaged: 1}},
 		{"IPv4 header longer than the packet", 101, change(change(v4, 3, 20), 0, 0x46), DecodeStats{Damaged: 1}},
 		{"TCP header length 4", 101, change(v4, 20+12, 0x40), DecodeStats{Damaged: 1}},
 		{"TCP header longer than the packet", 101, change(v4, 20+12, 0xF0), DecodeStats{Damaged: 1}},
@@ -179,6 +180,11 @@ func TestLengths(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			for n := range len(tt.data) { // no panic, no invented bytes
+				if s, ok, _ := decodeOne(layers.LinkTypeRaw, 0, tt.data[:n:n]); ok && !strings.HasPrefix("hello", string(s.Payload)) {
+					t.Errorf("%d bytes: got a payload of %d bytes, which is another", n, len(s.Payload))
+				}
+			}
 			s, ok, stats := decodeOne(layers.LinkTypeRaw, tt.length, tt.data)
 			if !ok || string(s.Payload) != tt.payload || s.Missing != tt.missing {
 				t.Errorf("got %t, a payload of %d bytes and %d missing, want %d and %d; %+v", ok, len(s.Payload), s.Missing, len(tt.payload), tt.missing, stats)

@@ -59,10 +59,11 @@ func (p *Report) wrap(indent, text string) {
 
 // head says in a few lines what was read and what it comes to.
 func (p *Report) head(r *Result) {
-	p.line("%s, %s to %s (%s)", count(len(r.Files), "capture file"), p.moment(r.First), p.moment(r.Last), span(r.Last.Sub(r.First)))
+	zone, _ := r.First.In(p.Zone).Zone()
+	p.line("%s, %s to %s %s (%s)", count(len(r.Files), "capture file"), p.moment(r.First), p.moment(r.Last), zone, span(r.Last.Sub(r.First)))
 	c := r.Connections
-	p.line("%s, %s, %s: %d with HL7 or DICOM, %d encrypted, %d other, %d without content",
-		count(int(r.Packets), "packet"), size(r.Bytes), count(c.Total, "connection"), c.Decoded, c.Encrypted, c.Other, c.Silent)
+	p.wrap("", fmt.Sprintf("%s, %s, %s: %s with HL7 or DICOM, %s encrypted, %s other, %s empty", count(int(r.Packets), "packet"), size(r.Bytes),
+		count(c.Total, "connection"), number(c.Decoded), number(c.Encrypted), number(c.Other), number(c.Silent)))
 	p.line("")
 	if r.Counters.Disclosures == 0 {
 		p.line("No patient records were seen.")
@@ -74,8 +75,8 @@ func (p *Report) head(r *Result) {
 			clear += e.Messages
 		}
 	}
-	p.line("PATIENTS: %s passed in %s, %s of them readable by anyone on the network.", people(r.Patients.Patients),
-		count(int(r.Counters.Disclosures), "message"), share(clear, int(r.Counters.Disclosures)))
+	p.wrap("PATIENTS: ", fmt.Sprintf("%s passed in %s, %s of them readable by anyone on the network.", people(r.Patients.Patients),
+		count(int(r.Counters.Disclosures), "message"), share(clear, int(r.Counters.Disclosures))))
 	var notes []string
 	if r.Patients.Min != r.Patients.Max {
 		notes = append(notes, fmt.Sprintf("at least %s and at most %s, however one counts", number(r.Patients.Min), number(r.Patients.Max)))
@@ -113,7 +114,7 @@ func (p *Report) edges(r *Result) {
 			patients += fmt.Sprintf("+%d?", e.Unidentified)
 		}
 		p.line("%8s  %-22s %-22s %-15s %8s %8s  %s-%s", patients, p.party(e.From, 22), p.party(e.To, 22), how(e),
-			number(e.Messages), bytes, e.First.In(p.Zone).Format("15:04"), e.Last.In(p.Zone).Format("15:04"))
+			number(e.Messages), bytes, p.short(r, e.First), p.short(r, e.Last))
 	}
 	for _, e := range r.Edges {
 		if e.Unidentified > 0 {
@@ -121,6 +122,14 @@ func (p *Report) edges(r *Result) {
 			break
 		}
 	}
+}
+
+// short gives the time of day, or the day in a capture of more than one.
+func (p *Report) short(r *Result, t time.Time) string {
+	if r.Last.Sub(r.First) > 24*time.Hour {
+		return t.In(p.Zone).Format("02.01")
+	}
+	return t.In(p.Zone).Format("15:04")
 }
 
 // how names protocol and protection.
@@ -147,6 +156,9 @@ func (p *Report) people(r *Result) {
 	for _, d := range p.People {
 		for _, record := range d.People {
 			ids, name, birth, sex := Person(record)
+			if len(ids) == 0 && name == "" {
+				continue
+			}
 			line := fmt.Sprintf("  %-24s %-28s %-10s %-3s %s - %s", clean(strings.Join(ids, " "), 24), clean(strings.ReplaceAll(name, "^", " "), 28),
 				clean(birth, 10), clean(sex, 3), p.party(d.From, 13), p.party(d.To, 13))
 			if !shown[line] {
@@ -157,33 +169,49 @@ func (p *Report) people(r *Result) {
 	}
 }
 
+// maxPlaces bounds the systems that are listed under one kind of finding.
+const maxPlaces = 8
+
+// findings lists what needs attention, one kind at a time: what it is, where, what to do.
 func (p *Report) findings(r *Result) {
 	if len(r.Findings) == 0 {
 		return
 	}
 	p.line("")
 	p.line("WHAT NEEDS ATTENTION")
-	for i, f := range r.Findings {
-		if i == maxRows {
-			p.line("  and %s more (--json has all)", count(len(r.Findings)-i, "finding"))
-			break
+	byRule := map[string][]chaperone.Finding{}
+	var rules []string
+	for _, f := range r.Findings {
+		if byRule[f.Title] == nil {
+			rules = append(rules, f.Title)
 		}
-		where := p.party(f.From, 30)
-		if f.To.Addr.IsValid() || f.To.Claimed != "" {
-			where += " to " + p.party(f.To, 30)
+		byRule[f.Title] = append(byRule[f.Title], f)
+	}
+	for _, title := range rules {
+		list := byRule[title]
+		p.wrap(fmt.Sprintf("  %-8s ", strings.ToUpper(list[0].Severity.String())), title)
+		for i, f := range list {
+			if i == maxPlaces {
+				p.line("           and %s more (--json has all)", count(len(list)-i, "place"))
+				break
+			}
+			where := p.party(f.From, 28)
+			if f.To.Addr.IsValid() || f.To.Claimed != "" {
+				where += " to " + p.party(f.To, 28)
+			}
+			file := ""
+			if len(r.Files) > 1 {
+				file = " of " + clean(f.Evidence.File, 60)
+			}
+			p.wrap("           ", fmt.Sprintf("%s, %s; first %s, packet %d%s", where, times(f.Count), p.moment(f.First), f.Evidence.Packet, file))
 		}
-		p.wrap(fmt.Sprintf("  %-8s ", strings.ToUpper(f.Severity.String())), f.Title)
-		p.line("           %s, %s, first %s (%s, packet %d)", where, times(f.Count), p.moment(f.First), clean(f.Evidence.File, 40), f.Evidence.Packet)
-		if i+1 == len(r.Findings) || r.Findings[i+1].Rule != f.Rule { // the advice is the same for all of a rule
-			p.wrap("           -> ", f.Advice)
-		}
+		p.wrap("           What to do: ", list[0].Advice)
 	}
 }
 
 func (p *Report) systems(r *Result) {
 	p.line("")
 	p.line("SYSTEMS SEEN")
-	p.line("  %-22s %-20s %-22s %s", "address", "name", "calls itself", "does")
 	shown := 0
 	for _, s := range r.Systems {
 		if len(s.Does) == 0 && len(s.Claimed) == 0 {
@@ -192,11 +220,15 @@ func (p *Report) systems(r *Result) {
 		if shown++; shown > maxRows {
 			continue
 		}
+		known := strings.Join(s.Claimed, " ")
+		if name := p.Names.Of(s.Addr); name != "" && name != known {
+			known = name + " (" + known + ")"
+		}
 		var does []string
 		for _, d := range s.Does {
 			does = append(does, string(d))
 		}
-		p.line("  %-22s %-20s %-22s %s", s.Addr, clean(p.Names.Of(s.Addr), 20), clean(strings.Join(s.Claimed, " "), 22), clean(strings.Join(does, ", "), 32))
+		p.wrap(fmt.Sprintf("  %-16s %-30s ", s.Addr, clean(known, 30)), strings.Join(does, ", "))
 	}
 	if shown > maxRows {
 		p.line("  and %s more (--json has all)", count(shown-maxRows, "system"))

@@ -64,13 +64,23 @@ func (w *Walker) value(tag Tag, vr [2]byte, length uint32) {
 		return
 	}
 	w.left = int64(length)
-	if w.want(tag) && length <= maxValue && len(w.Elements) < maxElements {
-		w.Elements = append(w.Elements, Element{Tag: tag, Depth: len(w.open) / 2})
+	if w.want(tag) && w.room(w.left) {
+		w.kept += w.left
+		w.Elements = append(w.Elements, Element{Tag: tag, Depth: len(w.open) / 2, within: w.last})
 		w.keeping = true
 	}
 	if length == 0 {
 		w.closeEnded()
 	}
+}
+
+// room reports whether a value of so many bytes may be kept.
+func (w *Walker) room(length int64) bool {
+	if length > maxValue || w.kept+length > maxKept || len(w.Elements) == maxElements {
+		w.note("more identifying elements than are kept")
+		return false
+	}
+	return true
 }
 
 // delimiter handles items and the ends of items and sequences (PS3.5 section 7.5).

@@ -79,6 +79,9 @@ func Records(elements []Element) []chaperone.Record {
 	return records
 }
 
+// maxKeys bounds the study UIDs of one retrieve.
+const maxKeys = 1024
+
 // Keys reads what a retrieve asks for: its patient ID and each study UID of the list (PS3.4 annex C).
 func Keys(elements []Element) []chaperone.Record {
 	var keys []chaperone.Record
@@ -87,9 +90,11 @@ func Keys(elements []Element) []chaperone.Record {
 			keys = append(keys, r)
 			continue
 		}
-		for _, uid := range strings.Split(r.Study.Reveal(), `\`) { // split here, and hidden again at once
-			r.Study = chaperone.NewPHI(strings.Trim(uid, " \x00"))
-			keys = append(keys, r)
+		for uid := range strings.SplitSeq(r.Study.Reveal(), `\`) { // split here, and hidden again at once
+			if uid = strings.Trim(uid, " \x00"); uid != "" && len(keys) < maxKeys {
+				r.Study = chaperone.NewPHI(strings.Clone(uid)) // without the rest of the list
+				keys = append(keys, r)
+			}
 		}
 	}
 	return keys

@@ -13,12 +13,15 @@ type Element struct {
 	Tag   Tag
 	Depth int
 	Value []byte
+
+	within Tag // the greatest top-level tag up to here
 }
 
 // Bounds of what a walker keeps.
 const (
-	maxValue    = 64 << 10 // bytes of one kept value: a list of UIDs may be long
-	maxElements = 1024     // kept elements of one data set
+	maxValue    = 64 << 10  // bytes of one kept value: a list of UIDs may be long
+	maxElements = 1024      // kept elements of one data set
+	maxKept     = 256 << 10 // bytes of all its kept values
 )
 
 const undefined = 0xFFFFFFFF
@@ -39,6 +42,7 @@ type Walker struct {
 	have    int   // bytes in header
 	left    int64 // bytes of the current value still to come
 	keeping bool  // the current value is the last of Elements
+	kept    int64 // bytes of the values in Elements
 	err     error // why the walk stopped
 	odd     error // the first thing outside the strict grammar
 }
@@ -93,10 +97,7 @@ func (w *Walker) Finish() {
 	if w.inflate != nil {
 		w.expand(nil, true)
 	}
-	if w.keeping && w.left > 0 { // half an identifier is not an identifier
-		w.Elements = w.Elements[:len(w.Elements)-1]
-		w.keeping = false
-	}
+	w.dropHalf()
 	if w.err == nil && w.inflate == nil && (w.have > 0 || w.left > 0) {
 		w.stop("the data set ends inside an element", format.ErrMalformed)
 	}
@@ -106,6 +107,7 @@ func (w *Walker) expand(p []byte, final bool) {
 	out, err := w.inflate.next(p, final)
 	w.walk(out)
 	if err != nil && w.err == nil {
+		w.dropHalf()
 		w.err = err
 	}
 }
@@ -147,14 +149,37 @@ func (w *Walker) Skip(n int64) bool {
 		}
 		return true
 	}
-	if w.err == nil {
-		w.err = fmt.Errorf("dicom: %d bytes are missing at offset %d: %w", n, w.pos, format.ErrMalformed)
-	}
+	w.Break()
 	return false
 }
 
+// Break says that an unknown number of bytes was not seen: the walk is over.
+func (w *Walker) Break() {
+	if w.err == nil {
+		w.dropHalf()
+		w.stop("bytes are missing", format.ErrMalformed)
+	}
+}
+
+// dropHalf forgets a value of which only a part is there: half an identifier is not an identifier.
+func (w *Walker) dropHalf() {
+	if w.keeping && w.left > 0 {
+		w.Elements = w.Elements[:len(w.Elements)-1]
+		w.keeping = false
+	}
+}
+
 // Passed reports whether the data set has begun a group above g, or cannot be read further.
-func (w *Walker) Passed(g uint16) bool { return w.err != nil || w.last.Group() > g && w.last != 0 }
+func (w *Walker) Passed(g uint16) bool { return w.err != nil || w.last.Group() > g }
+
+// Until gives the kept elements that stand before the first group above g.
+func (w *Walker) Until(g uint16) []Element {
+	n := slices.IndexFunc(w.Elements, func(e Element) bool { return e.within.Group() > g })
+	if n < 0 {
+		return w.Elements
+	}
+	return w.Elements[:n]
+}
 
 // Err says why the walk stopped, nil while it goes on.
 func (w *Walker) Err() error { return w.err }

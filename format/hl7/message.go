@@ -17,8 +17,12 @@ type Separators struct {
 // DefaultSeparators are those nearly everybody uses.
 var DefaultSeparators = Separators{'|', '^', '~', '\\', '&'}
 
-// maxSegments bounds one message.
-const maxSegments = 100_000
+// Bounds of one message, and of the messages in one frame.
+const (
+	maxSegments    = 100_000
+	maxIdentifiers = 100_000
+	maxMessages    = 10_000
+)
 
 // Segment is one line of a message: its name and its bytes, name included.
 type Segment struct {
@@ -37,6 +41,8 @@ type Message struct {
 	Charset  format.Charset
 	// Odd says what is outside the strict grammar although it could be read; "" for a clean message.
 	Odd string
+
+	identified int // identifiers read so far
 }
 
 // Header gives the MSH segment; a fragment that lost it has none.
@@ -169,13 +175,12 @@ func trimStart(raw []byte) []byte {
 }
 
 // Split cuts the payload of one frame into messages: one for each MSH that begins a line. Batch headers and trailers
-// (FHS, BHS, BTS, FTS) fall away. The slices are parts of payload.
-func Split(payload []byte) [][]byte {
+// (FHS, BHS, BTS, FTS) fall away. The slices are parts of payload. more says that it holds more messages than are read.
+func Split(payload []byte) (messages [][]byte, more bool) {
 	payload = trimStart(payload)
 	if single(payload) {
-		return [][]byte{payload}
+		return [][]byte{payload}, false
 	}
-	var messages [][]byte
 	start := -1
 	for at := 0; at < len(payload); {
 		line := payload[at:]
@@ -183,6 +188,9 @@ func Split(payload []byte) [][]byte {
 			if start >= 0 {
 				messages = append(messages, payload[start:at])
 				start = -1
+			}
+			if len(messages) == maxMessages {
+				return messages, true
 			}
 			if line[0] == 'M' {
 				start = at
@@ -197,7 +205,7 @@ func Split(payload []byte) [][]byte {
 	if start >= 0 {
 		messages = append(messages, payload[start:])
 	}
-	return messages
+	return messages, false
 }
 
 // single is the usual case: MSH at the start and nowhere else.

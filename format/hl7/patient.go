@@ -30,8 +30,8 @@ func (m *Message) Read() Content {
 	var c Content
 	if header, ok := m.Header(); ok {
 		kind := header.Field(9)
-		c.Type, c.Event = string(kind.Component(1)), string(kind.Component(2))
-		c.ControlID = string(header.Field(10).raw)
+		c.Type, c.Event = clip(kind.Component(1)), clip(kind.Component(2))
+		c.ControlID = clip(header.Field(10).raw)
 		c.From = m.claim(header, 3)
 		c.To = m.claim(header, 5)
 	}
@@ -51,7 +51,7 @@ func (m *Message) Read() Content {
 				c.Merges = append(c.Merges, chaperone.Merge{Survivor: last, Prior: prior})
 			}
 		case "MSA":
-			c.Ack, c.AckFor = string(s.Field(1).raw), string(s.Field(2).raw)
+			c.Ack, c.AckFor = clip(s.Field(1).raw), clip(s.Field(2).raw)
 		case "QRD", "QPD":
 			c.Query = true
 		}
@@ -67,12 +67,18 @@ func (m *Message) Read() Content {
 // claim joins application and facility: "LAB@CLINIC".
 func (m *Message) claim(header Segment, n int) string {
 	application, facility := header.Field(n), header.Field(n+1)
-	name := application.Text(application.Subcomponent(1, 1), m.Charset)
-	if at := facility.Text(facility.Subcomponent(1, 1), m.Charset); at != "" {
+	name := application.Text([]byte(clip(application.Subcomponent(1, 1))), m.Charset)
+	if at := facility.Text([]byte(clip(facility.Subcomponent(1, 1))), m.Charset); at != "" {
 		name += "@" + at
 	}
 	return name
 }
+
+// maxName bounds what a message says about itself: names and control ID are kept until it is answered. The standard
+// allows 227 characters (MSH-3 to MSH-6), and 199 for MSH-10.
+const maxName = 255
+
+func clip(b []byte) string { return string(b[:min(len(b), maxName)]) }
 
 func (m *Message) record(pid Segment) chaperone.Record {
 	r := chaperone.Record{
@@ -99,8 +105,13 @@ func (m *Message) record(pid Segment) chaperone.Record {
 // is not part of the key, and MSH-4 never is: a registration and a laboratory would make two patients of one number.
 func (m *Message) identifiers(f Field, kind chaperone.IdentifierKind) []chaperone.Identifier {
 	var ids []chaperone.Identifier
-	for i := range f.Repetitions() {
-		cx := f.Repetition(i)
+	for rest := f.raw; rest != nil && m.room(); {
+		cx := Field{head(rest, f.sep.Repetition), f.sep}
+		if rest = rest[len(cx.raw):]; len(rest) > 0 {
+			rest = rest[1:]
+		} else {
+			rest = nil
+		}
 		value := cx.PHI(cx.Component(1), m.Charset)
 		if value.Empty() {
 			continue
@@ -110,8 +121,18 @@ func (m *Message) identifiers(f Field, kind chaperone.IdentifierKind) []chaperon
 			authority = cx.PHI(cx.Subcomponent(4, 2), m.Charset)
 		}
 		ids = append(ids, chaperone.Identifier{Kind: kind, Authority: authority, Value: value})
+		m.identified++
 	}
 	return ids
+}
+
+// room reports whether another identifier is read.
+func (m *Message) room() bool {
+	if m.identified == maxIdentifiers {
+		m.Odd = "more identifiers than are read"
+		return false
+	}
+	return true
 }
 
 // name gives family^given^middle of the first repetition of an XPN field.

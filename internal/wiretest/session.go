@@ -24,10 +24,10 @@ func midstream(t *testing.T, p wire.Protocol, c Conversation) {
 		got := play(p.New(wire.DefaultLimits, true), rest)
 		found := map[string]int{}
 		for _, m := range got.messages {
-			found[m.place(lost[m.dir])]++
+			found[m.place(lost[m.head.Dir])]++
 		}
 		for _, want := range whole.messages {
-			if place := want.place(0); want.start >= lost[want.dir] {
+			if place := want.place(0); want.head.Start >= lost[want.head.Dir] {
 				if found[place]--; found[place] < 0 {
 					t.Errorf("from byte %d on: not found: %s", from, place)
 				}
@@ -39,8 +39,8 @@ func midstream(t *testing.T, p wire.Protocol, c Conversation) {
 
 // place is what a message must say of itself whatever came before it.
 func (s *seen) place(lost int64) string {
-	action := strings.Fields(s.fixed)[1]
-	return fmt.Sprintf("%s in direction %d at %d, records %s, merges %s", action, s.dir, s.start+lost, s.records, s.merges)
+	return fmt.Sprintf("%s in direction %d at %d, records %s, merges %s", s.head.Action, s.head.Dir, s.head.Start+lost,
+		describe(s.records), describeMerges(s.merges))
 }
 
 // clones: a clone that is fed other bytes leaves its original alone, and one that is fed the same says the same.

@@ -1,6 +1,7 @@
 package dimse
 
 import (
+	"encoding/binary"
 	"fmt"
 
 	"chaperone"
@@ -80,7 +81,7 @@ func Sniff(client, server []byte, midstream bool) wire.Verdict {
 		if b[0] != associateRQ && b[0] != associateAC && b[0] != associateRJ {
 			return wire.No
 		}
-		if b[0] == associateRJ && len(b) >= 6 {
+		if b[0] == associateRJ && len(b) >= 6 && binary.BigEndian.Uint32(b[2:]) == 4 {
 			continue // it may be all that was seen of its direction
 		}
 		ok, more := plausible(b)

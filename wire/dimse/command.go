@@ -69,7 +69,9 @@ func parseCommand(b []byte) (command, error) {
 }
 
 func (c *command) set(element uint16, value []byte) {
-	text := func() string { return strings.Trim(format.Text(value, format.Latin1), " \x00") }
+	text := func() string { // an AE title has at most 16 characters (PS3.5 table 6.2-1)
+		return strings.Trim(format.Text(value[:min(len(value), 64)], format.Latin1), " \x00")
+	}
 	var number uint16
 	if len(value) >= 2 {
 		number = binary.LittleEndian.Uint16(value)

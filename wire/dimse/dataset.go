@@ -13,37 +13,29 @@ const identityGroup = 0x0010
 
 // progress gives the head of a C-STORE as soon as its data set has passed the identity, and its body from then on.
 func (s *Session) progress(d wire.Dir, r *reading, at chaperone.Mark) {
-	m := r.message
-	if r.match || m.Action != "C-STORE" {
-		return
-	}
-	if r.headed {
-		s.emit(d, wire.Body, m, at)
-		return
-	}
-	if r.walker.Passed(identityGroup) {
+	q := r.request
+	switch {
+	case r.match || q.message.Action != "C-STORE":
+	case q.headed:
+		s.emit(d, wire.Body, q.message, at)
+	case r.walker.Passed(identityGroup):
 		s.headStore(d, r, at)
 	}
 }
 
-// headStore gives the head of a C-STORE with the records that are known. A data set without an identity in its own
-// group is judged at its end: the number may stand in a sequence, or the study may tell.
+// headStore gives the head of a C-STORE with the records that its identity group tells, wherever the data set was cut.
+// A data set without an identity there is judged at its end: the number may stand in a sequence, or the study may tell.
 func (s *Session) headStore(d wire.Dir, r *reading, at chaperone.Mark) {
-	r.headed = true
-	records := dicom.Records(r.walker.Elements)
+	records := dicom.Records(r.walker.Until(identityGroup))
 	if len(records[0].Identifiers) == 0 {
-		s.emit(d, wire.Head, r.message, at)
-		return
+		records = nil
 	}
-	r.told = len(records)
-	for i := range records {
-		records[i].Study = chaperone.PHI{} // known or not, as the bytes were cut: the tail says it
-	}
-	s.emit(d, wire.Head, r.message, at, records...)
+	r.request.told = len(records)
+	s.head(d, r.request, at, records...)
 }
 
-// finishReading ends a data set. ended: its last fragment passed.
-func (s *Session) finishReading(d wire.Dir, r *reading, ended bool, at chaperone.Mark) {
+// finishReading ends a message's fragments. all: the last of them passed.
+func (s *Session) finishReading(d wire.Dir, r *reading, all bool, at chaperone.Mark) {
 	h := &s.half[d]
 	for id, other := range h.reading {
 		if other == r {
@@ -54,61 +46,60 @@ func (s *Session) finishReading(d wire.Dir, r *reading, ended bool, at chaperone
 		return
 	}
 	r.walker.Finish()
-	if odd := r.walker.Odd(); odd != nil && !r.cut && ended {
+	if odd := r.walker.Odd(); odd != nil && !r.cut && all {
 		s.malformed(d, at, fmt.Errorf("data set of the message at offset %d: %w", r.start, odd))
 	}
-	switch m := r.message; {
+	switch q := r.request; {
 	case r.match:
-		m.Bytes += int64(len(r.raw)) + r.size
-		s.emit(d, wire.Body, m, at, dicom.Records(r.walker.Elements)...)
-	case m.Role == wire.Query:
-		s.emit(d, wire.Head, m, at)
-	case m.Role == wire.Move:
-		m.Retrieve.Keys = dicom.Keys(r.walker.Elements)
-		s.emit(d, wire.Head, m, at)
+		s.finishMatch(d, r, at)
+	case q.headed && q.message.Role != wire.Push && q.message.Role != wire.Reply: // it was answered while it passed
+	case q.message.Role == wire.Query:
+		s.head(d, q, at)
+	case q.message.Role == wire.Move:
+		q.message.Retrieve.Keys = dicom.Keys(r.walker.Elements)
+		s.head(d, q, at)
 	default:
-		s.finishPush(d, r, ended, at)
+		s.finishPush(d, r, all, at)
+	}
+}
+
+// finishMatch gives the record of a match, and the answer if it was the last.
+func (s *Session) finishMatch(d wire.Dir, r *reading, at chaperone.Mark) {
+	q := r.request
+	if r.size > 0 && !q.tailed {
+		s.head(d.Other(), q, at)
+		q.message.Bytes += int64(len(r.raw)) + r.size
+		s.emit(d, wire.Body, q.message, at, dicom.Records(r.walker.Elements)...)
+	}
+	if r.final {
+		s.finalAnswer(d.Other(), q, r.command.status, at)
 	}
 }
 
 // finishPush ends a message that brought its own data set.
-func (s *Session) finishPush(d wire.Dir, r *reading, ended bool, at chaperone.Mark) {
-	m := r.message
+func (s *Session) finishPush(d wire.Dir, r *reading, all bool, at chaperone.Mark) {
+	q, m := r.request, r.request.message
 	m.Bytes += r.size
-	m.Ended = ended
-	if !ended {
-		m.Outcome = chaperone.Partial
-	}
-	if !r.headed && m.Action == "C-STORE" && r.walker.Passed(identityGroup) {
+	m.Ended = all
+	m.Outcome = ended(m, m.Outcome)
+	if m.Action == "C-STORE" && !q.headed && r.walker.Passed(identityGroup) {
 		s.headStore(d, r, at)
 	}
 	records := dicom.Records(r.walker.Elements)
 	m.Study = records[0].Study
 	switch {
-	case r.told > 0:
-		records = records[min(r.told, len(records)):]
+	case q.told > 0:
+		records = records[min(q.told, len(records)):]
 	case m.Action != "C-STORE" && !identified(records[0]):
 		records = nil // a storage commitment or an event bears no patient
 	case r.size == 0:
 		records = nil // broken off before anything passed
 	}
-	if !r.headed {
-		s.emit(d, wire.Head, m, at, records...)
+	if !q.headed {
+		s.head(d, q, at, records...)
 		records = nil
 	}
-	s.emit(d, wire.Tail, m, at, records...)
-	s.tailed(d, r, at)
-}
-
-// tailed notes that a message is over, and gives its answer if that came early.
-func (s *Session) tailed(d wire.Dir, r *reading, at chaperone.Mark) {
-	for _, q := range s.half[d].pending {
-		if q.message == r.message {
-			q.tailed = true
-			return
-		}
-	}
-	s.emit(d.Other(), wire.Answer, r.message, at)
+	s.tail(d, q, at, records...)
 }
 
 func identified(r chaperone.Record) bool {
@@ -119,21 +110,16 @@ func identified(r chaperone.Record) bool {
 func (s *Session) finishAll(at chaperone.Mark) {
 	for d := range s.half {
 		h := &s.half[d]
-		for id := 1; id < 256 && len(h.reading) > 0; id++ { // in the order of contexts, the same each time
-			r := h.reading[byte(id)]
-			if r == nil {
-				continue
-			}
-			if r.inData {
+		for id := range 256 { // in the order of contexts, the same each time
+			if r := h.reading[byte(id)]; r != nil {
 				s.finishReading(wire.Dir(d), r, false, at)
 			}
-			delete(h.reading, byte(id))
 		}
 	}
 	for d := range s.half {
 		for len(s.half[d].pending) > 0 {
-			m := s.half[d].pending[0].message
-			s.answer(wire.Dir(d), 0, "", m.Outcome, at)
+			q := s.half[d].pending[0]
+			s.answer(wire.Dir(d), q, "", q.message.Outcome, at)
 		}
 	}
 	if s.assoc != nil {

@@ -15,25 +15,31 @@ import (
 // reading is a DIMSE message whose fragments are passing in one direction and context.
 type reading struct {
 	raw     []byte // command set so far
-	cut     bool   // bytes of it are missing
+	cut     bool   // bytes of the message are missing
+	long    bool   // the command set is over its limit and is passed over
 	start   int64
 	startAt chaperone.Mark
 	command command
 	inData  bool // the command set is whole and the data set follows
 	walker  *dicom.Walker
-	message *wire.Message // whom the data set belongs to, nil when nobody asks
-	match   bool          // the data set is an answer of message, not its own
-	size    int64         // bytes of the data set
-	told    int           // records of it that were given with Head
-	headed  bool
+	request *request // whom the data set belongs to, nil when nobody asks
+	match   bool     // the data set is an answer to request, not its own
+	final   bool     // it is the last answer
+	size    int64    // bytes of the data set
 }
 
-// request is a message that waits for its final response.
+// request is a message, from its command set to its final response.
 type request struct {
-	id      uint16
-	message *wire.Message
-	tailed  bool
+	id       uint16
+	message  *wire.Message
+	headed   bool
+	told     int // records that were given with Head
+	tailed   bool
+	answered bool // it waits no longer
 }
+
+// maxOpen bounds the messages of one direction whose fragments are passing. PS3.8 annex E allows one.
+const maxOpen = 8
 
 // fragment takes a piece of the current PDV, which may be its last.
 func (s *Session) fragment(d wire.Dir, p []byte, at chaperone.Mark) {
@@ -49,18 +55,17 @@ func (s *Session) fragment(d wire.Dir, p []byte, at chaperone.Mark) {
 			s.stray(d, at)
 			return
 		}
-		r = &reading{start: h.start, startAt: h.startAt}
-		h.reading[h.context] = r
+		r = s.open(d, at)
 	}
 	last := h.flags&2 != 0 && h.pdv == 0
 	if isCommand {
-		if len(r.raw)+len(p) > maxCommand {
+		if !r.long && len(r.raw)+len(p) > maxCommand {
 			s.malformed(d, at, fmt.Errorf("dimse: command set at offset %d of more than %d bytes: %w", r.start, maxCommand, format.ErrLimit))
-			s.lose(d)
-			delete(h.reading, h.context)
-			return
+			r.long, r.raw = true, nil
 		}
-		r.raw = append(r.raw, p...)
+		if !r.long {
+			r.raw = append(r.raw, p...)
+		}
 		if last {
 			s.commandEnd(d, r, at)
 		}
@@ -76,6 +81,24 @@ func (s *Session) fragment(d wire.Dir, p []byte, at chaperone.Mark) {
 	}
 }
 
+// open starts reading a message.
+func (s *Session) open(d wire.Dir, at chaperone.Mark) *reading {
+	h := &s.half[d]
+	if len(h.reading) == maxOpen {
+		var oldest *reading
+		for id := range 256 {
+			if r := h.reading[byte(id)]; r != nil && (oldest == nil || r.start < oldest.start) {
+				oldest = r
+			}
+		}
+		s.malformed(d, at, fmt.Errorf("dimse: fragments of more than %d messages at offset %d: %w", maxOpen, h.start, format.ErrLimit))
+		s.finishReading(d, oldest, false, at)
+	}
+	r := &reading{start: h.start, startAt: h.startAt}
+	h.reading[h.context] = r
+	return r
+}
+
 // stray handles a data fragment without a command: the middle of a message whose beginning was not seen. It is said
 // once for each run of them.
 func (s *Session) stray(d wire.Dir, at chaperone.Mark) {
@@ -89,16 +112,22 @@ func (s *Session) stray(d wire.Dir, at chaperone.Mark) {
 func (s *Session) fragmentGap(d wire.Dir, n int64, at chaperone.Mark) {
 	h := &s.half[d]
 	r := h.reading[h.context]
+	isCommand := h.flags&1 == 1
+	if r != nil && isCommand && r.inData {
+		s.finishReading(d, r, false, at)
+		r = nil
+	}
 	if r == nil {
-		return
+		if !isCommand {
+			return
+		}
+		r = s.open(d, at)
 	}
 	r.gap(n)
-	if h.flags == 2 && h.pdv == 0 && r.inData { // the gap hid the last bytes, but that they were the last is known
-		s.finishReading(d, r, true, at)
+	if h.flags&2 == 0 || h.pdv > 0 {
+		return
 	}
-	if h.flags == 3 && h.pdv == 0 {
-		delete(h.reading, h.context)
-	}
+	s.finishReading(d, r, r.inData, at) // the gap hid the last bytes, but that they were the last is known
 }
 
 func (r *reading) gap(n int64) {
@@ -112,27 +141,31 @@ func (r *reading) gap(n int64) {
 // commandEnd acts on a whole command set.
 func (s *Session) commandEnd(d wire.Dir, r *reading, at chaperone.Mark) {
 	h := &s.half[d]
+	if r.long {
+		r.inData = true // it may follow; without a request it is passed over
+		return
+	}
 	c, err := parseCommand(r.raw)
+	if err != nil {
+		s.malformed(d, at, fmt.Errorf("offset %d: %w", r.start, err))
+	}
 	if err != nil || r.cut {
-		if err != nil {
-			s.malformed(d, at, fmt.Errorf("offset %d: %w", r.start, err))
-		}
-		c.dataSet = true // it may follow; without a message it is passed over
+		c.dataSet = true
 	}
 	r.command = c
-	if err == nil {
-		if c.field&response == 0 {
-			s.request(d, r, at)
-		} else {
-			s.response(d, r, at)
-		}
+	switch {
+	case err != nil:
+	case c.field&response == 0:
+		s.request(d, r, at)
+	default:
+		s.response(d, r, at)
 	}
 	if !c.dataSet {
 		delete(h.reading, h.context)
 		return
 	}
 	r.inData = true
-	if r.message != nil {
+	if r.request != nil {
 		r.walker = dicom.NewWalker(s.syntax(h.context), s.limits.Depth, dicom.Identifying)
 	}
 }
@@ -166,20 +199,43 @@ func (s *Session) request(d wire.Dir, r *reading, at chaperone.Mark) {
 		}
 	}
 	m.From, m.To = s.titles[m.Data], s.titles[m.Data.Other()]
-	r.message = m
+	q := &request{id: c.id, message: m}
+	r.request = q
 	if !c.dataSet {
-		s.emit(d, wire.Head, m, at)
+		s.head(d, q, at)
 		if m.Data == d { // a query is over with its final response
-			s.emit(d, wire.Tail, m, at)
+			s.tail(d, q, at)
 		}
 	}
 	if c.field == cCancel {
 		return // it has no response of its own
 	}
+	s.wait(d, q, at)
+}
+
+// wait puts a request on the list of those without their final response.
+func (s *Session) wait(d wire.Dir, q *request, at chaperone.Mark) {
 	h := &s.half[d]
-	h.pending = append(h.pending, &request{id: c.id, message: m, tailed: !c.dataSet})
+	h.pending = append(h.pending, q)
 	if len(h.pending) > s.limits.Pending {
-		s.answer(d, 0, "", chaperone.Unknown, at)
+		s.answer(d, h.pending[0], "", chaperone.Unknown, at)
+	}
+}
+
+// head says what is known of a message, once.
+func (s *Session) head(d wire.Dir, q *request, at chaperone.Mark, records ...chaperone.Record) {
+	if !q.headed {
+		q.headed = true
+		s.emit(d, wire.Head, q.message, at, records...)
+	}
+}
+
+// tail says that a message that brought its own data set is over, and gives its answer if that came early.
+func (s *Session) tail(d wire.Dir, q *request, at chaperone.Mark, records ...chaperone.Record) {
+	q.tailed = true
+	s.emit(d, wire.Tail, q.message, at, records...)
+	if q.answered {
+		s.emit(d.Other(), wire.Answer, q.message, at)
 	}
 }
 
@@ -192,33 +248,42 @@ func (s *Session) asked(d wire.Dir, action string) bool {
 func (s *Session) response(d wire.Dir, r *reading, at chaperone.Mark) {
 	c := r.command
 	from := d.Other() // the direction of the request
-	i := slices.IndexFunc(s.half[from].pending, func(q *request) bool { return q.id == c.answers })
 	field := c.field &^ response
-	if i < 0 {
-		if field != cFind && field != cMove {
-			return
-		}
-		i = s.assume(from, r, at)
+	i := slices.IndexFunc(s.half[from].pending, func(q *request) bool {
+		return q.id == c.answers && q.message.Action == commandNames[field]
+	})
+	var q *request
+	switch {
+	case i >= 0:
+		q = s.half[from].pending[i]
+	case field == cFind || field == cMove:
+		q = s.assume(from, r, at)
+	default:
+		return
 	}
-	q := s.half[from].pending[i]
 	if detail := q.message.Retrieve; detail != nil && c.counted && q.message.Role == wire.Move {
 		detail.Completed, detail.Failed = int(c.completed)+int(c.warning), int(c.failed)
 	}
-	if c.dataSet && field == cFind {
-		r.message, r.match = q.message, true
+	final := !pendingStatus(c.status)
+	switch {
+	case c.dataSet && field == cFind && q.message.Role == wire.Query:
+		r.request, r.match, r.final = q, true, final
+	case final:
+		s.finalAnswer(from, q, c.status, at)
 	}
-	if pendingStatus(c.status) {
-		return
-	}
+}
+
+// finalAnswer closes a request of direction d by the status of its last response.
+func (s *Session) finalAnswer(d wire.Dir, q *request, status uint16, at chaperone.Mark) {
 	outcome := chaperone.Refused
-	if succeeded(c.status) {
+	if succeeded(status) {
 		outcome = chaperone.Delivered
 	}
-	s.answer(from, i, fmt.Sprintf("%04X", c.status), outcome, at)
+	s.answer(d, q, fmt.Sprintf("%04X", status), outcome, at)
 }
 
 // assume opens the message of a request that was not seen but is being answered.
-func (s *Session) assume(d wire.Dir, r *reading, at chaperone.Mark) int {
+func (s *Session) assume(d wire.Dir, r *reading, at chaperone.Mark) *request {
 	c := r.command
 	m := &wire.Message{
 		Seq: s.next(), Action: commandNames[c.field&^response], Role: wire.Query, Dir: d, Data: d.Other(), Start: r.start, At: r.startAt,
@@ -228,38 +293,55 @@ func (s *Session) assume(d wire.Dir, r *reading, at chaperone.Mark) int {
 		m.Role = wire.Move
 		m.Retrieve = &wire.Retrieve{ID: c.answers, Originator: s.titles[d]}
 	}
+	q := &request{id: c.answers, message: m, headed: true}
 	s.emit(d.Other(), wire.Head, m, at)
-	h := &s.half[d]
-	h.pending = append(h.pending, &request{id: c.answers, message: m})
-	return len(h.pending) - 1
+	s.wait(d, q, at)
+	return q
 }
 
-// answer takes the i-th waiting request of direction d off the list and closes its message.
-func (s *Session) answer(d wire.Dir, i int, status string, outcome chaperone.Outcome, at chaperone.Mark) {
+// answer takes a waiting request of direction d off the list and closes its message. The answer to a message whose
+// data set still passes is given behind its tail.
+func (s *Session) answer(d wire.Dir, q *request, status string, outcome chaperone.Outcome, at chaperone.Mark) {
 	h := &s.half[d]
-	q := h.pending[i]
+	i := slices.Index(h.pending, q)
+	if i < 0 {
+		return
+	}
 	h.pending = slices.Delete(h.pending, i, i+1)
-	q.message.Status, q.message.Outcome = status, outcome
-	if q.message.Role == wire.Query || q.message.Role == wire.Move {
-		q.message.Ended = status != "" // its answers are part of it
-		if !q.message.Ended {
-			q.message.Outcome = chaperone.Partial
-		}
-		s.emit(d.Other(), wire.Tail, q.message, at)
-	} else if !q.tailed && s.streaming(d, q.message) {
-		return // answered early: the answer is given behind the tail
+	q.answered = true
+	m := q.message
+	if m.Role == wire.Query || m.Role == wire.Move {
+		s.finishMatches(d.Other(), q, at)
+		s.head(d, q, at)
+		m.Ended = status != "" // its answers are part of it
+		q.tailed = true
+		m.Status, m.Outcome = status, ended(m, outcome)
+		s.emit(d.Other(), wire.Tail, m, at)
+		s.emit(d.Other(), wire.Answer, m, at)
+		return
 	}
-	s.emit(d.Other(), wire.Answer, q.message, at)
+	m.Status, m.Outcome = status, outcome
+	if q.tailed {
+		m.Outcome = ended(m, outcome)
+		s.emit(d.Other(), wire.Answer, m, at)
+	}
 }
 
-// streaming reports whether the data set of m is still passing.
-func (s *Session) streaming(d wire.Dir, m *wire.Message) bool {
-	for _, r := range s.half[d].reading {
-		if r.message == m && !r.match {
-			return true
+// ended corrects the outcome of a message of which only a part passed.
+func ended(m *wire.Message, outcome chaperone.Outcome) chaperone.Outcome {
+	if !m.Ended {
+		return chaperone.Partial
+	}
+	return outcome
+}
+
+// finishMatches ends the data sets that answer q and are still passing in direction d.
+func (s *Session) finishMatches(d wire.Dir, q *request, at chaperone.Mark) {
+	for id := range 256 {
+		if r := s.half[d].reading[byte(id)]; r != nil && r.match && r.request == q {
+			s.finishReading(d, r, false, at)
 		}
 	}
-	return false
 }
 
 // syntax gives the encoding that was negotiated for a context.
@@ -274,34 +356,41 @@ func (s *Session) syntax(id byte) dicom.Syntax {
 // Clone gives an independent copy.
 func (s *Session) Clone() wire.Session {
 	c := &Session{limits: s.limits, seq: s.seq, half: s.half, titles: s.titles, assocDir: s.assocDir, contexts: maps.Clone(s.contexts)}
-	copies := map[*wire.Message]*wire.Message{}
-	clone := func(m *wire.Message) *wire.Message {
-		if m != nil && copies[m] == nil {
-			copied := *m
-			if m.Retrieve != nil {
-				detail := *m.Retrieve
-				copied.Retrieve = &detail
-			}
-			copies[m] = &copied
+	copies := map[*request]*request{}
+	clone := func(q *request) *request {
+		if q != nil && copies[q] == nil {
+			copied := *q
+			copied.message = cloneMessage(q.message)
+			copies[q] = &copied
 		}
-		return copies[m]
+		return copies[q]
 	}
-	c.assoc = clone(s.assoc)
+	c.assoc = cloneMessage(s.assoc)
 	for d := range s.half {
 		from, to := &s.half[d], &c.half[d]
 		to.control, to.scan = slices.Clone(from.control), slices.Clone(from.scan)
 		to.reading = map[byte]*reading{}
 		for id, r := range from.reading {
 			copied := *r
-			copied.raw, copied.walker, copied.message = slices.Clone(r.raw), r.walker.Clone(), clone(r.message)
+			copied.raw, copied.walker, copied.request = slices.Clone(r.raw), r.walker.Clone(), clone(r.request)
 			to.reading[id] = &copied
 		}
 		to.pending = nil
 		for _, q := range from.pending {
-			copied := *q
-			copied.message = clone(q.message)
-			to.pending = append(to.pending, &copied)
+			to.pending = append(to.pending, clone(q))
 		}
 	}
 	return c
+}
+
+func cloneMessage(m *wire.Message) *wire.Message {
+	if m == nil {
+		return nil
+	}
+	copied := *m
+	if m.Retrieve != nil {
+		retrieve := *m.Retrieve
+		copied.Retrieve = &retrieve
+	}
+	return &copied
 }

@@ -7,6 +7,7 @@ package dimse
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"chaperone"
 	"chaperone/format"
@@ -181,31 +182,43 @@ func (s *Session) controlBody(d wire.Dir, p []byte, at chaperone.Mark) []byte {
 	return p[n:]
 }
 
-// lose starts the search for the next PDU.
+// lose starts the search for the next PDU. What is known of the open data sets stays; a command set that is not whole
+// is forgotten, so that the next one is not taken for its rest.
 func (s *Session) lose(d wire.Dir) {
 	h := &s.half[d]
+	for id, r := range h.reading {
+		r.cut = true
+		switch {
+		case !r.inData:
+			delete(h.reading, id)
+		case r.walker != nil:
+			r.walker.Break()
+		}
+	}
 	h.lost, h.pdu, h.pdv, h.have, h.left = true, 0, 0, 0, 0
 	h.scan = h.scan[:0]
 }
 
-// find looks for the beginning of a PDU and returns the bytes from there on.
+// find looks for the beginning of a PDU and returns the bytes from there on. The bytes that wait in scan are not counted
+// in offset: no event covers them.
 func (s *Session) find(d wire.Dir, p []byte) []byte {
 	h := &s.half[d]
 	b := append(h.scan, p...)
 	h.scan = nil
-	h.offset += int64(len(p))
 	for i := range b {
 		ok, more := plausible(b[i:])
+		if !ok && !more {
+			continue
+		}
+		h.offset += int64(i)
 		if more {
-			h.scan = b[i:]
+			h.scan = slices.Clone(b[i:]) // without the rest of the array
 			return nil
 		}
-		if ok {
-			h.lost = false
-			h.offset -= int64(len(b) - i)
-			return b[i:]
-		}
+		h.lost = false
+		return b[i:]
 	}
+	h.offset += int64(len(b))
 	return nil
 }
 
@@ -223,10 +236,7 @@ func (s *Session) Gap(d wire.Dir, n int64, at chaperone.Mark) []wire.Event {
 		s.fragmentGap(d, n, at)
 		return s.events
 	}
-	for _, r := range h.reading {
-		r.gap(n)
-	}
-	h.offset += n
+	h.offset += n + int64(len(h.scan))
 	s.lose(d)
 	return s.events
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"fmt"
+	"slices"
 
 	"chaperone"
 	"chaperone/format"
@@ -20,7 +21,7 @@ func (s *Session) frame(d wire.Dir, payload []byte, ended bool, at chaperone.Mar
 	if len(payload) == 1 && (payload[0] == commitACK || payload[0] == commitNAK) {
 		return // release 2 commit acknowledgement: the HL7 acknowledgement follows
 	}
-	messages := hl7.Split(payload)
+	messages, more := hl7.Split(payload)
 	if h.cut && len(messages) == 0 {
 		s.fragment(d, payload, ended, at)
 		return
@@ -46,6 +47,9 @@ func (s *Session) frame(d wire.Dir, payload []byte, ended bool, at chaperone.Mar
 			message.Bytes = h.offset - h.start
 		}
 		s.tail(d, message, ended || !last, at)
+	}
+	if more {
+		s.malformed(d, at, fmt.Errorf("mllp: frame at offset %d of more than %d messages: %w", h.start, len(messages), format.ErrLimit))
 	}
 }
 
@@ -110,9 +114,12 @@ func (s *Session) tail(d wire.Dir, m *wire.Message, ended bool, at chaperone.Mar
 		}
 		s.emit(wire.Event{Stage: wire.Answer, Message: m, Dir: d, End: s.half[d].offset, At: at})
 	case wire.Push, wire.Query:
-		if waiting := s.pending[d]; len(waiting) > s.limits.Pending {
-			s.pending[d] = append(waiting[:0], waiting[1:]...)
-			s.answer(waiting[0].message, "", at)
+		if !slices.ContainsFunc(s.pending[d], func(p pending) bool { return p.message == m }) {
+			s.conclude(m, at) // it was answered while it passed
+		} else if len(s.pending[d]) > s.limits.Pending {
+			oldest := s.pending[d][0].message
+			s.pending[d] = slices.Delete(s.pending[d], 0, 1)
+			s.answer(oldest, "", at)
 		}
 	}
 }
@@ -122,7 +129,7 @@ func (s *Session) tail(d wire.Dir, m *wire.Message, ended bool, at chaperone.Mar
 func (s *Session) take(d wire.Dir, id string) *wire.Message {
 	for i, p := range s.pending[d] {
 		if p.id == id || id == "" {
-			s.pending[d] = append(s.pending[d][:i], s.pending[d][i+1:]...)
+			s.pending[d] = slices.Delete(s.pending[d], i, i+1)
 			return p.message
 		}
 	}
@@ -130,14 +137,22 @@ func (s *Session) take(d wire.Dir, id string) *wire.Message {
 }
 
 // answer closes the life of a message with the code of its acknowledgement (MSA-1, HL7 table 0008), "" for none.
+// The answer of a frame that still passes comes behind its tail.
 func (s *Session) answer(m *wire.Message, code string, at chaperone.Mark) {
 	m.Status = code
+	if s.half[m.Dir].over != m {
+		s.conclude(m, at)
+	}
+}
+
+// conclude gives the answer of a message whose tail was given.
+func (s *Session) conclude(m *wire.Message, at chaperone.Mark) {
 	switch {
 	case !m.Ended:
 		m.Outcome = chaperone.Partial
-	case code == "AA" || code == "CA":
+	case m.Status == "AA" || m.Status == "CA":
 		m.Outcome = chaperone.Delivered
-	case code != "":
+	case m.Status != "":
 		m.Outcome = chaperone.Refused
 	}
 	d := m.Dir.Other()

@@ -117,7 +117,7 @@ func (s *Session) keep(d wire.Dir, p []byte, at chaperone.Mark) {
 	if h.state == lost && len(h.buffer) == 0 {
 		h.start, h.startAt = h.offset-int64(len(p)), at
 	}
-	switch free := s.limits.Message - len(h.buffer); {
+	switch free := max(0, s.limits.Message-len(h.buffer)); { // gap marks may lie beyond the limit
 	case h.over != nil:
 		h.over.Bytes += int64(len(p))
 	case len(p) <= free:
@@ -126,6 +126,9 @@ func (s *Session) keep(d wire.Dir, p []byte, at chaperone.Mark) {
 		h.buffer = append(h.buffer, p[:free]...)
 	default:
 		s.overflow(d, p[:free], at)
+		if h.state == lost {
+			s.keep(d, p[free:], at)
+		}
 	}
 }
 
@@ -180,9 +183,9 @@ func (h *half) begin(at chaperone.Mark) {
 // finish ends a frame that was collected in the buffer. ended: its last byte passed.
 func (s *Session) finish(d wire.Dir, ended bool, at chaperone.Mark) {
 	h := &s.half[d]
-	if h.over != nil {
-		s.tail(d, h.over, ended, at)
+	if m := h.over; m != nil {
 		h.over = nil
+		s.tail(d, m, ended, at)
 	} else {
 		s.frame(d, h.buffer, ended, at)
 	}
