@@ -99,7 +99,7 @@ func (p *Report) edges(r *Result) {
 	}
 	p.line("")
 	p.line("WHO GAVE WHOSE RECORDS TO WHOM (most patients first)")
-	p.line("%8s  %-22s %-22s %-15s %7s %8s  %s", "patients", "from", "to", "how", "messages", "bytes", "from-to")
+	p.line("%8s  %-21s %-21s %-15s %7s %8s  %s", "patients", "from", "to", "how", "messages", "bytes", "from-to")
 	for i, e := range r.Edges {
 		if i == maxRows {
 			p.line("          and %s more (--json has all)", count(len(r.Edges)-i, "pair"))
@@ -113,7 +113,7 @@ func (p *Report) edges(r *Result) {
 		if e.Unidentified > 0 {
 			patients += fmt.Sprintf("+%d?", e.Unidentified)
 		}
-		p.line("%8s  %-22s %-22s %-15s %8s %8s  %s-%s", patients, p.party(e.From, 22), p.party(e.To, 22), how(e),
+		p.line("%8s  %-21s %-21s %-15s %8s %8s  %s-%s", patients, p.party(e.From, 21), p.party(e.To, 21), how(e),
 			number(e.Messages), bytes, p.short(r, e.First), p.short(r, e.Last))
 	}
 	for _, e := range r.Edges {
