@@ -1,10 +1,4 @@
-//go:build pcapgo
-
 package source
-
-// These tests compare with pcapgo, which needs golang.org/x/net in go.sum:
-//
-//	go get github.com/gopacket/gopacket/pcapgo@v1.7.7 && go test -tags pcapgo ./source/
 
 import (
 	"bytes"

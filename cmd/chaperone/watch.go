@@ -85,17 +85,25 @@ func runWatch(c *cobra.Command, f watchFlags, args []string) error {
 		}
 	}
 	stderr := c.ErrOrStderr()
-	if o.Tokens, err = tokenizer(f.keys, stderr); err != nil {
+	ephemeral := false
+	if o.Tokens, ephemeral, err = tokenizer(f.keys); err != nil {
 		return err
 	}
-	if f.reveal {
-		fmt.Fprintln(stderr, "chaperone: --reveal: the output contains patient data in the clear")
+	o.Begin = func(*patient.Census) { // not before something could be opened: a bad path gets one line
+		if ephemeral {
+			fmt.Fprintln(stderr, "chaperone: no token key: patients get tokens that are good for this run only (--keys gives a key)")
+		}
+		if f.reveal {
+			fmt.Fprintln(stderr, "chaperone: --reveal: the output contains patient data in the clear")
+		}
 	}
 	bar := progress(stderr, &o)
 	var result *watch.Result
 	if f.json {
 		j := watch.NewJSON(c.OutOrStdout(), names, f.follow)
-		o.Begin, o.Each = j.Begin, j.Each
+		say := o.Begin
+		o.Begin = func(c *patient.Census) { say(c); j.Begin(c) }
+		o.Each = j.Each
 		result, err = watch.Run(c.Context(), o)
 		bar()
 		err = errors.Join(j.Close(result), err)
@@ -160,8 +168,8 @@ func moment(flag, text string) (time.Time, error) {
 	return time.Time{}, fmt.Errorf("%s: not a time; for example 2026-11-08T08:00", flag)
 }
 
-// tokenizer finds the token key, or makes one for this run and says so.
-func tokenizer(dir string, stderr io.Writer) (*patient.Tokenizer, error) {
+// tokenizer finds the token key, or makes one that is good for this run only.
+func tokenizer(dir string) (t *patient.Tokenizer, ephemeral bool, err error) {
 	asked := dir != ""
 	if !asked {
 		if os.Geteuid() == 0 {
@@ -170,12 +178,11 @@ func tokenizer(dir string, stderr io.Writer) (*patient.Tokenizer, error) {
 			dir = filepath.Join(config, "chaperone", "keys")
 		}
 	}
-	t, err := patient.LoadKey(dir)
+	t, err = patient.LoadKey(dir)
 	if errors.Is(err, patient.ErrNoKey) && !asked {
-		fmt.Fprintln(stderr, "chaperone: no token key: patients get tokens that are good for this run only (--keys gives a key)")
-		return patient.NewEphemeral(), nil
+		return patient.NewEphemeral(), true, nil
 	}
-	return t, err
+	return t, false, err
 }
 
 // progress shows a bar while captures are read, if somebody is there to see it. The returned function ends it.
