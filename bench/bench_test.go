@@ -53,7 +53,7 @@ func BenchmarkWatch(b *testing.B) {
 
 func watchJSON(t testing.TB, path string, out io.Writer) {
 	t.Helper()
-	j := watch.NewJSON(out, watch.Names{}, false)
+	j := watch.NewJSON(out, watch.Names{}, false, false)
 	r, err := watch.Run(context.Background(), watch.Options{Paths: []string{path}, Tokens: patient.NewTokenizer([32]byte{}), Begin: j.Begin, Each: j.Each})
 	if err != nil {
 		t.Fatal(err)

@@ -56,16 +56,20 @@ func makeCapture(name, size, dir string) error {
 		return err
 	}
 	k := kinds[slices.Index(kindNames(), name)]
-	const probe = 64
-	var c counted
-	if _, err := k.write(&c, probe); err != nil {
+	const few, more = 64, 256 // the first patients have more traffic than the others, so one try does not tell
+	var small, large counted
+	if _, err := k.write(&small, few); err != nil {
 		return err
 	}
+	if _, err := k.write(&large, more); err != nil {
+		return err
+	}
+	patients := max(16, int(few+(want-small.n)*(more-few)/(large.n-small.n)))
 	f, err := os.Create(filepath.Join(dir, captureName))
 	if err != nil {
 		return err
 	}
-	t, err := k.write(f, max(16, int(want*probe/c.n)))
+	t, err := k.write(f, patients)
 	if err := errors.Join(err, f.Close()); err != nil {
 		return err
 	}

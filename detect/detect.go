@@ -26,10 +26,13 @@ type subject struct {
 // NewSet makes one.
 func NewSet() *Set { return &Set{found: map[subject]*chaperone.Finding{}} }
 
-// Event looks at one step of a message. evidence says where it is.
-func (s *Set) Event(c *exchange.Connection, e wire.Event, evidence chaperone.Evidence) {
-	s.rejected(c, e, evidence)
-	s.thirdParty(c, e, evidence)
+// Pointer says where a message is.
+type Pointer func(m *wire.Message) chaperone.Evidence
+
+// Event looks at one step of a message.
+func (s *Set) Event(c *exchange.Connection, e wire.Event, where Pointer) {
+	s.rejected(c, e, where)
+	s.thirdParty(c, e, where)
 }
 
 // Disclosure looks at a whole disclosure.

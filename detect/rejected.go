@@ -12,14 +12,14 @@ const UnknownAE = "unknown-ae-rejected"
 
 // rejected finds associations that were refused because the calling AE title is not known: a new device that nobody
 // configured, or somebody who tries doors.
-func (s *Set) rejected(c *exchange.Connection, e wire.Event, evidence chaperone.Evidence) {
+func (s *Set) rejected(c *exchange.Connection, e wire.Event, where Pointer) {
 	m := e.Message
 	if e.Stage != wire.Answer || m.Action != "A-ASSOCIATE" || m.Status != dimse.CallingAENotRecognised {
 		return
 	}
 	from, to := ends(c, m)
 	s.add(chaperone.Finding{
-		Rule: UnknownAE, Severity: chaperone.Medium, From: from, To: to, Evidence: evidence,
+		Rule: UnknownAE, Severity: chaperone.Medium, From: from, To: to, Evidence: where(m),
 		Title:  "An unknown system asked for a DICOM association and was rejected.",
 		Advice: "Find out whose device this address is; register it, or take it off the network.",
 	}, m.At.Time, m.From)

@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"bytes"
 	"encoding/binary"
 	"slices"
 	"time"
@@ -22,10 +23,8 @@ func (c *Connection) finish(d *draft, m *wire.Message, at time.Time) {
 	out := d.disclosed
 	out.Bytes = m.Bytes
 	out.Outcome = m.Outcome
-	for n := range d.nodes {
-		out.Nodes = append(out.Nodes, n)
-	}
 	slices.Sort(out.Nodes)
+	out.Nodes = slices.Compact(out.Nodes)
 	out.ID = c.id(m, out)
 	if c.forked != nil {
 		if c.forked[out.ID] {
@@ -50,22 +49,24 @@ func (r *Recorder) disclose(out Disclosed) {
 // id is a keyed digest of when, on which connection, at which byte and what: the same bytes seen again, in another
 // file or with finer time stamps, give the same id.
 func (c *Connection) id(m *wire.Message, out Disclosed) [16]byte {
-	b := binary.BigEndian.AppendUint64(nil, uint64(m.At.Time.UnixMicro()))
+	b := binary.BigEndian.AppendUint64(c.recorder.scratch[:0], uint64(m.At.Time.UnixMicro()))
 	for _, end := range []chaperone.Party{out.From, out.To} {
-		b = append(b, end.Addr.AsSlice()...)
+		addr := end.Addr.As16()
+		b = append(b, addr[:]...)
 		b = binary.BigEndian.AppendUint16(b, end.Port)
 	}
 	b = binary.BigEndian.AppendUint32(b, c.ISN[m.Dir]+uint32(m.Start))
 	b = append(b, m.Digest[:]...)
-	tokens := make([]chaperone.PatientToken, 0, len(out.Nodes))
+	tokens := make([]chaperone.PatientToken, 0, 4)
 	for _, n := range out.Nodes {
 		tokens = append(tokens, c.recorder.Census.Token(n))
 	}
-	slices.SortFunc(tokens, func(x, y chaperone.PatientToken) int { return slices.Compare(x[:], y[:]) })
+	slices.SortFunc(tokens, func(x, y chaperone.PatientToken) int { return bytes.Compare(x[:], y[:]) })
 	for _, t := range tokens {
 		b = append(b, t[:]...)
 	}
 	b = binary.BigEndian.AppendUint32(b, uint32(out.Unidentified))
+	c.recorder.scratch = b
 	return c.recorder.tokens.Digest("chaperone/disclosure/v1", b)
 }
 
@@ -108,8 +109,7 @@ func (s *studies) patient(study chaperone.PatientToken) (chaperone.PatientToken,
 }
 
 // patients gives the nodes behind the keys of a retrieve, and how many keys lead nowhere.
-func (r *Recorder) patients(keys []chaperone.Record) (nodes map[patient.Node]struct{}, unknown int) {
-	nodes = map[patient.Node]struct{}{}
+func (r *Recorder) patients(keys []chaperone.Record) (nodes []patient.Node, unknown int) {
 	for _, k := range keys {
 		i := r.tokens.Identify(k)
 		if len(i.Numbers) == 0 {
@@ -122,8 +122,9 @@ func (r *Recorder) patients(keys []chaperone.Record) (nodes map[patient.Node]str
 			continue
 		}
 		if n, ok := r.Census.Add(i); ok {
-			nodes[n] = struct{}{}
+			nodes = append(nodes, n)
 		}
 	}
-	return nodes, unknown
+	slices.Sort(nodes)
+	return slices.Compact(nodes), unknown
 }

@@ -213,10 +213,7 @@ func (r *Recorder) settle(v *move) {
 	out.Unseen = true
 	out.Outcome = v.message.Outcome
 	out.Protection = ""
-	for n := range nodes {
-		out.Nodes = append(out.Nodes, n)
-	}
-	slices.Sort(out.Nodes)
+	out.Nodes = nodes
 	out.Unidentified = min(unknown, missing)
 	if len(nodes) == 0 {
 		out.Unidentified = missing

@@ -7,6 +7,7 @@ package exchange
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"chaperone"
@@ -45,6 +46,7 @@ type Recorder struct {
 	studies  studies
 	moves    moves
 	now      moment // of the latest event
+	scratch  []byte
 }
 
 // Seen describes a message to Recorder.Keep.
@@ -74,9 +76,8 @@ type Connection struct {
 
 // draft is a disclosure that is not over.
 type draft struct {
-	disclosed Disclosed
-	nodes     map[patient.Node]struct{}
-	identity  patient.Identity // of the last record that had a number: a study learns from it
+	disclosed Disclosed              // its Nodes with duplicates
+	number    chaperone.PatientToken // of the last record that had one: a study learns from it
 }
 
 // Connect starts a connection. Its Protocol and ISN are set when they are known, before each event.
@@ -93,10 +94,7 @@ func (c *Connection) Fork() *Connection {
 	second.drafts = map[uint64]*draft{}
 	for seq, d := range c.drafts {
 		copied := *d
-		copied.nodes = map[patient.Node]struct{}{}
-		for n := range d.nodes {
-			copied.nodes[n] = struct{}{}
-		}
+		copied.disclosed.Nodes = slices.Clone(d.disclosed.Nodes)
 		second.drafts[seq] = &copied
 	}
 	return &second
@@ -121,7 +119,9 @@ func (c *Connection) Event(e wire.Event) {
 	}
 	switch e.Stage {
 	case wire.Head:
-		c.open(m)
+		if m.Role != wire.Control || len(e.Records) > 0 {
+			c.open(m)
+		}
 	case wire.Tail:
 		c.learn(m)
 	}
@@ -173,7 +173,7 @@ func (c *Connection) ends(d wire.Dir) (from, to netip.AddrPort) {
 // open starts the disclosure of a message. Whether it is one shows when it is over.
 func (c *Connection) open(m *wire.Message) {
 	from, to := c.ends(m.Data)
-	d := &draft{nodes: map[patient.Node]struct{}{}}
+	d := &draft{}
 	d.disclosed.Disclosure = chaperone.Disclosure{
 		Time: m.At.Time, Protocol: c.Protocol, Action: m.Action, Protection: c.Protection,
 		From:     chaperone.Party{Addr: from.Addr(), Port: from.Port(), Claimed: m.From},
@@ -193,9 +193,8 @@ func (c *Connection) open(m *wire.Message) {
 func (c *Connection) add(d *draft, m *wire.Message, e wire.Event) {
 	r := c.recorder
 	for _, merge := range e.Merges {
-		for _, n := range r.Census.Merge(r.all(merge.Survivor), r.all(merge.Prior), merge.Undo, e.At.Time) {
-			d.nodes[n] = struct{}{}
-		}
+		prior := r.Census.Merge(r.all(merge.Survivor), r.all(merge.Prior), merge.Undo, e.At.Time)
+		d.disclosed.Nodes = append(d.disclosed.Nodes, prior...)
 	}
 	for _, record := range e.Records {
 		if len(record.Identifiers) == 0 && !m.Study.Empty() {
@@ -210,7 +209,7 @@ func (c *Connection) record(d *draft, record chaperone.Record) {
 	r := c.recorder
 	i := r.tokens.Identify(record)
 	if len(i.Numbers) > 0 {
-		d.identity = i
+		d.number = i.Numbers[0]
 		r.studies.learn(i.Study, i.Numbers[0])
 	} else if token, ok := r.studies.patient(i.Study); ok {
 		i.Numbers = append(i.Numbers, token)
@@ -219,7 +218,7 @@ func (c *Connection) record(d *draft, record chaperone.Record) {
 	}
 	d.disclosed.Records++
 	if n, ok := r.Census.Add(i); ok {
-		d.nodes[n] = struct{}{}
+		d.disclosed.Nodes = append(d.disclosed.Nodes, n)
 	} else {
 		d.disclosed.Unidentified++
 	}
@@ -231,11 +230,11 @@ func (c *Connection) record(d *draft, record chaperone.Record) {
 // learn remembers whose study a data set belongs to.
 func (c *Connection) learn(m *wire.Message) {
 	d := c.drafts[m.Seq]
-	if d == nil || m.Study.Empty() || len(d.identity.Numbers) == 0 {
+	if d == nil || m.Study.Empty() || d.number == (chaperone.PatientToken{}) {
 		return
 	}
 	study := c.recorder.tokens.Token(chaperone.Identifier{Kind: chaperone.StudyUID, Value: m.Study})
-	c.recorder.studies.learn(study, d.identity.Numbers[0])
+	c.recorder.studies.learn(study, d.number)
 }
 
 func (r *Recorder) all(ids []chaperone.Identifier) []chaperone.PatientToken {

@@ -24,7 +24,7 @@ var testKey = [32]byte{1, 2, 3}
 func lines(t *testing.T, o Options) []map[string]any {
 	t.Helper()
 	var out bytes.Buffer
-	j := NewJSON(&out, nil, false)
+	j := NewJSON(&out, nil, false, false)
 	o.Tokens = patient.NewTokenizer(testKey)
 	o.Begin, o.Each = j.Begin, j.Each
 	result, err := Run(context.Background(), o)

@@ -4,14 +4,12 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/binary"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"slices"
-	"time"
 
 	"chaperone"
 	"chaperone/exchange"
@@ -28,22 +26,46 @@ type JSON struct {
 	names  Names
 	census *patient.Census
 	now    bool
+	secret bool
 	spool  *os.File
+	memory bytes.Buffer
 	w      *bufio.Writer
 	n      int
-	err    error
+	err    error // of the goroutine that encodes, until it is done
+	queue  chan exchange.Disclosed
+	done   chan struct{}
 }
 
-// NewJSON makes a writer. now: write each line as it comes.
-func NewJSON(out io.Writer, names Names, now bool) *JSON {
-	return &JSON{out: bufio.NewWriter(out), names: names, now: now}
+// NewJSON makes a writer. now: write each line as it comes. secret: the lines hold patient data, so they wait in memory
+// and not in a file.
+func NewJSON(out io.Writer, names Names, now, secret bool) *JSON {
+	return &JSON{out: bufio.NewWriter(out), names: names, now: now, secret: secret}
 }
 
 // Begin is for Options.Begin.
 func (j *JSON) Begin(c *patient.Census) { j.census = c }
 
-// Each is for Options.Each.
+// Each is for Options.Each. Encoding is a fourth of the work of a run, so a goroutine of its own does it; Close waits
+// for it. When it is behind, Each blocks.
 func (j *JSON) Each(d exchange.Disclosed) {
+	if j.now {
+		j.encode(d)
+		return
+	}
+	if j.queue == nil {
+		j.queue, j.done = make(chan exchange.Disclosed, 256), make(chan struct{})
+		go func() {
+			defer close(j.done)
+			for d := range j.queue {
+				j.encode(d)
+			}
+		}()
+	}
+	j.queue <- d
+}
+
+// encode writes one disclosure, or lets it wait in the temporary file.
+func (j *JSON) encode(d exchange.Disclosed) {
 	if j.err != nil {
 		return
 	}
@@ -57,11 +79,8 @@ func (j *JSON) Each(d exchange.Disclosed) {
 		j.err = errors.Join(j.err, j.out.Flush())
 		return
 	}
-	if j.spool == nil {
-		if j.spool, j.err = os.CreateTemp("", "chaperone-*.spool"); j.err != nil { // mode 0600; it holds tokens, no patient data
-			return
-		}
-		j.w = bufio.NewWriterSize(j.spool, 1<<20)
+	if j.w == nil && !j.open() {
+		return
 	}
 	b := binary.AppendUvarint(nil, uint64(len(line)))
 	b = append(b, line...)
@@ -73,12 +92,33 @@ func (j *JSON) Each(d exchange.Disclosed) {
 	j.n++
 }
 
+// open makes the place where lines wait.
+func (j *JSON) open() bool {
+	if j.secret {
+		j.w = bufio.NewWriter(&j.memory)
+		return true
+	}
+	f, err := os.CreateTemp("", "chaperone-*.spool") // mode 0600; it holds tokens, no patient data
+	if err != nil {
+		j.err = err
+		return false
+	}
+	j.spool, j.w = f, bufio.NewWriterSize(f, 1<<20)
+	return true
+}
+
 // Close writes what waits and the rest of the result. r may be nil.
 func (j *JSON) Close(r *Result) error {
+	if j.queue != nil {
+		close(j.queue)
+		<-j.done
+	}
 	if j.spool != nil {
 		defer os.Remove(j.spool.Name())
 		defer j.spool.Close()
-		j.err = errors.Join(j.err, j.replay())
+	}
+	if j.w != nil && j.err == nil {
+		j.err = j.replay()
 	}
 	if j.err == nil && r != nil {
 		j.rest(r)
@@ -90,10 +130,13 @@ func (j *JSON) replay() error {
 	if err := j.w.Flush(); err != nil {
 		return err
 	}
-	if _, err := j.spool.Seek(0, io.SeekStart); err != nil {
-		return err
+	r := bufio.NewReader(&j.memory)
+	if j.spool != nil {
+		if _, err := j.spool.Seek(0, io.SeekStart); err != nil {
+			return err
+		}
+		r = bufio.NewReaderSize(j.spool, 1<<20)
 	}
-	r := bufio.NewReaderSize(j.spool, 1<<20)
 	var line []byte
 	var nodes []patient.Node
 	for range j.n {
@@ -148,107 +191,4 @@ func (j *JSON) put(v any) {
 		return
 	}
 	j.out.Write(append(b, '\n'))
-}
-
-type jsonParty struct {
-	Addr    string `json:"addr,omitempty"`
-	Port    uint16 `json:"port,omitempty"`
-	Claimed string `json:"claimed,omitempty"`
-	Name    string `json:"name,omitempty"`
-}
-
-func (j *JSON) party(p chaperone.Party) jsonParty {
-	out := jsonParty{Port: p.Port, Claimed: p.Claimed, Name: j.names.Of(p.Addr)}
-	if p.Addr.IsValid() {
-		out.Addr = p.Addr.String()
-	}
-	return out
-}
-
-type jsonPerson struct {
-	IDs   []string `json:"ids,omitempty"`
-	Name  string   `json:"name,omitempty"`
-	Birth string   `json:"birth,omitempty"`
-	Sex   string   `json:"sex,omitempty"`
-}
-
-// Person is a record in the clear, for a caller that was asked to show it.
-func Person(r chaperone.Record) (ids []string, name, birth, sex string) {
-	for _, id := range append(r.Identifiers, r.Alternates...) {
-		ids = append(ids, id.Value.Reveal()) // --reveal asks for it
-	}
-	return ids, r.Name.Reveal(), r.Birth.Reveal(), r.Sex.Reveal() // --reveal asks for it
-}
-
-func (j *JSON) disclosure(d exchange.Disclosed) any {
-	var by *jsonParty
-	if d.RequestedBy != nil {
-		p := j.party(*d.RequestedBy)
-		by = &p
-	}
-	var people []jsonPerson
-	for _, r := range d.People {
-		ids, name, birth, sex := Person(r)
-		people = append(people, jsonPerson{ids, name, birth, sex})
-	}
-	protection := d.Protection
-	return struct {
-		Kind         string               `json:"kind"`
-		ID           string               `json:"id"`
-		Time         time.Time            `json:"time"`
-		Protocol     chaperone.Protocol   `json:"protocol"`
-		Action       string               `json:"action"`
-		From         jsonParty            `json:"from"`
-		To           jsonParty            `json:"to"`
-		RequestedBy  *jsonParty           `json:"requested_by"`
-		Unidentified int                  `json:"unidentified"`
-		Records      int                  `json:"records"`
-		Bytes        int64                `json:"bytes"`
-		Protection   chaperone.Protection `json:"protection"`
-		Outcome      chaperone.Outcome    `json:"outcome"`
-		Seen         bool                 `json:"seen"`
-		Evidence     chaperone.Evidence   `json:"evidence"`
-		People       []jsonPerson         `json:"people,omitempty"`
-	}{"disclosure", hex.EncodeToString(d.ID[:]), d.Time.UTC(), d.Protocol, d.Action, j.party(d.From), j.party(d.To), by,
-		d.Unidentified, d.Records, d.Bytes, protection, d.Outcome, !d.Unseen, d.Evidence, people}
-}
-
-// rest writes systems, findings and the summary.
-func (j *JSON) rest(r *Result) {
-	for _, s := range r.Systems {
-		j.put(struct {
-			Kind        string    `json:"kind"`
-			Addr        string    `json:"addr"`
-			Name        string    `json:"name,omitempty"`
-			Claimed     []string  `json:"claimed"`
-			Does        any       `json:"does"`
-			Connections int       `json:"connections"`
-			Encrypted   int       `json:"encrypted"`
-			First       time.Time `json:"first"`
-			Last        time.Time `json:"last"`
-		}{"system", s.Addr.String(), j.names.Of(s.Addr), list(s.Claimed), list(s.Does), s.Connections, s.Encrypted, s.First.UTC(), s.Last.UTC()})
-	}
-	for _, f := range r.Findings {
-		j.put(struct {
-			Kind     string             `json:"kind"`
-			Rule     string             `json:"rule"`
-			Severity chaperone.Severity `json:"severity"`
-			Title    string             `json:"title"`
-			Advice   string             `json:"advice"`
-			From     jsonParty          `json:"from"`
-			To       jsonParty          `json:"to"`
-			Count    int                `json:"count"`
-			First    time.Time          `json:"first"`
-			Last     time.Time          `json:"last"`
-			Evidence chaperone.Evidence `json:"evidence"`
-		}{"finding", f.Rule, f.Severity, f.Title, f.Advice, j.party(f.From), j.party(f.To), f.Count, f.First.UTC(), f.Last.UTC(), f.Evidence})
-	}
-	j.put(r.Summary())
-}
-
-func list[T any](l []T) []T {
-	if l == nil {
-		return []T{}
-	}
-	return l
 }

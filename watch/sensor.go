@@ -74,6 +74,9 @@ func (s *sensor) evidence(m chaperone.Mark, offset int64) chaperone.Evidence {
 	return e
 }
 
+// where points at a message.
+func (s *sensor) where(m *wire.Message) chaperone.Evidence { return s.evidence(m.At, m.Start) }
+
 // conversation gives what is known of a flow, from its first bytes on.
 func (s *sensor) conversation(f *stream.Flow) *conversation {
 	c, _ := f.Data.(*conversation)
@@ -138,7 +141,7 @@ func (s *sensor) events(f *stream.Flow, c *conversation, view int, events []wire
 			continue
 		}
 		s.inventory.Event(connection, e)
-		s.findings.Event(connection, e, s.evidence(e.Message.At, e.Message.Start))
+		s.findings.Event(connection, e, s.where)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -28,10 +29,20 @@ type notHeld struct{ text string }
 func (e notHeld) Error() string { return e.text }
 
 func main() {
+	thrift()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	status := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	stop()
 	os.Exit(status)
+}
+
+// thrift lets garbage collect up to a few times the live heap, which is small, before it is swept, and less when memory
+// nears the limit. Whoever sets GOGC or GOMEMLIMIT decides.
+func thrift() {
+	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetGCPercent(400)
+		debug.SetMemoryLimit(160 << 20)
+	}
 }
 
 // run is the whole program: results on stdout, everything else on stderr.

@@ -100,7 +100,7 @@ func runWatch(c *cobra.Command, f watchFlags, args []string) error {
 	bar := progress(stderr, &o)
 	var result *watch.Result
 	if f.json {
-		j := watch.NewJSON(c.OutOrStdout(), names, f.follow)
+		j := watch.NewJSON(c.OutOrStdout(), names, f.follow, f.reveal)
 		say := o.Begin
 		o.Begin = func(c *patient.Census) { say(c); j.Begin(c) }
 		o.Each = j.Each

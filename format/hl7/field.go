@@ -3,6 +3,7 @@ package hl7
 import (
 	"bytes"
 	"encoding/hex"
+	"strings"
 
 	"chaperone"
 	"chaperone/format"
@@ -29,6 +30,34 @@ func (s Segment) Field(n int) Field {
 	}
 	return Field{head(rest, s.sep.Field), s.sep}
 }
+
+// fields are the first fields of one segment, found in one pass: SEG-n is at n, MSH-1 left out.
+type fields struct {
+	raw [24][]byte
+	sep Separators
+}
+
+// fields finds the first fields of a segment.
+func (s Segment) fields() (f fields) {
+	f.sep = s.sep
+	at := 0
+	if s.Is("MSH") {
+		at = 1 // MSH-1 is the separator behind the name
+	}
+	rest := s.raw
+	for ; at < len(f.raw); at++ {
+		i := bytes.IndexByte(rest, s.sep.Field)
+		if i < 0 {
+			f.raw[at] = rest
+			break
+		}
+		f.raw[at], rest = rest[:i], rest[i+1:]
+	}
+	return f
+}
+
+// at gives SEG-n.
+func (f *fields) at(n int) Field { return Field{f.raw[n], f.sep} }
 
 // Repetitions counts the repetitions; an empty field has one, which is empty.
 func (f Field) Repetitions() int {
@@ -66,11 +95,11 @@ func (f Field) Text(raw []byte, charset format.Charset) string {
 	if len(raw) == 0 {
 		return ""
 	}
-	raw = bytes.TrimSpace(Unescape(raw, f.sep))
-	if string(raw) == `""` {
+	text := strings.TrimSpace(format.Text(Unescape(raw, f.sep), charset)) // a no-break space is one in the text only
+	if text == `""` {
 		return ""
 	}
-	return format.Text(raw, charset)
+	return text
 }
 
 // PHI is Text, hidden.

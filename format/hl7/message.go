@@ -56,7 +56,10 @@ func (m *Message) Header() (Segment, bool) {
 // Parse reads one message that starts with MSH.
 //
 // Errors: format.ErrMalformed when it does not start with a usable MSH, format.ErrLimit for too many segments.
-func Parse(raw []byte) (Message, error) {
+func Parse(raw []byte) (Message, error) { return ParseInto(raw, nil) }
+
+// ParseInto is Parse with room for the segments: those of a message that is no longer needed.
+func ParseInto(raw []byte, room []Segment) (Message, error) {
 	raw = trimStart(raw)
 	if !bytes.HasPrefix(raw, []byte("MSH")) {
 		return Message{}, fmt.Errorf("hl7: no MSH at the start: %w", format.ErrMalformed)
@@ -65,7 +68,7 @@ func Parse(raw []byte) (Message, error) {
 	if err != nil {
 		return Message{}, err
 	}
-	m := Message{Raw: raw}
+	m := Message{Raw: raw, Segments: room[:0]}
 	if err := m.split(raw, sep); err != nil {
 		return Message{}, err
 	}

@@ -29,17 +29,19 @@ var mergeEvents = map[string]bool{
 func (m *Message) Read() Content {
 	var c Content
 	if header, ok := m.Header(); ok {
-		kind := header.Field(9)
+		f := header.fields()
+		kind := f.at(9)
 		c.Type, c.Event = clip(kind.Component(1)), clip(kind.Component(2))
-		c.ControlID = clip(header.Field(10).raw)
-		c.From = m.claim(header, 3)
-		c.To = m.claim(header, 5)
+		c.ControlID = clip(f.raw[10])
+		c.From = m.claim(f.at(3), f.at(4))
+		c.To = m.claim(f.at(5), f.at(6))
 	}
 	var last []chaperone.Identifier
 	for _, s := range m.Segments {
 		switch string(s.Name[:]) {
 		case "PID":
-			record := m.record(s)
+			f := s.fields()
+			record := m.record(&f)
 			last = record.Identifiers
 			c.Records = append(c.Records, record)
 		case "MRG":
@@ -65,8 +67,7 @@ func (m *Message) Read() Content {
 }
 
 // claim joins application and facility: "LAB@CLINIC".
-func (m *Message) claim(header Segment, n int) string {
-	application, facility := header.Field(n), header.Field(n+1)
+func (m *Message) claim(application, facility Field) string {
 	name := application.Text([]byte(clip(application.Subcomponent(1, 1))), m.Charset)
 	if at := facility.Text([]byte(clip(facility.Subcomponent(1, 1))), m.Charset); at != "" {
 		name += "@" + at
@@ -80,23 +81,23 @@ const maxName = 255
 
 func clip(b []byte) string { return string(b[:min(len(b), maxName)]) }
 
-func (m *Message) record(pid Segment) chaperone.Record {
+func (m *Message) record(pid *fields) chaperone.Record {
 	r := chaperone.Record{
-		Identifiers: m.identifiers(pid.Field(3), chaperone.HL7PatientID),
-		Birth:       m.date(pid.Field(7)),
-		Sex:         m.value(pid.Field(8)),
-		Name:        m.name(pid.Field(5)),
+		Identifiers: m.identifiers(pid.at(3), chaperone.HL7PatientID),
+		Birth:       m.date(pid.at(7)),
+		Sex:         m.value(pid.at(8)),
+		Name:        m.name(pid.at(5)),
 	}
 	if len(r.Identifiers) == 0 {
-		r.Alternates = m.identifiers(pid.Field(2), chaperone.HL7ExternalID)
-		r.Alternates = append(r.Alternates, m.identifiers(pid.Field(4), chaperone.HL7AlternateID)...)
-		if ssn := pid.Field(19); len(ssn.raw) > 0 {
+		r.Alternates = m.identifiers(pid.at(2), chaperone.HL7ExternalID)
+		r.Alternates = append(r.Alternates, m.identifiers(pid.at(4), chaperone.HL7AlternateID)...)
+		if ssn := pid.at(19); len(ssn.raw) > 0 {
 			digits := strings.ReplaceAll(ssn.Text(ssn.Component(1), m.Charset), "-", "")
 			if digits != "" {
 				r.Alternates = append(r.Alternates, chaperone.Identifier{Kind: chaperone.SSN, Value: chaperone.NewPHI(digits)})
 			}
 		}
-		r.Alternates = append(r.Alternates, m.identifiers(pid.Field(18), chaperone.HL7Account)...)
+		r.Alternates = append(r.Alternates, m.identifiers(pid.at(18), chaperone.HL7Account)...)
 	}
 	return r
 }

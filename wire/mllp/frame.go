@@ -72,14 +72,21 @@ var transitions = [...][4]step{
 }
 
 // plain gives the length of the run at the start of p that changes no state: the bytes of a frame up to the next
-// start or end block.
+// start or end block. It looks at a window at a time, so that a stream of one of the two is not searched for the
+// other to its end each time.
 func plain(p []byte) int {
-	n := bytes.IndexByte(p, endBlock)
-	if n < 0 {
-		n = len(p)
+	const window = 1 << 10
+	for at := 0; at < len(p); at += window {
+		w := p[at:min(at+window, len(p))]
+		n := len(w)
+		for _, block := range []byte{startBlock, endBlock} {
+			if i := bytes.IndexByte(w, block); i >= 0 {
+				w = w[:i]
+			}
+		}
+		if len(w) < n {
+			return at + len(w)
+		}
 	}
-	if vt := bytes.IndexByte(p[:n], startBlock); vt >= 0 {
-		n = vt
-	}
-	return n
+	return len(p)
 }

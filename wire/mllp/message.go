@@ -31,11 +31,12 @@ func (s *Session) frame(d wire.Dir, payload []byte, ended bool, at chaperone.Mar
 		return
 	}
 	for i, raw := range messages {
-		m, err := hl7.Parse(raw)
+		m, err := hl7.ParseInto(raw, s.segments)
 		if err != nil {
 			s.malformed(d, at, err)
 			continue
 		}
+		s.segments = m.Segments
 		content := m.Read()
 		last := i == len(messages)-1
 		if m.Odd != "" && !h.cut {

@@ -22,11 +22,12 @@ var Protocol = wire.Protocol{
 
 // Session decodes one connection. See wire.Session.
 type Session struct {
-	limits  wire.Limits
-	half    [2]half
-	pending [2][]pending // messages that wait for an answer, by their direction, oldest first
-	events  []wire.Event
-	seq     uint64 // of the last message
+	limits   wire.Limits
+	half     [2]half
+	pending  [2][]pending // messages that wait for an answer, by their direction, oldest first
+	events   []wire.Event
+	seq      uint64        // of the last message
+	segments []hl7.Segment // room for those of the next message
 }
 
 // half is the framing of one direction.
@@ -38,7 +39,7 @@ type half struct {
 	buffer  []byte        // the frame so far, if it did not come in one piece
 	cut     bool          // bytes of the frame are missing
 	over    *wire.Message // the message of a frame beyond the limit, while it streams
-	noisy   bool          // noise outside frames was reported since the last frame
+	noisy   bool          // noise was reported since the last frame began
 }
 
 // pending is a message without an answer.
@@ -152,6 +153,14 @@ func (s *Session) step(d wire.Dir, b byte, at chaperone.Mark) {
 		}
 		h.noisy = true
 	case restart:
+		if was == body && h.empty() { // start blocks in a row: said once
+			if !h.noisy {
+				s.malformed(d, at, fmt.Errorf("mllp: start block behind a start block at offset %d: %w", h.offset-1, format.ErrMalformed))
+			}
+			h.begin(at)
+			h.noisy = true
+			return
+		}
 		if was == body {
 			s.malformed(d, at, fmt.Errorf("mllp: a frame starts inside the frame at offset %d: %w", h.start, format.ErrMalformed))
 			h.cut = true
