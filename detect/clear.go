@@ -16,12 +16,14 @@ func (s *Set) inClear(d *chaperone.Disclosure) {
 	if d.Protection != chaperone.InClear {
 		return
 	}
-	protocol := strings.ToUpper(string(d.Protocol))
-	s.add(chaperone.Finding{
-		Rule: InClear, Severity: chaperone.Medium, From: party(d.From), To: party(d.To), Evidence: d.Evidence,
-		Title:  fmt.Sprintf("Patient records pass in the clear (%s): anyone on the network can read along.", protocol),
-		Advice: "Switch on TLS on both systems, or put an encrypting proxy in front of those that cannot.",
-	}, d.Time, protocol)
+	k := subject{InClear, d.From.Addr, d.To.Addr, string(d.Protocol)}
+	s.add(k, d.Time, d.Evidence, func() chaperone.Finding {
+		return chaperone.Finding{
+			Severity: chaperone.Medium, From: party(d.From), To: party(d.To),
+			Title:  fmt.Sprintf("Patient records pass in the clear (%s): anyone on the network can read along.", strings.ToUpper(k.detail)),
+			Advice: "Switch on TLS on both systems, or put an encrypting proxy in front of those that cannot.",
+		}
+	})
 }
 
 // party leaves out the port, which differs from connection to connection.

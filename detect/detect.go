@@ -4,6 +4,7 @@ package detect
 
 import (
 	"cmp"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -19,8 +20,9 @@ type Set struct {
 
 // subject is what makes two findings one.
 type subject struct {
-	rule, from, to string
-	detail         string
+	rule     string
+	from, to netip.Addr
+	detail   string
 }
 
 // NewSet makes one.
@@ -53,12 +55,12 @@ func (s *Set) Findings() []chaperone.Finding {
 	return all
 }
 
-// add counts a finding with its equals. The earliest one keeps its evidence.
-func (s *Set) add(f chaperone.Finding, at time.Time, detail string) {
-	k := subject{f.Rule, f.From.Addr.String(), f.To.Addr.String(), detail}
+// add counts a finding with its equals. describe is asked for the first of them only; the earliest keeps its evidence.
+func (s *Set) add(k subject, at time.Time, evidence chaperone.Evidence, describe func() chaperone.Finding) {
 	have := s.found[k]
 	if have == nil {
-		f.First, f.Last, f.Count = at, at, 1
+		f := describe()
+		f.Rule, f.First, f.Last, f.Count, f.Evidence = k.rule, at, at, 1, evidence
 		s.found[k] = &f
 		return
 	}
@@ -67,7 +69,7 @@ func (s *Set) add(f chaperone.Finding, at time.Time, detail string) {
 		have.Last = at
 	}
 	if at.Before(have.First) {
-		have.First, have.Evidence = at, f.Evidence
+		have.First, have.Evidence = at, evidence
 	}
 }
 

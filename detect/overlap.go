@@ -12,9 +12,11 @@ const Overlap = "ambiguous-overlap"
 // Overlap notes that a connection carried two different versions of the same bytes. Honest stacks repeat themselves
 // exactly; a difference hides something from either the receiver or the observer.
 func (s *Set) Overlap(from, to netip.Addr, at chaperone.Mark, evidence chaperone.Evidence) {
-	s.add(chaperone.Finding{
-		Rule: Overlap, Severity: chaperone.High, From: chaperone.Party{Addr: from}, To: chaperone.Party{Addr: to}, Evidence: evidence,
-		Title:  "A connection carried two different versions of the same bytes; both were read.",
-		Advice: "Treat it as an attempt to hide traffic: look at both systems, and at what stands between them.",
-	}, at.Time, "")
+	s.add(subject{rule: Overlap, from: from, to: to}, at.Time, evidence, func() chaperone.Finding {
+		return chaperone.Finding{
+			Severity: chaperone.High, From: chaperone.Party{Addr: from}, To: chaperone.Party{Addr: to},
+			Title:  "A connection carried two different versions of the same bytes; both were read.",
+			Advice: "Treat it as an attempt to hide traffic: look at both systems, and at what stands between them.",
+		}
+	})
 }

@@ -18,9 +18,11 @@ func (s *Set) rejected(c *exchange.Connection, e wire.Event, where Pointer) {
 		return
 	}
 	from, to := ends(c, m)
-	s.add(chaperone.Finding{
-		Rule: UnknownAE, Severity: chaperone.Medium, From: from, To: to, Evidence: where(m),
-		Title:  "An unknown system asked for a DICOM association and was rejected.",
-		Advice: "Find out whose device this address is; register it, or take it off the network.",
-	}, m.At.Time, m.From)
+	s.add(subject{UnknownAE, from.Addr, to.Addr, m.From}, m.At.Time, where(m), func() chaperone.Finding {
+		return chaperone.Finding{
+			Severity: chaperone.Medium, From: from, To: to,
+			Title:  "An unknown system asked for a DICOM association and was rejected.",
+			Advice: "Find out whose device this address is; register it, or take it off the network.",
+		}
+	})
 }

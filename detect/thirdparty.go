@@ -17,9 +17,11 @@ func (s *Set) thirdParty(c *exchange.Connection, e wire.Event, where Pointer) {
 		return
 	}
 	archive, caller := ends(c, m)
-	s.add(chaperone.Finding{
-		Rule: ThirdParty, Severity: chaperone.Medium, From: caller, To: chaperone.Party{Claimed: m.Retrieve.Destination}, Evidence: where(m),
-		Title:  "A system had images sent to another one (C-MOVE to a third party).",
-		Advice: "Check that this destination is meant to receive images, and let the archive refuse all others.",
-	}, m.At.Time, m.Retrieve.Destination+archive.Addr.String())
+	s.add(subject{ThirdParty, caller.Addr, archive.Addr, m.Retrieve.Destination}, m.At.Time, where(m), func() chaperone.Finding {
+		return chaperone.Finding{
+			Severity: chaperone.Medium, From: caller, To: chaperone.Party{Claimed: m.Retrieve.Destination},
+			Title:  "A system had images sent to another one (C-MOVE to a third party).",
+			Advice: "Check that this destination is meant to receive images, and let the archive refuse all others.",
+		}
+	})
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"chaperone"
 	"chaperone/exchange"
 	"chaperone/wire"
 )
@@ -58,22 +59,21 @@ func (v *Inventory) Connection(a netip.Addr, first, last time.Time, encrypted bo
 // Event notes what the two sides of a message call themselves and do.
 func (v *Inventory) Event(c *exchange.Connection, e wire.Event) {
 	m := e.Message
-	if e.Stage != wire.Head && e.Stage != wire.Answer {
+	association := m.Action == "A-ASSOCIATE" // judged by its answer: a title that was refused is not the receiver's
+	if association != (e.Stage == wire.Answer) || !association && e.Stage != wire.Head {
 		return
 	}
 	from, to := v.system(c.Client.Addr()), v.system(c.Server.Addr())
 	if m.Data == wire.FromServer {
 		from, to = to, from
 	}
-	if e.Stage == wire.Head {
-		from.claim(m.From)
-	}
-	if m.Action != "A-ASSOCIATE" || m.Outcome != "refused" { // a name that was refused is not the receiver's
+	from.claim(m.From)
+	if m.Outcome != chaperone.Refused {
 		to.claim(m.To)
 	}
 	from.seen(m.At.Time)
 	to.seen(m.At.Time)
-	hl7 := c.Protocol == "hl7"
+	hl7 := c.Protocol == chaperone.HL7
 	switch {
 	case m.Role == wire.Push && hl7:
 		from.does(SendsHL7)

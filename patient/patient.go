@@ -29,6 +29,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"chaperone"
 )
@@ -143,11 +145,25 @@ func (t *Tokenizer) Alternate(r chaperone.Record) (chaperone.PatientToken, bool)
 	return t.Token(r.Alternates[0]), true
 }
 
-// fold makes spellings equal that differ in case and blanks only.
+// fold makes spellings equal that differ in case, in blanks and in empty parts at the end only.
 func fold(p chaperone.PHI) string {
-	parts := strings.Split(p.Reveal(), "^") // into the keyed digest, and nowhere else
-	for i := range parts {
-		parts[i] = strings.ToUpper(strings.Join(strings.Fields(parts[i]), " "))
+	text := p.Reveal() // into the keyed digest, and nowhere else
+	out := make([]byte, 0, len(text))
+	blank := false
+	for _, r := range text {
+		switch {
+		case unicode.IsSpace(r):
+			blank = len(out) > 0 && out[len(out)-1] != '^'
+		case r == '^':
+			blank = false
+			out = append(out, '^')
+		default:
+			if blank {
+				out = append(out, ' ')
+			}
+			blank = false
+			out = utf8.AppendRune(out, unicode.ToUpper(r))
+		}
 	}
-	return strings.TrimRight(strings.Join(parts, "^"), "^")
+	return strings.TrimRight(string(out), "^")
 }
