@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/binary"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,18 +23,19 @@ import (
 // gives the summary's number. Therefore the lines wait in a temporary file until the run is over, unless it follows a
 // growing capture.
 type JSON struct {
-	out    *bufio.Writer
-	names  Names
-	census *patient.Census
-	now    bool
-	secret bool
-	spool  *os.File
-	memory bytes.Buffer
-	w      *bufio.Writer
-	n      int
-	err    error // of the goroutine that encodes, until it is done
-	queue  chan exchange.Disclosed
-	done   chan struct{}
+	out     *bufio.Writer
+	names   Names
+	census  *patient.Census
+	now     bool
+	secret  bool
+	spool   *os.File
+	memory  bytes.Buffer
+	w       *bufio.Writer
+	n       int
+	scratch []byte
+	err     error // of the goroutine that encodes, until it is done
+	queue   chan exchange.Disclosed
+	done    chan struct{}
 }
 
 // NewJSON makes a writer. now: write each line as it comes. secret: the lines hold patient data, so they wait in memory
@@ -69,24 +71,23 @@ func (j *JSON) encode(d exchange.Disclosed) {
 	if j.err != nil {
 		return
 	}
-	line, err := json.Marshal(j.disclosure(d))
-	if err != nil {
-		j.err = err
-		return
-	}
+	j.scratch = j.disclosure(j.scratch[:0], &d)
 	if j.now {
-		j.line(line, d.Nodes)
+		j.line(j.scratch, d.Nodes)
 		j.err = errors.Join(j.err, j.out.Flush())
 		return
 	}
 	if j.w == nil && !j.open() {
 		return
 	}
-	b := binary.AppendUvarint(nil, uint64(len(line)))
-	b = append(b, line...)
-	b = binary.AppendUvarint(b, uint64(len(d.Nodes)))
+	var size [binary.MaxVarintLen64]byte
+	b := append(j.scratch, size[:binary.PutUvarint(size[:], uint64(len(d.Nodes)))]...)
 	for _, n := range d.Nodes {
 		b = binary.AppendUvarint(b, uint64(n))
+	}
+	_, j.err = j.w.Write(size[:binary.PutUvarint(size[:], uint64(len(j.scratch)))])
+	if j.err != nil {
+		return
 	}
 	_, j.err = j.w.Write(b)
 	j.n++
@@ -103,6 +104,7 @@ func (j *JSON) open() bool {
 		j.err = err
 		return false
 	}
+	_ = os.Remove(f.Name()) // where an open file can be removed, nothing is left behind whatever happens
 	j.spool, j.w = f, bufio.NewWriterSize(f, 1<<20)
 	return true
 }
@@ -165,23 +167,24 @@ func (j *JSON) replay() error {
 // line completes a disclosure with its patients and writes it.
 func (j *JSON) line(line []byte, nodes []patient.Node) {
 	tokens := make([]chaperone.PatientToken, 0, len(nodes))
-	have := map[chaperone.PatientToken]bool{}
 	for _, n := range nodes {
-		if t := j.census.Person(n); !have[t] {
-			have[t] = true
-			tokens = append(tokens, t)
-		}
+		tokens = append(tokens, j.census.Person(n))
 	}
 	slices.SortFunc(tokens, func(a, b chaperone.PatientToken) int { return bytes.Compare(a[:], b[:]) })
-	patients, err := json.Marshal(tokens)
-	if err != nil {
-		j.err = err
-		return
+	tokens = slices.Compact(tokens)
+	j.out.Write(line)
+	j.out.WriteString(`,"patients":[`)
+	var digits [32]byte
+	for i, t := range tokens {
+		if i > 0 {
+			j.out.WriteByte(',')
+		}
+		j.out.WriteByte('"')
+		hex.Encode(digits[:], t[:])
+		j.out.Write(digits[:])
+		j.out.WriteByte('"')
 	}
-	j.out.Write(line[:len(line)-1])
-	j.out.WriteString(`,"patients":`)
-	j.out.Write(patients)
-	j.out.WriteString("}\n")
+	j.out.WriteString("]}\n") // bufio keeps the first error; Close reports it
 }
 
 func (j *JSON) put(v any) {

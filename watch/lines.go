@@ -2,6 +2,8 @@ package watch
 
 import (
 	"encoding/hex"
+	"encoding/json"
+	"strconv"
 	"time"
 
 	"chaperone"
@@ -38,37 +40,76 @@ func Person(r chaperone.Record) (ids []string, name, birth, sex string) {
 	return ids, r.Name.Reveal(), r.Birth.Reveal(), r.Sex.Reveal() // --reveal asks for it
 }
 
-func (j *JSON) disclosure(d exchange.Disclosed) any {
-	var by *jsonParty
-	if d.RequestedBy != nil {
-		p := j.party(*d.RequestedBy)
-		by = &p
+// disclosure appends the line of a disclosure but its patients and the closing brace, which come with JSON.line.
+func (j *JSON) disclosure(b []byte, d *exchange.Disclosed) []byte {
+	b = append(b, `{"kind":"disclosure","id":"`...)
+	b = hex.AppendEncode(b, d.ID[:])
+	b = append(b, `","time":"`...)
+	b = d.Time.UTC().AppendFormat(b, time.RFC3339Nano)
+	b = text(append(b, `","protocol":`...), string(d.Protocol))
+	b = text(append(b, `,"action":`...), d.Action)
+	b = j.appendParty(append(b, `,"from":`...), d.From)
+	b = j.appendParty(append(b, `,"to":`...), d.To)
+	b = append(b, `,"requested_by":`...)
+	if d.RequestedBy == nil {
+		b = append(b, "null"...)
+	} else {
+		b = j.appendParty(b, *d.RequestedBy)
 	}
-	var people []jsonPerson
-	for _, r := range d.People {
-		ids, name, birth, sex := Person(r)
-		people = append(people, jsonPerson{ids, name, birth, sex})
+	b = strconv.AppendInt(append(b, `,"unidentified":`...), int64(d.Unidentified), 10)
+	b = strconv.AppendInt(append(b, `,"records":`...), int64(d.Records), 10)
+	b = strconv.AppendInt(append(b, `,"bytes":`...), d.Bytes, 10)
+	b = text(append(b, `,"protection":`...), string(d.Protection))
+	b = text(append(b, `,"outcome":`...), string(d.Outcome))
+	b = strconv.AppendBool(append(b, `,"seen":`...), !d.Unseen)
+	b = text(append(b, `,"evidence":{"file":`...), d.Evidence.File)
+	b = strconv.AppendInt(append(b, `,"packet":`...), d.Evidence.Packet, 10)
+	b = strconv.AppendInt(append(b, `,"offset":`...), d.Evidence.Offset, 10)
+	b = append(b, '}')
+	if len(d.People) > 0 {
+		people := make([]jsonPerson, len(d.People))
+		for i, r := range d.People {
+			people[i].IDs, people[i].Name, people[i].Birth, people[i].Sex = Person(r)
+		}
+		list, _ := json.Marshal(people) // it fails for no string
+		b = append(append(b, `,"people":`...), list...)
 	}
-	protection := d.Protection
-	return struct {
-		Kind         string               `json:"kind"`
-		ID           string               `json:"id"`
-		Time         time.Time            `json:"time"`
-		Protocol     chaperone.Protocol   `json:"protocol"`
-		Action       string               `json:"action"`
-		From         jsonParty            `json:"from"`
-		To           jsonParty            `json:"to"`
-		RequestedBy  *jsonParty           `json:"requested_by"`
-		Unidentified int                  `json:"unidentified"`
-		Records      int                  `json:"records"`
-		Bytes        int64                `json:"bytes"`
-		Protection   chaperone.Protection `json:"protection"`
-		Outcome      chaperone.Outcome    `json:"outcome"`
-		Seen         bool                 `json:"seen"`
-		Evidence     chaperone.Evidence   `json:"evidence"`
-		People       []jsonPerson         `json:"people,omitempty"`
-	}{"disclosure", hex.EncodeToString(d.ID[:]), d.Time.UTC(), d.Protocol, d.Action, j.party(d.From), j.party(d.To), by,
-		d.Unidentified, d.Records, d.Bytes, protection, d.Outcome, !d.Unseen, d.Evidence, people}
+	return b
+}
+
+func (j *JSON) appendParty(b []byte, p chaperone.Party) []byte {
+	start := len(b)
+	if p.Addr.IsValid() {
+		b = append(b, `,"addr":"`...)
+		b = append(p.Addr.AppendTo(b), '"')
+	}
+	if p.Port != 0 {
+		b = strconv.AppendUint(append(b, `,"port":`...), uint64(p.Port), 10)
+	}
+	if p.Claimed != "" {
+		b = text(append(b, `,"claimed":`...), p.Claimed)
+	}
+	if name := j.names.Of(p.Addr); name != "" {
+		b = text(append(b, `,"name":`...), name)
+	}
+	if len(b) == start {
+		return append(b, "{}"...)
+	}
+	b[start] = '{'
+	return append(b, '}')
+}
+
+// text appends a JSON string.
+func text(b []byte, s string) []byte {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
+			quoted, _ := json.Marshal(s) // it fails for no string
+			return append(b, quoted...)
+		}
+	}
+	b = append(b, '"')
+	b = append(b, s...)
+	return append(b, '"')
 }
 
 // rest writes systems, findings and the summary.

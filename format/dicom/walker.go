@@ -229,6 +229,7 @@ func (w *Walker) headerLength() int {
 func (w *Walker) settle() {
 	vr := [2]byte(w.header[4:6])
 	explicit := longLength(vr) || shortLength(vr)
+	unknown := vr[0] >= '?' && vr[0] <= 'Z' && vr[1] >= '?' && vr[1] <= 'Z' // as a length it would be a first value of 16 KB
 	switch {
 	case w.syntax.Guess:
 		bigEndian := explicit && w.header[0] == 0 && w.header[1] != 0
@@ -236,7 +237,7 @@ func (w *Walker) settle() {
 	case w.syntax.Implicit && explicit:
 		w.syntax.Implicit = false
 		w.note("explicit VR in an implicit VR data set")
-	case !w.syntax.Implicit && !w.syntax.BigEndian && !explicit && w.tag().Group() != 0xFFFE:
+	case !w.syntax.Implicit && !w.syntax.BigEndian && !explicit && !unknown && w.tag().Group() != 0xFFFE:
 		w.syntax.Implicit = true
 		w.note("implicit VR in an explicit VR data set")
 	}

@@ -9,7 +9,7 @@ import (
 )
 
 // budget is how many bytes a promise may feed; where trying everything takes more, it takes a seeded sample.
-const budget = 4 << 20
+const budget = 4 << 20 / (slow/4 + 1)
 
 // settings are the sessions a damaged conversation is given to.
 var settings = []struct {

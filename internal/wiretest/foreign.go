@@ -16,12 +16,14 @@ type opening struct {
 	name           string
 	protocol       chaperone.Protocol // of those that are decoded here
 	client, server string
+	begins         bool // in the middle of a connection it may be anything
 }
 
 // openings are first bytes as they are on the wire; \x escapes where they are binary.
 var openings = []opening{
 	{name: "HTTP", client: "GET /fhir/Patient?name=a HTTP/1.1\r\nHost: a.example\r\n\r\n", server: "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"},
 	{name: "HTTP with HL7 inside", client: "POST /hl7 HTTP/1.1\r\nContent-Length: 30\r\n\r\nMSH|^~\\&|A|B|C|D|2025||ADT^A01\r"},
+	{name: "HTTP with a frame inside", client: "POST /hl7 HTTP/1.1\r\n\r\n\x0bMSH|^~\\&|A|B|C|D|2025||ADT^A01\r\x1c\r", begins: true},
 	{name: "HTTP/2", client: "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x12\x04\x00\x00\x00\x00\x00", server: "\x00\x00\x06\x04\x00\x00\x00\x00\x00\x00\x03\x00\x00\x00\x64"},
 	{name: "TLS", client: unhex("16030100c8010000c40303") + strings.Repeat("r", 32), server: unhex("160303007a020000760303") + strings.Repeat("s", 32)},
 	{name: "TLS in the middle", client: unhex("1703030040") + strings.Repeat("\x04\x00\x8b", 21), server: unhex("1703030020") + strings.Repeat("x", 32)},
@@ -60,7 +62,7 @@ func decoded() []opening {
 	for protocol, s := range map[chaperone.Protocol]*clinicsim.Sample{
 		chaperone.HL7: clinicsim.MLLPSample(1), chaperone.DICOM: clinicsim.DICOMSample(1, 256),
 	} {
-		list = append(list, opening{string(protocol), protocol, string(s.Bytes(clinicsim.FromClient)), string(s.Bytes(clinicsim.FromServer))})
+		list = append(list, opening{name: string(protocol), protocol: protocol, client: string(s.Bytes(clinicsim.FromClient)), server: string(s.Bytes(clinicsim.FromServer))})
 	}
 	return list
 }
@@ -75,6 +77,9 @@ func foreign(t *testing.T, p wire.Protocol, c Conversation) {
 			{"both sides", o.client, o.server}, {"client", o.client, ""}, {"server", "", o.server},
 		} {
 			for _, midstream := range []bool{false, true} {
+				if o.begins && midstream {
+					continue
+				}
 				if p.Sniff([]byte(seen.client), []byte(seen.server), midstream) == wire.Yes {
 					t.Errorf("%s, %s, midstream %t: got Yes", o.name, seen.what, midstream)
 				}

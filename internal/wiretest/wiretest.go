@@ -35,6 +35,7 @@ type Flood struct {
 	Midstream bool
 	First     []Turn             // what opens it
 	Next      func(i int) []Turn // then these, for i from 0, until enough bytes have passed
+	Bytes     int                // how many are enough, 0 for the suite's own number
 }
 
 // Of makes a conversation from one of package clinicsim.

@@ -39,6 +39,7 @@ type Conversation struct {
 	session  wire.Session
 	held     []piece
 	first    [2][]byte // the held bytes by direction
+	due      int       // how many are held when they are looked at again
 	events   []wire.Event
 }
 
@@ -63,7 +64,10 @@ func (c *Conversation) Feed(d wire.Dir, p []byte, at chaperone.Mark) []wire.Even
 	case Undecided:
 		c.held = append(c.held, piece{dir: d, from: len(c.first[d]), n: int64(len(p)), at: at})
 		c.first[d] = append(c.first[d], p...)
-		return c.decide()
+		if held := c.holds(); held >= c.due {
+			c.due = held + held/8&^(1<<8-1) // not at each byte of a long beginning: looking starts over each time
+			return c.decide()
+		}
 	}
 	return nil
 }
@@ -82,11 +86,18 @@ func (c *Conversation) Gap(d wire.Dir, n int64, at chaperone.Mark) []wire.Event 
 
 // Close says that no more will come.
 func (c *Conversation) Close(at chaperone.Mark) []wire.Event {
-	if c.Kind == Decoded {
-		return c.session.Close(at)
+	var events []wire.Event
+	if c.Kind == Undecided && c.holds() > 0 {
+		events = c.decide()
 	}
-	return nil
+	if c.Kind == Decoded {
+		events = append(events, c.session.Close(at)...)
+	}
+	return events
 }
+
+// holds counts the bytes that wait for a decision.
+func (c *Conversation) holds() int { return len(c.first[0]) + len(c.first[1]) }
 
 // Clone gives an independent copy.
 func (c *Conversation) Clone() *Conversation {
@@ -118,7 +129,7 @@ func (c *Conversation) decide() []wire.Event {
 			maybe = true
 		}
 	}
-	if !maybe || len(c.first[0])+len(c.first[1]) > 2*maxHeld {
+	if !maybe || c.holds() > 2*maxHeld {
 		c.settle(Other)
 	}
 	return nil

@@ -11,6 +11,9 @@ import (
 // identityGroup is the group of a data set that says whose it is; when it has passed, a C-STORE can be decided.
 const identityGroup = 0x0010
 
+// maxUID is the length of a UID (PS3.5 section 6.2). Only so much is kept of a message that waits for its answer.
+const maxUID = 64
+
 // progress gives the head of a C-STORE as soon as its data set has passed the identity, and its body from then on.
 func (s *Session) progress(d wire.Dir, r *reading, at chaperone.Mark) {
 	q := r.request
@@ -86,7 +89,9 @@ func (s *Session) finishPush(d wire.Dir, r *reading, all bool, at chaperone.Mark
 		s.headStore(d, r, at)
 	}
 	records := dicom.Records(r.walker.Elements)
-	m.Study = records[0].Study
+	if study := records[0].Study; len(study.Reveal()) <= maxUID { // measured, not shown
+		m.Study = study
+	}
 	switch {
 	case q.told > 0:
 		records = records[min(q.told, len(records)):]

@@ -190,11 +190,17 @@ func dropCutLine(b []byte) []byte {
 	return b[:0]
 }
 
-// Sniff looks for a start block in front of an HL7 header.
+// Sniff looks for a start block in front of an HL7 header. At the beginning of a connection only line ends and NULs may
+// stand before the first frame.
 func Sniff(client, server []byte, midstream bool) wire.Verdict {
-	window := 4 << 10 // what may stand in front of the first message
+	window := 4 << 10 // a frame that holds something else first
 	if midstream {
 		window = 64 << 10 // the rest of a document
+	}
+	for _, b := range [][]byte{client, server} {
+		if front := bytes.TrimLeft(b, "\r\n\x00"); !midstream && len(front) > 0 && front[0] != startBlock {
+			return wire.No
+		}
 	}
 	for _, b := range [][]byte{client, server} {
 		if contains(b) {
@@ -203,13 +209,6 @@ func Sniff(client, server []byte, midstream bool) wire.Verdict {
 	}
 	if len(client) > window || len(server) > window {
 		return wire.No
-	}
-	if !midstream {
-		for _, b := range [][]byte{client, server} {
-			if len(b) > 0 && b[0] != startBlock && b[0] > carriage {
-				return wire.No
-			}
-		}
 	}
 	return wire.Maybe
 }

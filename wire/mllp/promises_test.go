@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"chaperone"
 	"chaperone/internal/clinicsim"
 	"chaperone/internal/wiretest"
 	"chaperone/wire"
@@ -17,17 +18,19 @@ func TestPromises(t *testing.T) {
 }
 
 // TestSmallPromises is small enough for every prefix, span and flipped byte.
-func TestSmallPromises(t *testing.T) {
-	wiretest.Run(t, mllp.Protocol, wiretest.Conversation{
-		Turns: []wiretest.Turn{
-			client(frame(`MSH|^~\&|A|B|C|D|2025||ADT^A40|77|P|2.5`, `PID|1||1234567^^^H~99||DOE^JOHN||19700101|M`, `MRG|7654321^^^H`)),
-			server(frame(`MSH|^~\&|C|D|A|B|2025||ACK|8|P|2.5`, `MSA|AA|77`)),
-			client(frame(`MSH|^~\&|A|B|C|D|2025||QBP^Q22|78|P|2.5`, `QPD|Q22|T`)),
-			server(frame(`MSH|^~\&|C|D|A|B|2025||RSP^K22|9|P|2.5`, `MSA|AA|78`, `PID|1||555123`)),
-		},
-		Secrets: []string{"1234567", "DOE", "JOHN", "19700101", "7654321", "555123"},
-	})
+func TestSmallPromises(t *testing.T) { wiretest.Run(t, mllp.Protocol, small) }
+
+var small = wiretest.Conversation{
+	Turns: []wiretest.Turn{
+		client(frame(`MSH|^~\&|A|B|C|D|2025||ADT^A40|77|P|2.5`, `PID|1||1234567^^^H~99||DOE^JOHN||19700101|M`, `MRG|7654321^^^H`)),
+		server(frame(`MSH|^~\&|C|D|A|B|2025||ACK|8|P|2.5`, `MSA|AA|77`)),
+		client(frame(`MSH|^~\&|A|B|C|D|2025||QBP^Q22|78|P|2.5`, `QPD|Q22|T`)),
+		server(frame(`MSH|^~\&|C|D|A|B|2025||RSP^K22|9|P|2.5`, `MSA|AA|78`, `PID|1||555123`)),
+	},
+	Secrets: []string{"1234567", "DOE", "JOHN", "19700101", "7654321", "555123"},
 }
+
+var at chaperone.Mark
 
 func frame(segments ...string) string { return "\x0b" + strings.Join(segments, "\r") + "\r\x1c\r" }
 
@@ -47,7 +50,7 @@ var floods = []wiretest.Flood{
 	again("patients of numbers", frame(header, strings.Repeat("PID|1||"+strings.Repeat("1~", 90)+"\r", 5_000))),
 	again("start blocks", strings.Repeat("\x0b", 64<<10)),
 	again("end blocks", strings.Repeat("\x1c", 64<<10)),
-	again("start blocks and headers", strings.Repeat("\x0bMSH|", 10_000)),
+	again("start blocks and headers", strings.Repeat("\x0bMSH|"+strings.Repeat("x", 100), 1_000)),
 	{Name: "gaps in a frame", First: []wiretest.Turn{client("\x0b" + header)}, Next: func(int) []wiretest.Turn {
 		return []wiretest.Turn{{Gap: 1}, client(strings.Repeat("x", 10_000)), {Gap: 1 << 40}, client("\rPID|1||1")}
 	}},

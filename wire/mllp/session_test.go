@@ -1,0 +1,133 @@
+package mllp_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"chaperone/internal/wiretest"
+	"chaperone/wire"
+	"chaperone/wire/mllp"
+)
+
+// from makes a header: its action, and its control ID.
+func from(action, id string) string { return `MSH|^~\&|A|B|C|D|2025||` + action + `|` + id + `|P|2.5` }
+
+func ack(code, id string) string {
+	return frame(`MSH|^~\&|C|D|A|B|2025||ACK|9|P|2.5`, "MSA|"+code+"|"+id)
+}
+
+const acked = "ACK control C@D>A@B unknown"
+
+func TestSession(t *testing.T) {
+	admit := frame(from("ADT^A01", "1"), "PID|1||123^^^H||DOE^J")
+	for _, test := range []struct {
+		name  string
+		turns []wiretest.Turn
+		want  []string
+	}{
+		{"field guide 1.7 row 1", []wiretest.Turn{client(frame(from("ADT^A01", "1"), `PID|1||123^^^H^MR~99^^^X&1.2.3&ISO^PI||DOE^J||19700101|M`)), server(ack("AA", "1"))},
+			[]string{"ADT^A01 push A@B>C@D delivered AA: {H=123 X=99 DOE^J}", acked}},
+		{"field guide 1.7 row 3: 1C 41 in a frame", []wiretest.Turn{client("\x0b" + from("ADT^A01", "1") + "\rPID|1||1\rOBX|1||\x1cA\rPID|2||2\r\x1c\r")},
+			[]string{"ADT^A01 push A@B>C@D unknown: {1} {2}", "malformed 1"}},
+		{"field guide 1.7 row 4: a start block in a frame", []wiretest.Turn{client("\x0b" + from("ADT^A01", "1") + "\rPID|1||1\r\x0b" + from("ADT^A02", "2") + "\rPID|1||2\r\x1c\r")},
+			[]string{"ADT^A01 push A@B>C@D partial: {1}", "ADT^A02 push A@B>C@D unknown: {2}", "malformed 1"}},
+		{"field guide 1.7 row 5: merge", []wiretest.Turn{client(frame(from("ADT^A40", "1"), "PID|1||123", "MRG|77")), server(ack("CA", "1"))},
+			[]string{"ADT^A40 push A@B>C@D delivered CA: {123} merge 1 1 undo false", acked}},
+		{"end block without CR", []wiretest.Turn{client("\x0b" + from("ADT^A01", "1") + "\rPID|1||1\r\x1c" + admit)},
+			[]string{"ADT^A01 push A@B>C@D unknown: {1}", "ADT^A01 push A@B>C@D unknown: {H=123 DOE^J}", "malformed 1"}},
+		{"CR between frames", []wiretest.Turn{client("\r\r" + admit + "\r\r" + admit)},
+			[]string{"ADT^A01 push A@B>C@D unknown: {H=123 DOE^J}", "ADT^A01 push A@B>C@D unknown: {H=123 DOE^J}"}},
+		{"garbage before a frame", []wiretest.Turn{client("garbage\n" + admit)}, []string{"ADT^A01 push A@B>C@D unknown: {H=123 DOE^J}", "malformed 1"}},
+		{"commit acknowledgement of release 2", []wiretest.Turn{client(admit), server("\x0b\x06\x1c\r\x0b\x15\x1c\r" + ack("AA", "1"))},
+			[]string{"ADT^A01 push A@B>C@D delivered AA: {H=123 DOE^J}", acked}},
+		{"not HL7", []wiretest.Turn{client("\x0bhello\x1c\r")}, []string{"malformed 1"}},
+		{"HLLP", []wiretest.Turn{client("\x0bD23" + from("ADT^A01", "1") + "\r00123\x1c\r")}, []string{"malformed 1"}},
+		{"answers by ID, not by order", []wiretest.Turn{client(admit + frame(from("ADT^A02", "2"), "PID|1||2")), server(ack("AR", "2") + ack("AA", "1"))},
+			[]string{"ADT^A01 push A@B>C@D delivered AA: {H=123 DOE^J}", "ADT^A02 push A@B>C@D refused AR: {2}", acked, acked}},
+		{"an answer to another message", []wiretest.Turn{client(admit), server(ack("AA", "0"))}, []string{"ADT^A01 push A@B>C@D unknown: {H=123 DOE^J}", acked}},
+		{"an answer that names none", []wiretest.Turn{client(admit), server(ack("AE", ""))}, []string{"ADT^A01 push A@B>C@D refused AE: {H=123 DOE^J}", acked}},
+		{"a query and its answer", []wiretest.Turn{client(frame(from("QBP^Q22", "5"), "QPD|Q22|T")), server(frame(`MSH|^~\&|C|D|A|B|2025||RSP^K22|9`, "MSA|AA|5", "PID|1||7"))},
+			[]string{"QBP^Q22 query C@D>A@B delivered AA", "RSP^K22 reply C@D>A@B delivered: {7}"}},
+		{"a gap in the message", []wiretest.Turn{client("\x0b" + from("ADT^A01", "1") + "\rPID|1||1"), {Gap: 9}, client("|2\rPID|2||3\r\x1c\r")},
+			[]string{"ADT^A01 push A@B>C@D unknown: {3}"}},
+		{"a gap that hides the beginning", []wiretest.Turn{{Gap: 9}, client("|2\rPID|2||3\r\x1c\r" + admit)},
+			[]string{"? push > unknown: {3}", "ADT^A01 push A@B>C@D unknown: {H=123 DOE^J}"}},
+		{"the end is missing", []wiretest.Turn{client("\x0b" + from("ADT^A01", "1") + "\rPID|1||1\rPID|2||2")},
+			[]string{"ADT^A01 push A@B>C@D partial: {1} {2}"}},
+		{"a tail of NULs", []wiretest.Turn{client("\x0b" + from("ADT^A01", "1") + "\rPID|1||1\r\x00\x00\x1c\r")}, []string{"ADT^A01 push A@B>C@D unknown: {1}", "malformed 1"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if got := wiretest.Transcript(mllp.Protocol, false, test.turns...); !slices.Equal(got, test.want) {
+				t.Errorf("got  %s\nwant %s", strings.Join(got, "\n     "), strings.Join(test.want, "\n     "))
+			}
+			wiretest.Check(t, mllp.Protocol, test.turns, 0)
+		})
+	}
+}
+
+// TestBatchOf500 is row 6 of the field guide's table 1.7.
+func TestBatchOf500(t *testing.T) {
+	body := []string{"FHS|^~\\&", "BHS|^~\\&"}
+	var acks string
+	for i := range 500 {
+		body = append(body, from("ADT^A01", fmt.Sprint(i)), fmt.Sprintf("PID|1||%d", 1000+i))
+		acks += ack("AA", fmt.Sprint(i))
+	}
+	got := wiretest.Transcript(mllp.Protocol, false, client(frame(append(body, "BTS|500", "FTS|1")...)), server(acks))
+	if len(got) != 1000 {
+		t.Fatalf("got %d lines, want 500 messages and 500 answers", len(got))
+	}
+	for i := range 500 { // only so many may wait for an answer
+		outcome := "delivered AA"
+		if i < 500-wire.DefaultLimits.Pending {
+			outcome = "unknown"
+		}
+		if want := fmt.Sprintf("ADT^A01 push A@B>C@D %s: {%d}", outcome, 1000+i); got[i] != want {
+			t.Fatalf("got %s, want %s", got[i], want)
+		}
+	}
+}
+
+// TestPendingOverflow: the oldest message gives up its answer, and no other does.
+func TestPendingOverflow(t *testing.T) {
+	s := mllp.New(wire.Limits{Message: 1 << 10, Pending: 2}, false)
+	outcome := map[string]string{}
+	feed := func(turn wiretest.Turn) {
+		for _, e := range s.Feed(turn.Dir, turn.Bytes, at) {
+			if e.Stage == wire.Answer {
+				outcome[e.Message.Action] += string(e.Message.Outcome) + e.Message.Status
+			}
+		}
+	}
+	for i, action := range []string{"ADT^A01", "ADT^A02", "ADT^A03"} {
+		feed(client(frame(from(action, fmt.Sprint(i)), "PID|1||1")))
+	}
+	feed(server(ack("AA", "0") + ack("AA", "1") + ack("AA", "2")))
+	want := map[string]string{"ADT^A01": "unknown", "ADT^A02": "deliveredAA", "ADT^A03": "deliveredAA"}
+	if fmt.Sprint(outcome) != fmt.Sprint(want) {
+		t.Errorf("got %v, want %v", outcome, want)
+	}
+}
+
+// TestLargeFrame is decided by its beginning; an answer that comes before its end is given behind its tail.
+func TestLargeFrame(t *testing.T) {
+	s := mllp.New(wire.Limits{Message: 100, Pending: 2}, false)
+	var got []string
+	feed := func(turn wiretest.Turn) {
+		for _, e := range s.Feed(turn.Dir, turn.Bytes, at) {
+			if e.Message != nil && e.Message.Action != "ACK" {
+				got = append(got, fmt.Sprintf("%d %d %d %s", e.Stage, len(e.Records), e.Message.Bytes, e.Message.Outcome))
+			}
+		}
+	}
+	feed(client("\x0b" + from("ORU^R01", "1") + "\rPID|1||1\rOBX|1|TX|" + strings.Repeat("x", 100)))
+	feed(server(ack("AA", "1")))
+	feed(client(strings.Repeat("x", 100)))
+	feed(client("\x1c\r"))
+	want := []string{"0 1 158 unknown", "1 0 158 unknown", "1 0 258 unknown", "2 0 258 delivered", "3 0 258 delivered"} // the last two share their message
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
