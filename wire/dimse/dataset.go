@@ -82,6 +82,9 @@ func (s *Session) finishMatch(d wire.Dir, r *reading, at chaperone.Mark) {
 // finishPush ends a message that brought its own data set.
 func (s *Session) finishPush(d wire.Dir, r *reading, all bool, at chaperone.Mark) {
 	q, m := r.request, r.request.message
+	if m.Action == unannounced && r.size == 0 {
+		return
+	}
 	m.Bytes += r.size
 	m.Ended = all
 	m.Outcome = ended(m, m.Outcome)
@@ -95,10 +98,10 @@ func (s *Session) finishPush(d wire.Dir, r *reading, all bool, at chaperone.Mark
 	switch {
 	case q.told > 0:
 		records = records[min(q.told, len(records)):]
-	case m.Action != "C-STORE" && !identified(records[0]):
-		records = nil // a storage commitment or an event bears no patient
 	case r.size == 0:
 		records = nil // broken off before anything passed
+	case m.Action != "C-STORE" && m.Action != unannounced && !identified(records[0]):
+		records = nil // a storage commitment or an event bears no patient
 	}
 	if !q.headed {
 		s.head(d, q, at, records...)

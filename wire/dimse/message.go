@@ -51,11 +51,11 @@ func (s *Session) fragment(d wire.Dir, p []byte, at chaperone.Mark) {
 		r = nil
 	}
 	if r == nil {
-		if !isCommand {
-			s.stray(d, at)
-			return
-		}
 		r = s.open(d, at)
+		if !isCommand {
+			s.malformed(d, at, fmt.Errorf("dimse: data set without a command at offset %d: %w", h.start, format.ErrMalformed))
+			s.announce(d, r)
+		}
 	}
 	last := h.flags&2 != 0 && h.pdv == 0
 	if isCommand {
@@ -99,13 +99,19 @@ func (s *Session) open(d wire.Dir, at chaperone.Mark) *reading {
 	return r
 }
 
-// stray handles a data fragment without a command: the middle of a message whose beginning was not seen. It is said
-// once for each run of them.
-func (s *Session) stray(d wire.Dir, at chaperone.Mark) {
-	h := &s.half[d]
-	if h.flags&2 != 0 && h.pdv == 0 && h.context != 0 {
-		s.malformed(d, at, fmt.Errorf("dimse: data set without a command before offset %d: %w", h.offset, format.ErrMalformed))
+// unannounced is the action of a message whose command set was not seen or cannot be read.
+const unannounced = "?"
+
+// announce opens the message of a data set that no readable command announced. If it names nobody it counts as one record
+// of nobody: that is too many for the keys of a query, but never too few.
+func (s *Session) announce(d wire.Dir, r *reading) {
+	m := &wire.Message{
+		Seq: s.next(), Action: unannounced, Role: wire.Push, Dir: d, Data: d, From: s.titles[d], To: s.titles[d.Other()],
+		Start: r.start, At: r.startAt, Outcome: chaperone.Unknown,
 	}
+	r.request = &request{message: m, answered: true} // nobody knows which response would be its own
+	r.inData, r.cut = true, true
+	r.walker = dicom.NewWalker(s.syntax(s.half[d].context), s.limits.Depth, dicom.Identifying)
 }
 
 // fragmentGap counts n bytes of the current PDV that were not seen.
@@ -142,22 +148,20 @@ func (r *reading) gap(n int64) {
 func (s *Session) commandEnd(d wire.Dir, r *reading, at chaperone.Mark) {
 	h := &s.half[d]
 	if r.long {
-		r.inData = true // it may follow; without a request it is passed over
+		s.announce(d, r) // a data set may follow
 		return
 	}
 	c, err := parseCommand(r.raw)
 	if err != nil {
 		s.malformed(d, at, fmt.Errorf("offset %d: %w", r.start, err))
+		s.announce(d, r)
+		return
 	}
-	if err != nil || r.cut {
-		c.dataSet = true
-	}
+	c.dataSet = c.dataSet || r.cut
 	r.command = c
-	switch {
-	case err != nil:
-	case c.field&response == 0:
+	if c.field&response == 0 {
 		s.request(d, r, at)
-	default:
+	} else {
 		s.response(d, r, at)
 	}
 	if !c.dataSet {

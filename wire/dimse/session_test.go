@@ -71,7 +71,8 @@ func TestSession(t *testing.T) {
 		{"PDU of 4 GB that is not P-DATA", []wiretest.Turn{client([]byte{1, 0, 0xFF, 0xFF, 0xFF, 0xFF})}, []string{"malformed 1"}},
 		{"PDU of an unknown type", []wiretest.Turn{client(pdu(9, make([]byte, 20)), pdu(4, pdv(1, 3, store), pdv(1, 2, id))), stored}, []string{storedID, "malformed 1"}},
 		{"a few bytes behind the last PDV", []wiretest.Turn{client(pdu(4, pdv(1, 3, store), pdv(1, 2, id), []byte{1, 2, 3}))}, []string{"C-STORE push MODALITY>PACS unknown: {1234}", "malformed 1"}},
-		{"a data set that nobody announced", []wiretest.Turn{client(pdu(4, pdv(1, 2, id)))}, []string{"malformed 1"}},
+		{"a data set that nobody announced", []wiretest.Turn{client(pdu(4, pdv(1, 2, id)))}, []string{"? push MODALITY>PACS unknown: {1234}", "malformed 1"}},
+		{"the middle of a data set that nobody announced", []wiretest.Turn{client(pdu(4, pdv(1, 2, []byte("pixels and more of them"))))}, []string{"? push MODALITY>PACS unknown: {}", "malformed 1"}},
 		{"a command over its limit", []wiretest.Turn{client(pdu(4, pdv(1, 1, make([]byte, 70<<10))), pdu(4, pdv(1, 3, nil)), pdu(4, pdv(1, 3, store), pdv(1, 2, id))), stored}, []string{storedID, "malformed 1"}},
 		{"a command of nonsense", []wiretest.Turn{client(pdu(4, pdv(1, 3, []byte("nonsense and more"))))}, []string{"malformed 1"}},
 	} {
@@ -101,7 +102,7 @@ func TestGaps(t *testing.T) {
 		{"over the end of the pixels", cut(n-10, n), []string{storedID}},
 		{"over the head of a fragment", cut(n-100, n-10), []string{"C-STORE push MODALITY>PACS partial 0000: {1234}"}},
 		{"in the number: half a number is none", cut(number+2, number+3), []string{"C-STORE push MODALITY>PACS delivered 0000: {}"}},
-		{"in the command", cut(30, 33), nil},
+		{"in the command: whose data set it is, is still read", cut(30, 33), []string{"? push MODALITY>PACS unknown: {1234}"}},
 		{"a whole message", []wiretest.Turn{gap(head), stored, find, found}, []string{"C-FIND query PACS>MODALITY delivered 0000"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
