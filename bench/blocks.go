@@ -18,8 +18,8 @@ const (
 	tcpAt          = 14 + 20
 )
 
-// blocks gives the blocks of a pcapng file, each valid until the next. Both the making of captures and gopacket read
-// with it: pcapgo would need a module that nothing else here does, and is a little slower.
+// blocks gives the blocks of a pcapng file, each valid until the next. Both the making of captures and gopacket
+// read with it: pcapgo takes more than twice as long.
 func blocks(r io.Reader) iter.Seq2[[]byte, error] {
 	in := bufio.NewReaderSize(r, 1<<20)
 	return func(yield func([]byte, error) bool) {

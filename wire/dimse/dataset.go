@@ -82,9 +82,6 @@ func (s *Session) finishMatch(d wire.Dir, r *reading, at chaperone.Mark) {
 // finishPush ends a message that brought its own data set.
 func (s *Session) finishPush(d wire.Dir, r *reading, all bool, at chaperone.Mark) {
 	q, m := r.request, r.request.message
-	if m.Action == unannounced && r.size == 0 {
-		return
-	}
 	m.Bytes += r.size
 	m.Ended = all
 	m.Outcome = ended(m, m.Outcome)

@@ -20,7 +20,8 @@ type reading struct {
 	start   int64
 	startAt chaperone.Mark
 	command command
-	inData  bool // the command set is whole and the data set follows
+	inData  bool // the command set is over and the data set follows
+	unread  bool // the command set was not seen or cannot be read
 	walker  *dicom.Walker
 	request *request // whom the data set belongs to, nil when nobody asks
 	match   bool     // the data set is an answer to request, not its own
@@ -54,7 +55,7 @@ func (s *Session) fragment(d wire.Dir, p []byte, at chaperone.Mark) {
 		r = s.open(d, at)
 		if !isCommand {
 			s.malformed(d, at, fmt.Errorf("dimse: data set without a command at offset %d: %w", h.start, format.ErrMalformed))
-			s.announce(d, r)
+			r.inData, r.unread = true, true
 		}
 	}
 	last := h.flags&2 != 0 && h.pdv == 0
@@ -70,6 +71,9 @@ func (s *Session) fragment(d wire.Dir, p []byte, at chaperone.Mark) {
 			s.commandEnd(d, r, at)
 		}
 		return
+	}
+	if r.unread && r.request == nil && len(p) > 0 {
+		s.announce(d, r)
 	}
 	r.size += int64(len(p))
 	if r.walker != nil {
@@ -110,7 +114,7 @@ func (s *Session) announce(d wire.Dir, r *reading) {
 		Start: r.start, At: r.startAt, Outcome: chaperone.Unknown,
 	}
 	r.request = &request{message: m, answered: true} // nobody knows which response would be its own
-	r.inData, r.cut = true, true
+	r.cut = true                                     // what is odd about it was said
 	r.walker = dicom.NewWalker(s.syntax(s.half[d].context), s.limits.Depth, dicom.Identifying)
 }
 
@@ -148,13 +152,13 @@ func (r *reading) gap(n int64) {
 func (s *Session) commandEnd(d wire.Dir, r *reading, at chaperone.Mark) {
 	h := &s.half[d]
 	if r.long {
-		s.announce(d, r) // a data set may follow
+		r.inData, r.unread = true, true // a data set may follow
 		return
 	}
 	c, err := parseCommand(r.raw)
 	if err != nil {
 		s.malformed(d, at, fmt.Errorf("offset %d: %w", r.start, err))
-		s.announce(d, r)
+		r.inData, r.unread = true, true
 		return
 	}
 	c.dataSet = c.dataSet || r.cut
