@@ -118,6 +118,26 @@ func TestMove(t *testing.T) {
 			m.Retrieve.Completed = 1
 			play(ask, m, 3599.9, nil, all...)
 		}, []string{whole}},
+		{"two within a second under one name, the second request showing last", func(s *stage, ask, deliver *Connection) {
+			one, two := retrieval(1, 7, study("1.1")), retrieval(2, 7, study("1.2"))
+			play(ask, one, 0, nil, wire.Head)
+			play(deliver, store(1, &wire.Retrieve{ID: 7, Originator: "VIEWER1"}, "1.1"), 0.1, []chaperone.Record{number("A")}, all...)
+			one.Retrieve.Completed = 1
+			play(ask, one, 0.2, nil, wire.Tail, wire.Answer)
+			play(deliver, store(2, &wire.Retrieve{ID: 7, Originator: "VIEWER1"}, "1.2"), 0.9, []chaperone.Record{number("A")}, all...)
+			two.Retrieve.Completed = 1
+			play(ask, two, 0.8, nil, all...)
+		}, []string{whole, whole}},
+		{"two at once for one study", func(s *stage, ask, deliver *Connection) {
+			one, two := retrieval(1, 7, study("1.2")), retrieval(2, 7, study("1.2"))
+			play(ask, one, 0, nil, wire.Head)
+			play(ask, two, 0.1, nil, wire.Head)
+			play(deliver, store(1, &wire.Retrieve{ID: 7, Originator: "VIEWER1"}, "1.2"), 0.2, []chaperone.Record{number("A")}, all...)
+			play(deliver, store(2, &wire.Retrieve{ID: 7, Originator: "VIEWER1"}, "1.2"), 0.3, []chaperone.Record{number("A")}, all...)
+			one.Retrieve.Completed, two.Retrieve.Completed = 1, 1
+			play(ask, one, 0.4, nil, wire.Tail, wire.Answer)
+			play(ask, two, 0.5, nil, wire.Tail, wire.Answer)
+		}, []string{whole, whole}},
 		{"a sender that does not name the request", func(s *stage, ask, deliver *Connection) {
 			m := retrieval(1, 7, study("1.2"))
 			play(ask, m, 0, nil, wire.Head)

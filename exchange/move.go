@@ -68,14 +68,14 @@ func (ms *moves) open(c *Connection, d *draft, m *wire.Message) {
 	}
 	ms.list = append(ms.list, v)
 	ms.waiting = slices.DeleteFunc(ms.waiting, func(w delivery) bool {
-		if !v.named(w.originator, w.id) || !v.during(w.out.Time) {
+		if !v.fits(&w) {
 			return false
 		}
 		r.deliver(v, w.out)
 		return true
 	})
 	for _, w := range ms.unnamed {
-		if v.archive == w.out.From.Addr && v.during(w.out.Time) && slices.Contains(v.studies, w.study) {
+		if v.archive == w.out.From.Addr && v.during(w.out.Time, moveSlack) && slices.Contains(v.studies, w.study) {
 			v.seen++
 		}
 	}
@@ -86,13 +86,9 @@ func (ms *moves) open(c *Connection, d *draft, m *wire.Message) {
 	}
 }
 
-func (v *move) named(originator string, id uint16) bool {
-	return v.message.Retrieve.ID == id && v.message.Retrieve.Originator == originator
-}
-
 // during reports whether something that began at t can be a part of the move: message IDs are used again.
-func (v *move) during(t time.Time) bool {
-	return !t.Before(v.message.At.Time.Add(-moveSlack)) && (v.end.IsZero() || !t.After(v.end.Add(moveSlack)))
+func (v *move) during(t time.Time, slack time.Duration) bool {
+	return !t.Before(v.message.At.Time.Add(-slack)) && (v.end.IsZero() || !t.After(v.end.Add(slack)))
 }
 
 // deliver records a C-STORE that serves a C-MOVE.
@@ -108,11 +104,12 @@ func (r *Recorder) store(m *wire.Message, out Disclosed) {
 	ms := &r.moves
 	study := r.tokens.Identify(chaperone.Record{Study: m.Study}).Study
 	if m.Retrieve != nil {
-		if v := ms.serves(m, out.From.Addr); v != nil {
+		w := delivery{out: out, originator: m.Retrieve.Originator, id: m.Retrieve.ID, study: study, at: r.now}
+		if v := ms.serves(&w); v != nil {
 			r.deliver(v, out)
 			return
 		}
-		ms.waiting = append(ms.waiting, delivery{out: out, originator: m.Retrieve.Originator, id: m.Retrieve.ID, at: r.now})
+		ms.waiting = append(ms.waiting, w)
 		if len(ms.waiting) > maxMoves {
 			r.orphan(ms.waiting[0])
 			ms.waiting = slices.Delete(ms.waiting, 0, 1)
@@ -121,7 +118,7 @@ func (r *Recorder) store(m *wire.Message, out Disclosed) {
 	}
 	if m.Role == wire.Push && study != (chaperone.PatientToken{}) {
 		for i := len(ms.list) - 1; i >= 0; i-- {
-			if v := ms.list[i]; v.archive == out.From.Addr && v.during(out.Time) && slices.Contains(v.studies, study) {
+			if v := ms.list[i]; v.archive == out.From.Addr && v.during(out.Time, moveSlack) && slices.Contains(v.studies, study) {
 				r.deliver(v, out)
 				return
 			}
@@ -134,27 +131,45 @@ func (r *Recorder) store(m *wire.Message, out Disclosed) {
 	r.disclose(out)
 }
 
-// serves finds the C-MOVE that a C-STORE names by originator and message ID: the latest one, and one to the sending
-// archive before any other.
-func (ms *moves) serves(m *wire.Message, sender netip.Addr) *move {
-	var other *move
-	for i := len(ms.list) - 1; i >= 0; i-- {
-		v := ms.list[i]
-		if !v.named(m.Retrieve.Originator, m.Retrieve.ID) || !v.during(m.At.Time) {
-			continue
+// serves finds the C-MOVE that a delivery names by originator and message ID. Several may run at once under one name: one
+// whose time it lies in exactly comes first, then one to the sending archive, then the one that was served least.
+func (ms *moves) serves(w *delivery) *move {
+	var best *move
+	rank := func(v *move) [3]int {
+		r := [3]int{2: -v.seen}
+		if v.during(w.out.Time, 0) {
+			r[0] = 1
 		}
-		if v.archive == sender {
-			return v
+		if v.archive == w.out.From.Addr {
+			r[1] = 1
 		}
-		if other == nil {
-			other = v
+		return r
+	}
+	for _, v := range ms.list {
+		if v.fits(w) && (best == nil || !less(rank(v), rank(best))) {
+			best = v
 		}
 	}
-	return other
+	return best
 }
 
-// orphan records a delivery whose C-MOVE was not seen: the originator's title is all that is known of who asked.
+// fits reports whether a delivery can be a part of the move: it names it, lies in its time, and is of a study that was
+// asked for, as far as studies were.
+func (v *move) fits(w *delivery) bool {
+	return v.message.Retrieve.ID == w.id && v.message.Retrieve.Originator == w.originator && v.during(w.out.Time, moveSlack) &&
+		(len(v.studies) == 0 || w.study == (chaperone.PatientToken{}) || slices.Contains(v.studies, w.study))
+}
+
+func less(a, b [3]int) bool { return slices.Compare(a[:], b[:]) < 0 }
+
+// orphan records a delivery whose C-MOVE was not seen: the originator's title is all that is known of who asked. Before
+// that, an archive that changed the study's UID is thought of.
 func (r *Recorder) orphan(w delivery) {
+	w.study = chaperone.PatientToken{}
+	if v := r.moves.serves(&w); v != nil {
+		r.deliver(v, w.out)
+		return
+	}
 	w.out.RequestedBy = &chaperone.Party{Claimed: w.originator}
 	r.disclose(w.out)
 }
