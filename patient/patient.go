@@ -48,6 +48,7 @@ var ErrNoKey = errors.New("no token key")
 type Tokenizer struct {
 	mac     hash.Hash
 	scratch []byte
+	digest  [sha256.Size]byte
 }
 
 // NewTokenizer makes one from a key of 32 bytes.
@@ -106,8 +107,7 @@ func (t *Tokenizer) Digest(label string, b []byte) [16]byte {
 func (t *Tokenizer) sum(b []byte) []byte {
 	t.mac.Reset()
 	t.mac.Write(b)
-	var out [sha256.Size]byte
-	return t.mac.Sum(out[:0])
+	return t.mac.Sum(t.digest[:0])
 }
 
 // Identity is what a record says about who it is, in tokens. The zero value is an unidentified record.

@@ -43,6 +43,8 @@ type Message struct {
 	Odd string
 
 	identified int // identifiers read so far
+	// Claims may be those of the message before, to be used again; nil is none.
+	Claims *Claims
 }
 
 // Header gives the MSH segment; a fragment that lost it has none.

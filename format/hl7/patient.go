@@ -1,9 +1,11 @@
 package hl7
 
 import (
+	"bytes"
 	"strings"
 
 	"chaperone"
+	"chaperone/format"
 )
 
 // Content is what a message says about patients and about itself.
@@ -33,8 +35,7 @@ func (m *Message) Read() Content {
 		kind := f.at(9)
 		c.Type, c.Event = clip(kind.Component(1)), clip(kind.Component(2))
 		c.ControlID = clip(f.raw[10])
-		c.From = m.claim(f.at(3), f.at(4))
-		c.To = m.claim(f.at(5), f.at(6))
+		c.From, c.To = m.claims(&f)
 	}
 	var last []chaperone.Identifier
 	for _, s := range m.Segments {
@@ -66,10 +67,31 @@ func (m *Message) Read() Content {
 	return c
 }
 
+// Claims remember what the message before called its sides: a connection says nearly always the same.
+type Claims struct {
+	raw      []byte // MSH-3 to MSH-6
+	charset  format.Charset
+	from, to string
+}
+
+// claims gives MSH-3/MSH-4 and MSH-5/MSH-6.
+func (m *Message) claims(f *fields) (from, to string) {
+	size := len(f.raw[3]) + len(f.raw[4]) + len(f.raw[5]) + len(f.raw[6]) + 3
+	if f.raw[6] == nil || m.Claims == nil {
+		return m.claim(f.at(3), f.at(4)), m.claim(f.at(5), f.at(6))
+	}
+	raw := f.raw[3][:size] // the four stand behind each other, separators between them
+	if c := m.Claims; c.charset != m.Charset || !bytes.Equal(c.raw, raw) {
+		c.from, c.to = m.claim(f.at(3), f.at(4)), m.claim(f.at(5), f.at(6))
+		c.raw, c.charset = append(c.raw[:0], raw[:min(size, 4*maxName)]...), m.Charset
+	}
+	return m.Claims.from, m.Claims.to
+}
+
 // claim joins application and facility: "LAB@CLINIC".
 func (m *Message) claim(application, facility Field) string {
-	name := application.Text([]byte(clip(application.Subcomponent(1, 1))), m.Charset)
-	if at := facility.Text([]byte(clip(facility.Subcomponent(1, 1))), m.Charset); at != "" {
+	name := application.Text(short(application.Subcomponent(1, 1)), m.Charset)
+	if at := facility.Text(short(facility.Subcomponent(1, 1)), m.Charset); at != "" {
 		name += "@" + at
 	}
 	return name
@@ -79,7 +101,9 @@ func (m *Message) claim(application, facility Field) string {
 // allows 227 characters (MSH-3 to MSH-6), and 199 for MSH-10.
 const maxName = 255
 
-func clip(b []byte) string { return string(b[:min(len(b), maxName)]) }
+func clip(b []byte) string { return string(short(b)) }
+
+func short(b []byte) []byte { return b[:min(len(b), maxName)] }
 
 func (m *Message) record(pid *fields) chaperone.Record {
 	r := chaperone.Record{

@@ -36,7 +36,7 @@ func (s *Session) frame(d wire.Dir, payload []byte, ended bool, at chaperone.Mar
 			s.malformed(d, at, err)
 			continue
 		}
-		s.segments = m.Segments
+		s.segments, m.Claims = m.Segments, &h.claims
 		content := m.Read()
 		last := i == len(messages)-1
 		if m.Odd != "" && !h.cut {

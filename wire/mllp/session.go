@@ -39,7 +39,8 @@ type half struct {
 	buffer  []byte        // the frame so far, if it did not come in one piece
 	cut     bool          // bytes of the frame are missing
 	over    *wire.Message // the message of a frame beyond the limit, while it streams
-	noisy   bool          // noise was reported since the last frame began
+	claims  hl7.Claims
+	noisy   bool // noise was reported since the last frame began
 }
 
 // pending is a message without an answer.
@@ -71,6 +72,7 @@ func (s *Session) Clone() wire.Session {
 	}
 	for d := range c.half {
 		c.half[d].buffer = append([]byte(nil), s.half[d].buffer...)
+		c.half[d].claims = hl7.Claims{}
 		c.half[d].over = clone(s.half[d].over)
 		for _, p := range s.pending[d] {
 			c.pending[d] = append(c.pending[d], pending{p.id, clone(p.message)})
