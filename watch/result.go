@@ -115,16 +115,16 @@ func (s *sensor) hide(k all.Kind, f *stream.Flow) {
 }
 
 // edge adds a disclosure to its edge.
-func (s *sensor) edge(d exchange.Disclosed) {
+func (b *books) edge(d exchange.Disclosed) {
 	k := edgeKey{from: d.From.Addr, to: d.To.Addr, protocol: d.Protocol, protection: d.Protection}
 	if !d.To.Addr.IsValid() {
 		k.claimed = d.To.Claimed
 	}
-	e := s.edges[k]
+	e := b.edges[k]
 	if e == nil {
 		e = &Edge{Protocol: d.Protocol, Protection: d.Protection, First: d.Time, nodes: map[patient.Node]struct{}{}}
 		e.From.Addr, e.To.Addr = d.From.Addr, d.To.Addr
-		s.edges[k] = e
+		b.edges[k] = e
 	}
 	e.From.Claimed = cmp.Or(e.From.Claimed, d.From.Claimed)
 	e.To.Claimed = cmp.Or(e.To.Claimed, d.To.Claimed)
@@ -148,17 +148,18 @@ func (s *sensor) edge(d exchange.Disclosed) {
 
 // result closes the books.
 func (s *sensor) result(captures *source.Captures, decode source.DecodeStats, streams stream.Stats) *Result {
+	b := s.books
 	r := &Result{
 		Files: captures.Files(), Skipped: captures.Skipped(), First: s.first, Last: s.last,
-		Counters: s.recorder.Counters, Census: s.recorder.Census, Patients: s.recorder.Census.Counts(),
-		Systems: s.inventory.Systems(), Findings: s.findings.Findings(), Connections: s.connections,
+		Counters: b.recorder.Counters, Census: b.recorder.Census, Patients: b.recorder.Census.Counts(),
+		Systems: b.inventory.Systems(), Findings: b.findings.Findings(), Connections: s.connections,
 		Decode: decode, LostBytes: streams.Lost,
 	}
 	for _, f := range r.Files {
 		r.Packets += f.Packets
 		r.Bytes += f.Bytes
 	}
-	for _, e := range s.edges {
+	for _, e := range b.edges {
 		e.Patients = r.Census.Distinct(e.nodes)
 		r.Edges = append(r.Edges, *e)
 	}

@@ -28,7 +28,7 @@ type Options struct {
 	Tokens   *patient.Tokenizer
 	Limits   wire.Limits                  // zero for the defaults
 	Progress func(done, total int64)      // called now and then; may be nil
-	Each     func(exchange.Disclosed)     // every disclosure as it is made; may be nil
+	Each     func(exchange.Disclosed)     // every disclosure as it is made, from one goroutine; may be nil
 	Begin    func(census *patient.Census) // before the first disclosure; may be nil
 }
 
@@ -70,16 +70,19 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 			}
 			break
 		}
-		s.packet(packet.Mark.Time)
+		s.packet(packet.Mark)
 		if segment, ok := decoder.Segment(packet); ok {
 			assembler.Segment(&segment)
+		}
+		if o.Follow { // somebody waits for it, and more may not come soon
+			s.books.send()
 		}
 		if o.Progress != nil && n%4096 == 0 {
 			o.Progress(captures.Progress())
 		}
 	}
 	assembler.Flush()
-	s.recorder.Close()
+	s.books.close()
 	result := s.result(captures, decoder.Stats(), assembler.Stats)
 	return result, whole(result, stopped, o.Follow)
 }

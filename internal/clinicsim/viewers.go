@@ -37,16 +37,25 @@ func (d *day) viewers() {
 
 // study gives one that the archive holds and whose patient has a number.
 func (d *day) choose(r *rand.Rand, fits func(*study) bool) *study {
-	var list []*study
+	n := 0
 	for _, s := range d.held {
 		if s.person.Imaging != "" && fits(s) {
-			list = append(list, s)
+			n++
 		}
 	}
-	if len(list) == 0 {
+	if n == 0 {
 		return nil
 	}
-	return pick(r, list...)
+	n = r.IntN(n)
+	for _, s := range d.held { // twice over the list is much less than a copy of it, which a long day makes very long
+		if s.person.Imaging != "" && fits(s) {
+			if n == 0 {
+				return s
+			}
+			n--
+		}
+	}
+	return nil
 }
 
 func isStored(s *study) bool { return s.stored }
