@@ -66,7 +66,11 @@ func (a *Assembler) Segment(s *source.Segment) {
 	if f != nil && a.startsOver(f, from, s) {
 		a.close(f)
 		a.recent.remove(f)
-		f = nil
+		opening, by := f.opening, f.openedBy
+		f = a.open(k, s)
+		if opening != nil {
+			a.take(f, by, opening)
+		}
 	}
 	if f == nil {
 		f = a.open(k, s)
@@ -119,13 +123,47 @@ func (a *Assembler) open(k key, s *source.Segment) *Flow {
 	return f
 }
 
-// startsOver reports whether a segment opens a new connection between ends that had one before.
+// Bounds of what can belong to a connection: bytes before and behind what was given on. Windows are seldom above 16 MiB.
+const (
+	farBehind = 16 << 20
+	farAhead  = 64 << 20
+	maxStray  = 3 // segments outside these bounds, after which they are a connection of their own
+)
+
+// startsOver reports whether a segment belongs to a new connection between ends that had one before. A SYN alone does not
+// say so: anybody can send one. It takes the other side's answer, or the next segment behind it.
 func (a *Assembler) startsOver(f *Flow, from int, s *source.Segment) bool {
-	if s.Flags&source.SYN == 0 || s.Flags&source.ACK != 0 {
+	h := &f.half[from]
+	switch {
+	case s.Flags&source.SYN != 0 && s.Flags&source.ACK == 0:
+		if h.syn && h.isn == s.Seq+1 || !f.fixed && !f.closed && !h.syn {
+			return false // a copy of its own SYN, or the SYN itself
+		}
+		if f.closed {
+			return true
+		}
+		syn := *s
+		syn.Payload = nil
+		f.opening, f.openedBy = &syn, from
+		return false
+	case f.opening != nil && from != f.openedBy && s.Flags&source.SYN != 0 && s.Ack == f.opening.Seq+1,
+		f.opening != nil && from == f.openedBy && s.Flags&source.ACK != 0 && s.Seq == f.opening.Seq+1:
+		return true
+	}
+	if len(s.Payload) == 0 || !h.based || s.Flags&source.RST != 0 {
 		return false
 	}
-	h := &f.half[from]
-	return f.closed || h.syn && h.isn != s.Seq+1 || f.fixed && !h.syn && h.based
+	off := h.offset(s.Seq)
+	if f.closed {
+		late := off+int64(len(s.Payload)) <= h.next && off >= h.next-farBehind
+		return !late
+	}
+	if off >= h.next-farBehind && off <= h.next+farAhead {
+		f.stray = 0
+		return false
+	}
+	f.stray++
+	return f.stray >= maxStray
 }
 
 // take reads one segment into its flow.
@@ -151,7 +189,7 @@ func (a *Assembler) take(f *Flow, from int, s *source.Segment) {
 	}
 	if s.Flags&source.RST == 0 {
 		h.see(seq)
-	} else {
+	} else if off := h.offset(seq); h.known && off >= h.next-1 && off <= h.next+farAhead { // others are forged
 		f.reset = true
 		a.wait(f)
 	}
@@ -159,11 +197,16 @@ func (a *Assembler) take(f *Flow, from int, s *source.Segment) {
 	if s.Flags&source.ACK != 0 && other.known {
 		other.acked = max(other.acked, other.offset(s.Ack))
 	}
+	if h.based && f.stray > 0 {
+		return // not of this connection, as far as can be told
+	}
 	if len(s.Payload)+s.Missing > 0 && s.Flags&source.RST == 0 {
 		a.insert(f, h, segment{off: h.offset(seq), data: s.Payload, cut: s.Missing, ack: s.Ack, has: s.Flags&source.ACK != 0, at: s.Mark})
 	}
 	if s.Flags&source.FIN != 0 && h.fin < 0 {
-		h.fin = h.offset(seq) + int64(len(s.Payload)+s.Missing)
+		if end := h.offset(seq) + int64(len(s.Payload)+s.Missing); !h.based || end >= h.next { // others are forged
+			h.fin = end
+		}
 	}
 }
 
@@ -185,18 +228,19 @@ func (a *Assembler) insert(f *Flow, h *half, s segment) {
 	sorted := len(h.segs)
 	for i := range sorted {
 		e := h.segs[i]
-		if e.end() <= at || e.off >= end {
+		have := e.off + int64(len(e.data)) // what the snap length cut off is not there, and may come in another copy
+		if have <= at || e.off >= end {
 			continue
 		}
 		if e.off > at {
 			a.add(f, h, s.part(at, e.off))
 			at = e.off
 		}
-		until := min(end, e.off+int64(len(e.data)))
+		until := min(end, have)
 		if until > at && !bytes.Equal(e.data[at-e.off:until-e.off], s.data[at-s.off:until-s.off]) {
 			a.contradict(f, h, at, s.data[at-s.off:until-s.off])
 		}
-		at = e.end()
+		at = have
 	}
 	if at < end {
 		a.add(f, h, s.part(at, end))

@@ -31,7 +31,10 @@ type Flow struct {
 	client    int               // index of the client in ends
 	fixed     bool              // bytes were given on: the sides are settled
 	synSeen   bool
-	alone     bool // a side that was not seen is no longer waited for
+	alone     bool            // a side that was not seen is no longer waited for
+	opening   *source.Segment // a SYN that does not fit: perhaps of the next connection
+	openedBy  int             // its side
+	stray     int             // segments in a row that lie far from what was given on
 	reset     bool
 	closed    bool
 	buffered  int
