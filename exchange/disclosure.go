@@ -11,6 +11,9 @@ import (
 	"chaperone/wire"
 )
 
+// unannounced is the action of a message whose beginning was not seen.
+const unannounced = "?"
+
 // finish makes a disclosure of a draft, if it bears a patient.
 func (c *Connection) finish(d *draft, m *wire.Message, at time.Time) {
 	r := c.recorder
@@ -32,14 +35,17 @@ func (c *Connection) finish(d *draft, m *wire.Message, at time.Time) {
 		}
 		c.forked[out.ID] = true
 	}
-	if m.Action == "C-STORE" {
-		r.store(m, out)
+	if m.Action == "C-STORE" || c.Protocol == chaperone.DICOM && m.Action == unannounced {
+		r.store(m, out, d.number)
 		return
 	}
 	r.disclose(out)
 }
 
 func (r *Recorder) disclose(out Disclosed) {
+	if out.unwanted {
+		return
+	}
 	r.Counters.Disclosures++
 	r.Counters.Records += int64(out.Records)
 	r.Counters.Unidentified += int64(out.Unidentified)

@@ -32,10 +32,11 @@ type move struct {
 	draft   *draft
 	message wire.Message
 	conn    *Connection
-	studies []chaperone.PatientToken
-	seen    int       // objects that were seen to be delivered
-	end     time.Time // of its final answer; zero before it came
-	over    moment    // likewise, in the order of events
+	studies []chaperone.PatientToken // that were asked for
+	numbers []chaperone.PatientToken // whose were asked for
+	seen    int                      // objects that were seen to be delivered
+	end     time.Time                // of its final answer; zero before it came
+	over    moment                   // likewise, in the order of events
 }
 
 // moment is a point in capture time and in the order of events.
@@ -50,6 +51,7 @@ type delivery struct {
 	originator string
 	id         uint16
 	study      chaperone.PatientToken
+	number     chaperone.PatientToken // its patient's
 	at         moment
 }
 
@@ -62,7 +64,9 @@ func (ms *moves) open(c *Connection, d *draft, m *wire.Message) {
 		archive: from.Addr(), draft: d, message: *m, conn: c,
 	}
 	for _, k := range m.Retrieve.Keys {
-		if i := r.tokens.Identify(k); i.Study != (chaperone.PatientToken{}) {
+		i := r.tokens.Identify(k)
+		v.numbers = append(v.numbers, i.Numbers...)
+		if i.Study != (chaperone.PatientToken{}) {
 			v.studies = append(v.studies, i.Study)
 		}
 	}
@@ -74,8 +78,8 @@ func (ms *moves) open(c *Connection, d *draft, m *wire.Message) {
 		r.deliver(v, w.out)
 		return true
 	})
-	for _, w := range ms.unnamed {
-		if v.archive == w.out.From.Addr && v.during(w.out.Time, moveSlack) && slices.Contains(v.studies, w.study) {
+	for i := range ms.unnamed {
+		if v.fitsUnnamed(&ms.unnamed[i]) {
 			v.seen++
 		}
 	}
@@ -100,7 +104,7 @@ func (r *Recorder) deliver(v *move, out Disclosed) {
 }
 
 // store records a C-STORE: at once when its C-MOVE is known or it serves none.
-func (r *Recorder) store(m *wire.Message, out Disclosed) {
+func (r *Recorder) store(m *wire.Message, out Disclosed, number chaperone.PatientToken) {
 	ms := &r.moves
 	study := r.tokens.Identify(chaperone.Record{Study: m.Study}).Study
 	if m.Retrieve != nil {
@@ -116,14 +120,15 @@ func (r *Recorder) store(m *wire.Message, out Disclosed) {
 		}
 		return
 	}
-	if m.Role == wire.Push && study != (chaperone.PatientToken{}) {
+	if m.Role == wire.Push {
+		w := delivery{out: out, study: study, number: number, at: r.now}
 		for i := len(ms.list) - 1; i >= 0; i-- {
-			if v := ms.list[i]; v.archive == out.From.Addr && v.during(out.Time, moveSlack) && slices.Contains(v.studies, study) {
+			if v := ms.list[i]; v.fitsUnnamed(&w) {
 				r.deliver(v, out)
 				return
 			}
 		}
-		ms.unnamed = append(ms.unnamed, delivery{out: out, study: study, at: r.now})
+		ms.unnamed = append(ms.unnamed, w)
 		if len(ms.unnamed) > maxMoves {
 			ms.unnamed = slices.Delete(ms.unnamed, 0, maxMoves/2)
 		}
@@ -153,11 +158,25 @@ func (ms *moves) serves(w *delivery) *move {
 	return best
 }
 
-// fits reports whether a delivery can be a part of the move: it names it, lies in its time, and is of a study that was
-// asked for, as far as studies were.
+// fits reports whether a delivery can be a part of the move: it names it, goes where it was asked to go, lies in its time,
+// and is of a study that was asked for, as far as studies were. The originator of a move whose association was not seen
+// from its beginning is not known.
 func (v *move) fits(w *delivery) bool {
-	return v.message.Retrieve.ID == w.id && v.message.Retrieve.Originator == w.originator && v.during(w.out.Time, moveSlack) &&
+	detail := v.message.Retrieve
+	return detail.ID == w.id && (detail.Originator == w.originator || detail.Originator == "") && v.during(w.out.Time, moveSlack) && v.goes(w) &&
 		(len(v.studies) == 0 || w.study == (chaperone.PatientToken{}) || slices.Contains(v.studies, w.study))
+}
+
+// fitsUnnamed is fits for a delivery that names no move: it comes from the archive and is what was asked for.
+func (v *move) fitsUnnamed(w *delivery) bool {
+	return v.archive == w.out.From.Addr && v.during(w.out.Time, moveSlack) && v.goes(w) &&
+		(slices.Contains(v.studies, w.study) || slices.Contains(v.numbers, w.number))
+}
+
+// goes compares the receiver with the destination that was asked for, where both are known.
+func (v *move) goes(w *delivery) bool {
+	asked, called := v.message.Retrieve.Destination, w.out.To.Claimed
+	return asked == called || asked == "" || called == ""
 }
 
 func less(a, b [3]int) bool { return slices.Compare(a[:], b[:]) < 0 }

@@ -32,6 +32,7 @@ type Disclosed struct {
 	chaperone.Disclosure                    // Patients is empty: Nodes hold them
 	Nodes                []patient.Node     // without duplicates
 	People               []chaperone.Record // only with Recorder.Reveal
+	unwanted             bool               // by Recorder.Keep: it is followed, so that others find what belongs to it, and not counted
 }
 
 // Recorder makes disclosures. It is not safe for concurrent use.
@@ -111,28 +112,29 @@ func (c *Connection) Event(e wire.Event) {
 		return
 	}
 	m := e.Message
-	if !c.wanted(m.At, m.Data) {
-		return
-	}
-	if !c.second {
+	wanted := c.wanted(m.At, m.Data)
+	if wanted && !c.second {
 		r.count(c.Protocol, e)
 	}
 	switch e.Stage {
 	case wire.Head:
 		if m.Role != wire.Control || len(e.Records) > 0 {
-			c.open(m)
+			c.open(m, !wanted)
 		}
 	case wire.Tail:
 		c.learn(m)
 	}
 	if d := c.drafts[m.Seq]; d != nil {
 		c.add(d, m, e)
-		if e.Stage == wire.Answer {
+		if e.Stage == wire.Answer || e.Stage == wire.Tail && m.Role == wire.Control {
 			delete(c.drafts, m.Seq)
 			c.finish(d, m, e.At.Time)
 		}
 	}
 }
+
+// Second reports whether this is the second view of a connection.
+func (c *Connection) Second() bool { return c.second }
 
 // Wanted reports whether a message counts in this run.
 func (c *Connection) Wanted(m *wire.Message) bool { return c.wanted(m.At, m.Data) }
@@ -171,9 +173,9 @@ func (c *Connection) ends(d wire.Dir) (from, to netip.AddrPort) {
 }
 
 // open starts the disclosure of a message. Whether it is one shows when it is over.
-func (c *Connection) open(m *wire.Message) {
+func (c *Connection) open(m *wire.Message, unwanted bool) {
 	from, to := c.ends(m.Data)
-	d := &draft{}
+	d := &draft{disclosed: Disclosed{unwanted: unwanted}}
 	d.disclosed.Disclosure = chaperone.Disclosure{
 		Time: m.At.Time, Protocol: c.Protocol, Action: m.Action, Protection: c.Protection,
 		From:     chaperone.Party{Addr: from.Addr(), Port: from.Port(), Claimed: m.From},
@@ -183,7 +185,7 @@ func (c *Connection) open(m *wire.Message) {
 	if m.Role == wire.Query || m.Role == wire.Reply {
 		d.disclosed.RequestedBy = &chaperone.Party{Addr: to.Addr(), Port: to.Port(), Claimed: m.Requester}
 	}
-	if m.Role == wire.Move {
+	if m.Role == wire.Move && !c.second {
 		c.recorder.moves.open(c, d, m)
 	}
 	c.drafts[m.Seq] = d
@@ -193,6 +195,9 @@ func (c *Connection) open(m *wire.Message) {
 func (c *Connection) add(d *draft, m *wire.Message, e wire.Event) {
 	r := c.recorder
 	for _, merge := range e.Merges {
+		if d.disclosed.unwanted {
+			break
+		}
 		prior := r.Census.Merge(r.all(merge.Survivor), r.all(merge.Prior), merge.Undo, e.At.Time)
 		d.disclosed.Nodes = append(d.disclosed.Nodes, prior...)
 	}
@@ -217,6 +222,9 @@ func (c *Connection) record(d *draft, record chaperone.Record) {
 		i.Numbers = append(i.Numbers, token)
 	}
 	d.disclosed.Records++
+	if d.disclosed.unwanted {
+		return
+	}
 	if n, ok := r.Census.Add(i); ok {
 		d.disclosed.Nodes = append(d.disclosed.Nodes, n)
 	} else {

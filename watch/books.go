@@ -166,7 +166,9 @@ func (b *books) event(c *exchange.Connection, s *step) {
 	c.Event(s.event)
 	if s.event.Stage != wire.Malformed && c.Wanted(s.event.Message) {
 		b.inventory.Event(c, s.event)
-		b.findings.Event(c, s.event, b.where)
+		if !c.Second() {
+			b.findings.Event(c, s.event, b.where)
+		}
 	}
 }
 
