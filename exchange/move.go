@@ -170,7 +170,12 @@ func (v *move) fits(w *delivery) bool {
 // fitsUnnamed is fits for a delivery that names no move: it comes from the archive and is what was asked for.
 func (v *move) fitsUnnamed(w *delivery) bool {
 	return v.archive == w.out.From.Addr && v.during(w.out.Time, moveSlack) && v.goes(w) &&
-		(slices.Contains(v.studies, w.study) || slices.Contains(v.numbers, w.number))
+		(slices.Contains(v.studies, w.study) || slices.Contains(v.numbers, w.number) || v.unasked())
+}
+
+// unasked reports whether the request itself was not seen: anything that the archive sends at the time may be its answer.
+func (v *move) unasked() bool {
+	return len(v.studies)+len(v.numbers) == 0 && v.message.Retrieve.Destination == ""
 }
 
 // goes compares the receiver with the destination that was asked for, where both are known.

@@ -82,6 +82,16 @@ func Records(elements []Element) []chaperone.Record {
 // maxKeys bounds the study UIDs of one retrieve.
 const maxKeys = 1024
 
+// IsQuery reports whether a data set is about a query: its keys, or a match (PS3.4 section C.4.1.1.3).
+func IsQuery(elements []Element) bool {
+	for _, e := range elements {
+		if e.Tag == QueryRetrieveLevel && e.Depth == 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // Keys reads what a retrieve asks for: its patient ID and each study UID of the list (PS3.4 annex C).
 func Keys(elements []Element) []chaperone.Record {
 	var keys []chaperone.Record

@@ -89,6 +89,9 @@ func (s *Session) finishPush(d wire.Dir, r *reading, all bool, at chaperone.Mark
 		s.headStore(d, r, at)
 	}
 	records := dicom.Records(r.walker.Elements)
+	if r.cut && r.walker.Err() != nil && len(records[0].Identifiers) == 0 {
+		records = []chaperone.Record{{Study: records[0].Study}} // the number may have been in the part that is missing
+	}
 	if study := records[0].Study; len(study.Reveal()) <= maxUID { // measured, not shown
 		m.Study = study
 	}
@@ -97,6 +100,8 @@ func (s *Session) finishPush(d wire.Dir, r *reading, all bool, at chaperone.Mark
 		records = records[min(q.told, len(records)):]
 	case r.size == 0:
 		records = nil // broken off before anything passed
+	case m.Action == unannounced && d == wire.FromClient && dicom.IsQuery(r.walker.Elements):
+		records = nil // the keys of a query are not a record; a match comes from the other side
 	case m.Action != "C-STORE" && m.Action != unannounced && !identified(records[0]):
 		records = nil // a storage commitment or an event bears no patient
 	}
