@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 )
 
 const stdinName = "standard input"
@@ -13,19 +14,34 @@ const stdinName = "standard input"
 // Open opens captures: files, folders (read with the folders inside them), named pipes, and "-" for standard input.
 // Each file is looked into for its format and the time of its first packet; a pipe is read up to its first packet.
 //
-// What was named and cannot be read at all is an error, one line that says what to do next. In a folder, files of other
-// kinds are Skipped, and what cannot be read is listed by Files with its Err.
+// When nothing that was named can be read, that is an error, one line that says what to do next. What cannot be read
+// beside others is listed by Files with its Err. In a folder, files of other kinds are Skipped.
 func Open(ctx context.Context, paths []string, opt Options) (*Captures, error) {
 	if len(paths) == 0 {
 		return nil, errors.New("no captures were named; name files or folders, or - for standard input")
 	}
 	c := &Captures{follow: opt.Follow, known: newKnown(), small: make([]byte, 8<<10)}
 	c.ctx, c.cancel = context.WithCancel(ctx)
+	var first error
 	for _, path := range paths {
-		if err := c.openPath(path, opt); err != nil {
-			_ = c.Close() // the first error counts
-			return nil, err
+		known := len(c.all)
+		err := c.openPath(path, opt)
+		if err == nil {
+			continue
 		}
+		if first == nil {
+			first = err
+		}
+		if len(c.all) == known {
+			k := c.newCapture(found{name: path})
+			k.Err = err
+			c.add(k)
+		}
+	}
+	readable := slices.ContainsFunc(c.all, func(k *capture) bool { return k.Err == nil })
+	if first != nil && (!readable || ctx.Err() != nil) {
+		_ = c.Close() // the first error counts
+		return nil, first
 	}
 	return c, nil
 }

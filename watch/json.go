@@ -193,5 +193,5 @@ func (j *JSON) put(v any) {
 		j.err = errors.Join(j.err, err)
 		return
 	}
-	j.out.Write(append(b, '\n'))
+	j.out.Write(append(escape(b), '\n'))
 }

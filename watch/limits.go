@@ -2,9 +2,11 @@ package watch
 
 import (
 	"fmt"
-	"net/netip"
 	"strings"
 	"time"
+	"unicode"
+
+	"github.com/mattn/go-runewidth"
 
 	"chaperone"
 )
@@ -13,6 +15,9 @@ import (
 func (p *Report) limits(r *Result) {
 	var notes []string
 	note := func(format string, args ...any) { notes = append(notes, fmt.Sprintf(format, args...)) }
+	if r.Filter != "" {
+		note("messages that the filter leaves out (%s); the packets and connections above are of everything", r.Filter)
+	}
 	hidden := 0
 	for _, h := range r.Hidden {
 		if hidden++; hidden > 10 {
@@ -29,10 +34,10 @@ func (p *Report) limits(r *Result) {
 		note("%s to %s, %s: %s", count(h.Connections, "connection"), name, what, size(h.Bytes))
 	}
 	if hidden > 10 {
-		note("connections to %s more, encrypted or not decoded (--json has all systems)", count(hidden-10, "server"))
+		note("connections to %s more, encrypted or not decoded (--json has all)", count(hidden-10, "server"))
 	}
-	if r.LostBytes > 0 {
-		note("%s missing from %s: the capture lost them", size(r.LostBytes), count(r.Connections.Gaps, "connection"))
+	if lost := r.LostBytes - r.CutBytes; lost > 0 {
+		note("%s missing from %s: the capture lost them", size(lost), count(r.Connections.Gaps, "connection"))
 	}
 	if n := r.Connections.OneSided; n > 0 {
 		note("%s seen in one direction only", count(n, "connection"))
@@ -40,10 +45,23 @@ func (p *Report) limits(r *Result) {
 	if n := r.Counters.Malformed; n > 0 {
 		note("%s outside the rules of the protocol: read as far as possible", count(int(n), "message or part", "messages or parts"))
 	}
-	if d := r.Decode; d.Damaged+d.FragmentsDropped > 0 {
-		note("%s damaged or incomplete", count(int(d.Damaged+d.FragmentsDropped), "packet"))
+	d := r.Decode
+	if d.UnknownLink > 0 {
+		note("%s of a kind of network, or in a tunnel, that this program does not read", count(int(d.UnknownLink), "packet"))
 	}
-	if d := r.Decode; d.AmbiguousFragments > 0 {
+	if d.OtherTransport > 0 {
+		note("%s of other transports than TCP (UDP, …): not looked into", count(int(d.OtherTransport), "packet"))
+	}
+	if n := d.Damaged + d.FragmentsDropped + d.FragmentsHeld; n > 0 {
+		note("%s damaged or incomplete", count(int(n), "packet"))
+	}
+	if r.CutBytes > 0 {
+		note("%s were not recorded: the capture was made with a short snap length; record whole packets (tcpdump -s 0)", size(r.CutBytes))
+	}
+	if r.GivenUp > 0 {
+		note("%s given up for lack of room", count(int(r.GivenUp), "connection"))
+	}
+	if d.AmbiguousFragments > 0 {
 		note("%s with overlaps that differ: the first copy was read", count(int(d.AmbiguousFragments), "IP fragment"))
 	}
 	for _, f := range r.Files {
@@ -79,39 +97,52 @@ func (p *Report) rule(r *Result) {
 		"equal name, birth date and sex; \"at most\" takes every number for a person of its own.")
 }
 
-// party names a side in at most n characters: by the operator's name, else by claim and address.
+// party names a side in at most n columns: by the operator's name, else by claim and address. A long address is shortened
+// in the middle; the list of systems has it whole.
 func (p *Report) party(a chaperone.Party, n int) string {
 	if name := p.Names.Of(a.Addr); name != "" {
 		return clean(name, n)
 	}
-	address := ""
-	if a.Addr != (netip.Addr{}) {
-		address = a.Addr.String()
-	}
-	room := n - len([]rune(address)) - 1
-	if a.Claimed == "" || room < 3 && address != "" {
-		return clean(address, n)
-	}
-	if address == "" {
+	if !a.Addr.IsValid() {
 		return clean(a.Claimed, n)
 	}
-	return clean(a.Claimed, room) + " " + address
+	address := a.Addr.String()
+	if a.Claimed == "" {
+		return middle(address, n)
+	}
+	room := max(n-len(address)-1, min(n/2-1, runewidth.StringWidth(a.Claimed)))
+	claimed := clean(a.Claimed, room)
+	return claimed + " " + middle(address, n-runewidth.StringWidth(claimed)-1)
+}
+
+// middle shortens ASCII text in the middle.
+func middle(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return s[:(n-1)/2] + "…" + s[len(s)-n/2:]
 }
 
 func (p *Report) moment(t time.Time) string { return t.In(p.Zone).Format("2006-01-02 15:04:05") }
 
-// clean makes text from the wire safe for a terminal, and short.
+// clean makes text from outside safe for a terminal, and at most n columns wide.
 func clean(s string, n int) string {
-	out := []rune(strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7F && r < 0xA0 || r == 0xFFFD || r >= 0x200B && r <= 0x200F || r >= 0x2028 && r <= 0x202E || r >= 0x2066 && r <= 0x2069 {
+	return runewidth.Truncate(strings.ReplaceAll(Printable(s), "\n", "?"), max(n, 1), "…")
+}
+
+// Printable replaces what could steer a terminal; line ends stay.
+func Printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r != '\n' && steers(r) {
 			return '?'
 		}
 		return r
-	}, s))
-	if len(out) > n {
-		out = append(out[:n-1], '…')
-	}
-	return string(out)
+	}, s)
+}
+
+// steers reports whether a character can change what others look like: controls, and those that steer direction and joining.
+func steers(r rune) bool {
+	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Co, unicode.Cs) || r == unicode.ReplacementChar
 }
 
 func count(n int, one string, many ...string) string {

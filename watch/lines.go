@@ -3,8 +3,11 @@ package watch
 import (
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"strconv"
 	"time"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"chaperone"
 	"chaperone/exchange"
@@ -99,17 +102,34 @@ func (j *JSON) appendParty(b []byte, p chaperone.Party) []byte {
 	return append(b, '}')
 }
 
-// text appends a JSON string.
+// text appends a JSON string. Characters that are unsafe on a terminal are escaped: lines are read on one, too.
 func text(b []byte, s string) []byte {
 	for i := range len(s) {
-		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
 			quoted, _ := json.Marshal(s) // it fails for no string
-			return append(b, quoted...)
+			return append(b, escape(quoted)...)
 		}
 	}
 	b = append(b, '"')
 	b = append(b, s...)
 	return append(b, '"')
+}
+
+// escape does the same to JSON that is made already: outside its strings there are no such characters.
+func escape(b []byte) []byte {
+	out := make([]byte, 0, len(b))
+	for _, r := range string(b) {
+		switch {
+		case r > 0xFFFF && steers(r):
+			high, low := utf16.EncodeRune(r)
+			out = fmt.Appendf(out, `\u%04x\u%04x`, high, low)
+		case steers(r):
+			out = fmt.Appendf(out, `\u%04x`, r)
+		default:
+			out = utf8.AppendRune(out, r)
+		}
+	}
+	return out
 }
 
 // rest writes systems, findings and the summary.

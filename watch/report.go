@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mattn/go-runewidth"
+
 	"chaperone"
 	"chaperone/exchange"
 )
@@ -44,18 +46,32 @@ func (p *Report) line(format string, args ...any) {
 	}
 }
 
-// wrap writes text with a hanging indent.
+// wrap writes text with a hanging indent. A word that is too long for a line is cut into several.
 func (p *Report) wrap(indent, text string) {
-	line := indent
+	blank := strings.Repeat(" ", runewidth.StringWidth(indent))
+	line, used := indent, len(blank)
 	for _, word := range strings.Fields(text) {
-		if len([]rune(line))+len([]rune(word)) > width && strings.TrimSpace(line) != "" {
-			p.line("%s", line)
-			line = strings.Repeat(" ", len([]rune(indent)))
+		for {
+			w := runewidth.StringWidth(word)
+			if used+w <= width {
+				line, used = line+word+" ", used+w+1
+				break
+			}
+			if used > len(blank) {
+				p.line("%s", line)
+				line, used = blank, len(blank)
+				continue
+			}
+			part := runewidth.Truncate(word, width-used, "")
+			p.line("%s", line+part)
+			line, word = blank, word[len(part):]
 		}
-		line += word + " "
 	}
 	p.line("%s", line)
 }
+
+// cell fills text up to n columns.
+func cell(s string, n int) string { return runewidth.FillRight(s, n) }
 
 // head says in a few lines what was read and what it comes to.
 func (p *Report) head(r *Result) {
@@ -66,7 +82,7 @@ func (p *Report) head(r *Result) {
 		count(c.Total, "connection"), number(c.Decoded), number(c.Encrypted), number(c.Other), number(c.Silent)))
 	p.line("")
 	if r.Counters.Disclosures == 0 {
-		p.line("No patient records were seen.")
+		p.wrap("", "No patient records were seen in what could be read and was counted.")
 		return
 	}
 	clear := 0
@@ -111,9 +127,12 @@ func (p *Report) edges(r *Result) {
 		}
 		patients := number(e.Patients)
 		if e.Unidentified > 0 {
-			patients += fmt.Sprintf("+%d?", e.Unidentified)
+			patients += fmt.Sprintf("+%s?", brief(e.Unidentified))
 		}
-		p.line("%8s  %-21s %-21s %-15s %8s %8s  %s-%s", patients, p.party(e.From, 21), p.party(e.To, 21), how(e),
+		if len(patients) > 8 {
+			patients = brief(e.Patients) + "+" + brief(e.Unidentified) + "?"
+		}
+		p.line("%8s  %s %s %-15s %8s %8s  %s-%s", patients, cell(p.party(e.From, 21), 21), cell(p.party(e.To, 21), 21), how(e),
 			number(e.Messages), bytes, p.short(r, e.First), p.short(r, e.Last))
 	}
 	for _, e := range r.Edges {
@@ -122,6 +141,17 @@ func (p *Report) edges(r *Result) {
 			break
 		}
 	}
+}
+
+// brief gives a number in at most four characters.
+func brief(n int) string {
+	switch {
+	case n < 1000:
+		return fmt.Sprint(n)
+	case n < 1_000_000:
+		return fmt.Sprintf("%dk", n/1000)
+	}
+	return fmt.Sprintf("%dM", n/1_000_000)
 }
 
 // short gives the time of day, or the day in a capture of more than one.
@@ -159,8 +189,8 @@ func (p *Report) people(r *Result) {
 			if len(ids) == 0 && name == "" {
 				continue
 			}
-			line := fmt.Sprintf("  %-24s %-28s %-10s %-3s %s - %s", clean(strings.Join(ids, " "), 24), clean(strings.ReplaceAll(name, "^", " "), 28),
-				clean(birth, 10), clean(sex, 3), p.party(d.From, 13), p.party(d.To, 13))
+			line := fmt.Sprintf("  %s %s %s %s %s - %s", cell(clean(strings.Join(ids, " "), 24), 24), cell(clean(strings.ReplaceAll(name, "^", " "), 28), 28),
+				cell(clean(birth, 10), 10), cell(clean(sex, 3), 3), p.party(d.From, 13), p.party(d.To, 13))
 			if !shown[line] {
 				shown[line] = true
 				p.line("%s", line)
@@ -228,12 +258,12 @@ func (p *Report) systems(r *Result) {
 		for _, d := range s.Does {
 			does = append(does, string(d))
 		}
-		p.wrap(fmt.Sprintf("  %-16s %-30s ", s.Addr, clean(known, 30)), strings.Join(does, ", "))
+		p.wrap(fmt.Sprintf("  %-16s %s ", s.Addr, cell(clean(known, 30), 30)), strings.Join(does, ", "))
 	}
 	if shown > maxRows {
 		p.line("  and %s more (--json has all)", count(shown-maxRows, "system"))
 	}
 	if quiet := len(r.Systems) - shown; quiet > 0 {
-		p.line("  and %s without HL7 or DICOM that could be read", count(quiet, "address", "addresses"))
+		p.line("  and %s without HL7 or DICOM that was read and counted", count(quiet, "address", "addresses"))
 	}
 }

@@ -32,6 +32,9 @@ type Result struct {
 	Hidden      []Hidden // connections whose content this program could not see
 	Decode      source.DecodeStats
 	LostBytes   int64
+	CutBytes    int64  // of them, those the capture's snap length cut off
+	GivenUp     int64  // connections
+	Filter      string // what was not counted, in words; "" without one
 }
 
 // Edge is everything that passed from one system to another in one way.
@@ -51,7 +54,7 @@ type Edge struct {
 
 type edgeKey struct {
 	from, to   netip.Addr
-	claimed    string // where an address is not known
+	claimed    string // AE titles
 	protocol   chaperone.Protocol
 	protection chaperone.Protection
 }
@@ -117,8 +120,8 @@ func (s *sensor) hide(k all.Kind, f *stream.Flow) {
 // edge adds a disclosure to its edge.
 func (b *books) edge(d exchange.Disclosed) {
 	k := edgeKey{from: d.From.Addr, to: d.To.Addr, protocol: d.Protocol, protection: d.Protection}
-	if !d.To.Addr.IsValid() {
-		k.claimed = d.To.Claimed
+	if d.Protocol == chaperone.DICOM || !d.To.Addr.IsValid() { // one host may be several AE titles
+		k.claimed = d.From.Claimed + "\\" + d.To.Claimed // no title holds a backslash
 	}
 	e := b.edges[k]
 	if e == nil {
@@ -153,7 +156,7 @@ func (s *sensor) result(captures *source.Captures, decode source.DecodeStats, st
 		Files: captures.Files(), Skipped: captures.Skipped(), First: s.first, Last: s.last,
 		Counters: b.recorder.Counters, Census: b.recorder.Census, Patients: b.recorder.Census.Counts(),
 		Systems: b.inventory.Systems(), Findings: b.findings.Findings(), Connections: s.connections,
-		Decode: decode, LostBytes: streams.Lost,
+		Decode: decode, LostBytes: streams.Lost, CutBytes: streams.Cut, GivenUp: streams.GivenUp, Filter: b.options.Filter.String(),
 	}
 	for _, f := range r.Files {
 		r.Packets += f.Packets

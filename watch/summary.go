@@ -29,8 +29,48 @@ type Summary struct {
 	Unidentified      int64     `json:"unidentified"`
 	Malformed         int64     `json:"malformed"`
 	Findings          int       `json:"findings"`
+	Coverage          Coverage  `json:"coverage"`
 	From              time.Time `json:"from"`
 	Until             time.Time `json:"until"`
+}
+
+// Coverage is what the numbers do not cover. An answer that hides its holes is half an answer.
+type Coverage struct {
+	Filter         string       `json:"filter,omitempty"`
+	Errors         []string     `json:"errors"`  // of files that could not be read, or not to their end
+	Skipped        []string     `json:"skipped"` // files of folders that are no captures
+	Hidden         []HiddenFlow `json:"hidden"`  // connections whose content could not be seen
+	Gaps           int          `json:"flows_with_gaps"`
+	CutBytes       int64        `json:"cut_bytes"` // by the snap length; part of lost_bytes
+	UnknownLink    int64        `json:"packets_of_unknown_link"`
+	OtherTransport int64        `json:"packets_not_tcp"`
+	Damaged        int64        `json:"packets_damaged"`
+	GivenUp        int64        `json:"flows_given_up"`
+}
+
+// HiddenFlow is the JSON of Hidden.
+type HiddenFlow struct {
+	Server      string `json:"server"`
+	Encrypted   bool   `json:"encrypted"`
+	Connections int    `json:"connections"`
+	Bytes       int64  `json:"bytes"`
+}
+
+func (r *Result) coverage() Coverage {
+	d := r.Decode
+	c := Coverage{
+		Filter: r.Filter, Errors: []string{}, Skipped: list(r.Skipped), Hidden: []HiddenFlow{}, Gaps: r.Connections.Gaps, CutBytes: r.CutBytes,
+		UnknownLink: d.UnknownLink, OtherTransport: d.OtherTransport, Damaged: d.Damaged + d.FragmentsDropped + d.FragmentsHeld, GivenUp: r.GivenUp,
+	}
+	for _, f := range r.Files {
+		if f.Err != nil {
+			c.Errors = append(c.Errors, f.Err.Error())
+		}
+	}
+	for _, h := range r.Hidden {
+		c.Hidden = append(c.Hidden, HiddenFlow{h.Server.String(), h.Encrypted, h.Connections, h.Bytes})
+	}
+	return c
 }
 
 // Summary gives the numbers of a result.
@@ -45,6 +85,6 @@ func (r *Result) Summary() Summary {
 		Patients: r.Patients.Patients, PatientsWeak: r.Patients.Weak, PatientsUnmerged: r.Patients.Unmerged,
 		PatientsMin: r.Patients.Min, PatientsMax: r.Patients.Max,
 		Unidentified: r.Counters.Unidentified, Malformed: r.Counters.Malformed, Findings: len(r.Findings),
-		From: r.First.UTC(), Until: r.Last.UTC(),
+		Coverage: r.coverage(), From: r.First.UTC(), Until: r.Last.UTC(),
 	}
 }

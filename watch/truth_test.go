@@ -55,10 +55,59 @@ func TestClinic(t *testing.T) {
 					t.Errorf("%s: got %v, want %v", field, got[field], number)
 				}
 			}
+			compareEdges(t, all, truth.Edges)
 			if patients := distinct(all); float64(patients) != got["patients"] {
 				t.Errorf("distinct patients over all disclosures: got %d, want %v as the summary says", patients, got["patients"])
 			}
 		})
+	}
+}
+
+// compareEdges adds up the disclosures of each pair of systems.
+func compareEdges(t *testing.T, all []map[string]any, want []clinicsim.Edge) {
+	t.Helper()
+	type sum struct {
+		disclosures, records, unidentified int
+		patients                           map[any]bool
+	}
+	got := map[string]*sum{}
+	for _, m := range all {
+		if m["kind"] != "disclosure" {
+			continue
+		}
+		to := m["to"].(map[string]any)
+		addr, _ := to["addr"].(string)
+		title := ""
+		if addr == "" {
+			title, _ = to["claimed"].(string)
+		}
+		k := fmt.Sprint(m["from"].(map[string]any)["addr"], ">", addr, title, " ", m["protocol"])
+		if got[k] == nil {
+			got[k] = &sum{patients: map[any]bool{}}
+		}
+		got[k].disclosures++
+		got[k].records += int(m["records"].(float64))
+		got[k].unidentified += int(m["unidentified"].(float64))
+		for _, p := range m["patients"].([]any) {
+			got[k].patients[p] = true
+		}
+	}
+	if len(got) != len(want) {
+		t.Errorf("got %d edges, want %d", len(got), len(want))
+	}
+	for _, e := range want {
+		title := ""
+		if e.To == "" {
+			title = e.ToName
+		}
+		k := fmt.Sprint(e.From, ">", e.To, title, " ", e.Protocol)
+		g := got[k]
+		if g == nil {
+			t.Errorf("%s: not among the disclosures", k)
+		} else if g.disclosures != e.Disclosures || g.records != e.Records || len(g.patients) != e.Patients || g.unidentified != e.Unidentified {
+			t.Errorf("%s: got %d disclosures, %d records, %d patients, %d unidentified; want %d, %d, %d, %d", k,
+				g.disclosures, g.records, len(g.patients), g.unidentified, e.Disclosures, e.Records, e.Patients, e.Unidentified)
+		}
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"strings"
 	"time"
 
 	"chaperone"
@@ -37,6 +38,24 @@ type Filter struct {
 	Since, Until time.Time // of the message's first byte
 	Host         netip.Addr
 	Protocol     chaperone.Protocol
+}
+
+// String says what the filter takes.
+func (f Filter) String() string {
+	var parts []string
+	if !f.Since.IsZero() {
+		parts = append(parts, "since "+f.Since.Format(time.DateTime))
+	}
+	if !f.Until.IsZero() {
+		parts = append(parts, "until "+f.Until.Format(time.DateTime))
+	}
+	if f.Host.IsValid() {
+		parts = append(parts, "host "+f.Host.String())
+	}
+	if f.Protocol != "" {
+		parts = append(parts, "protocol "+string(f.Protocol))
+	}
+	return strings.Join(parts, ", ")
 }
 
 // keeps reports whether a message passes.
@@ -102,6 +121,9 @@ func whole(r *Result, stopped error, follow bool) error {
 	}
 	if r.Packets == 0 {
 		return fmt.Errorf("%s: no packets in it", r.Files[0].Name)
+	}
+	if r.Decode.UnknownLink == r.Packets {
+		return fmt.Errorf("%s: no packet of a kind of network that this program reads (Ethernet, VLAN, Linux cooked, raw IP, loopback)", r.Files[0].Name)
 	}
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"chaperone"
+	"chaperone/watch"
 )
 
 // Exit statuses. 2 beats 1.
@@ -56,7 +57,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if err == nil {
 		return statusDone
 	}
-	fmt.Fprintln(stderr, "chaperone:", err)
+	fmt.Fprintln(stderr, "chaperone:", watch.Printable(err.Error()))
 	var failed notHeld
 	if errors.As(err, &failed) {
 		return statusFailed

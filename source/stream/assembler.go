@@ -29,8 +29,8 @@ const overhead = 96
 type Stats struct {
 	Flows     int64 // connections
 	Ambiguous int64 // connections with overlaps that differ
-	OneSided  int64 // connections of which one direction was not seen
 	Lost      int64 // bytes given on as gaps
+	Cut       int64 // of them, those that the snap length cut off
 	GivenUp   int64 // connections forgotten for lack of room
 }
 

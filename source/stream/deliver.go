@@ -72,6 +72,7 @@ func (a *Assembler) advance(f *Flow, i int, free bool) bool {
 	h.segs[len(h.segs)-1] = segment{}
 	h.segs = h.segs[:len(h.segs)-1]
 	if cut > 0 {
+		a.Stats.Cut += int64(cut)
 		a.gap(f, i, int64(cut), at)
 	}
 	return true
@@ -199,9 +200,6 @@ func (a *Assembler) close(f *Flow) {
 	}
 	f.settle()
 	f.sides()
-	if f.Seen[0] != f.Seen[1] {
-		a.Stats.OneSided++
-	}
 	a.handler.Close(f, a.now)
 	f.Data = nil
 	for i := range f.half {
