@@ -189,6 +189,64 @@ func TestAssembler(t *testing.T) {
 			t.c(70001, 80001, "two")
 			t.s(80001, 70004, "")
 		}, ">0 one" + closed + "\n>0 two" + closed},
+		{"a copy that the snap length cut short, before a whole one", func(t *tape) {
+			t.shake(100, 900)
+			t.c(101, 901, "abc").Missing = 3
+			t.c(101, 901, "abcdef")
+			t.s(901, 107, "")
+		}, ">0 abcdef" + closed},
+		{"a forged end with an old number", func(t *tape) {
+			t.shake(100, 900)
+			t.c(101, 901, "abc")
+			t.s(901, 104, "xyz")
+			t.c(104, 904, "")
+			t.put(client, server, source.FIN|source.ACK, 90, 901, "")
+			t.put(server, client, source.FIN|source.ACK, 890, 101, "")
+			t.c(104, 904, "def")
+			t.s(904, 107, "")
+		}, ">0 abc\n<0 xyz\n>0 def" + closed},
+		{"a forged reset out of the window", func(t *tape) {
+			t.shake(100, 900)
+			t.c(101, 901, "abc")
+			t.s(901, 104, "")
+			t.put(client, server, source.RST, 900_000_000, 0, "")
+			t.c(104, 901, "def")
+			t.s(901, 107, "")
+		}, ">0 abcdef" + closed},
+		{"a forged opening that nobody answers", func(t *tape) {
+			t.shake(100, 900)
+			t.c(101, 901, "abc")
+			t.s(901, 104, "")
+			t.put(client, server, source.SYN, 70000, 0, "")
+			t.c(104, 901, "def")
+			t.s(901, 107, "")
+		}, ">0 abcdef" + closed},
+		{"a new opening whose answer was not captured", func(t *tape) {
+			t.shake(100, 900)
+			t.c(101, 901, "abc")
+			t.s(901, 104, "")
+			t.put(client, server, source.SYN, 70000, 0, "")
+			t.c(70001, 80001, "two")
+			t.s(80001, 70004, "")
+		}, ">0 abc" + closed + "\n>0 two" + closed},
+		{"the port used again, its opening not captured", func(t *tape) {
+			t.shake(100, 900)
+			t.c(101, 901, "abc")
+			t.put(server, client, source.FIN|source.ACK, 901, 104, "")
+			t.put(client, server, source.FIN|source.ACK, 104, 902, "")
+			t.c(90_000_000, 80_000_000, "two")
+			t.s(80_000_000, 90_000_003, "")
+		}, ">0 abc" + closed + "\n>0 two" + closed + " midstream"},
+		{"the other tap's copy of it all, later", func(t *tape) {
+			t.shake(100, 900)
+			t.c(101, 901, "abc")
+			t.put(server, client, source.FIN|source.ACK, 901, 104, "")
+			t.put(client, server, source.FIN|source.ACK, 104, 902, "")
+			t.shake(100, 900)
+			t.c(101, 901, "abc")
+			t.put(server, client, source.FIN|source.ACK, 901, 104, "")
+			t.put(client, server, source.FIN|source.ACK, 104, 902, "")
+		}, ">0 abc" + closed},
 		{"closed by both, then a late copy", func(t *tape) {
 			t.shake(100, 900)
 			t.c(101, 901, "abc")

@@ -54,16 +54,18 @@ func (s *Session) frame(d wire.Dir, payload []byte, ended bool, at chaperone.Mar
 	}
 }
 
-// fragment reads the rest of a message whose beginning was not seen.
+// fragment reads the rest of a message whose beginning was not seen. A frame that did begin but whose header is not
+// whole counts as a record of nobody: never zero.
 func (s *Session) fragment(d wire.Dir, payload []byte, ended bool, at chaperone.Mark) {
+	h := &s.half[d]
 	m, err := hl7.ParseFragment(payload)
 	if err != nil {
 		s.malformed(d, at, err)
 		return
 	}
 	content := m.Read()
-	if len(content.Records) == 0 {
-		return // what it was is not known; its bytes are among the lost ones
+	if len(content.Records) == 0 && (!h.begun || content.Ack != "") {
+		return // an answer, or the rest of nobody knows what: its bytes are among the lost ones
 	}
 	content.Type = "?"
 	message := s.head(d, &m, content, true, at)

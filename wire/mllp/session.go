@@ -37,6 +37,7 @@ type half struct {
 	start   int64 // of the current frame
 	startAt chaperone.Mark
 	buffer  []byte        // the frame so far, if it did not come in one piece
+	begun   bool          // its start block was seen
 	cut     bool          // bytes of the frame are missing
 	over    *wire.Message // the message of a frame beyond the limit, while it streams
 	claims  hl7.Claims
@@ -184,7 +185,7 @@ func (s *Session) step(d wire.Dir, b byte, at chaperone.Mark) {
 
 // begin opens a frame whose start block was just taken.
 func (h *half) begin(at chaperone.Mark) {
-	h.state, h.start, h.startAt = body, h.offset-1, at
+	h.state, h.start, h.startAt, h.begun = body, h.offset-1, at, true
 	h.buffer, h.cut, h.over, h.noisy = h.buffer[:0], false, nil, false
 	if cap(h.buffer) > 1<<16 {
 		h.buffer = nil // a large document does not pin its memory for the life of the connection
@@ -222,7 +223,7 @@ func (s *Session) overflow(d wire.Dir, p []byte, at chaperone.Mark) {
 
 // lose forgets the current frame: what comes next may be the middle of another.
 func (h *half) lose() {
-	h.state, h.cut = lost, true
+	h.state, h.cut, h.begun = lost, true, false
 }
 
 // Gap says that n bytes were not seen.
