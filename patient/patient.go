@@ -70,7 +70,7 @@ func LoadKey(dir string) (*Tokenizer, error) {
 	path := filepath.Join(dir, KeyFile)
 	text, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("%s: %w", path, ErrNoKey)
+		return nil, fmt.Errorf("%s: %w; make one with: (umask 077; openssl rand -hex 32 > token.key)", path, ErrNoKey)
 	}
 	if err != nil {
 		return nil, err
