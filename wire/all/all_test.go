@@ -77,8 +77,8 @@ func TestKind(t *testing.T) {
 		{"TLS, the server's side only", "", string([]byte{22, 3, 3, 0, 80, 2, 0, 0, 76, 3, 3}), false, Encrypted},
 		{"TLS in the middle", data, "", true, Encrypted},
 		{"TLS data at the beginning is not TLS", data, "", false, Other},
-		{"HTTP", "GET / HTTP/1.1\r\n", "", false, Other},
-		{"SSH", "SSH-2.0-x\r\n", "SSH-2.0-y\r\n", false, Other},
+		{"HTTP", "GET / HTTP/1.1\r\nHost: pacs\r\n\r\n", "", false, Other},
+		{"SSH", "SSH-2.0-OpenSSH_9.2\r\n", "SSH-2.0-OpenSSH_9.2\r\n", false, Other},
 		{"SMTP", "", "220 mail.example ESMTP\r\n", false, Other},
 		{"RDP", string([]byte{3, 0, 0, 19, 14, 224, 0, 0, 0, 0, 0, 1, 0, 8, 0, 3, 0, 0, 0}), "", false, Other},
 		{"a rejected association", "", string([]byte{3, 0, 0, 0, 0, 4, 0, 1, 1, 3}), false, Undecided},
@@ -100,6 +100,30 @@ func TestKind(t *testing.T) {
 			}
 			if events := c.Close(at); len(events) > 0 {
 				t.Errorf("got %d events", len(events))
+			}
+		})
+	}
+}
+
+// TestGreeting: a short text in front of the first frame, from either side, does not hide the protocol.
+func TestGreeting(t *testing.T) {
+	const frame = "\x0bMSH|^~\\&|A|B|C|D|20250303||ADT^A01|1|P|2.5\rPID|1||7\r\x1c\r"
+	for _, test := range []struct {
+		name, client, server string
+		want                 Kind
+	}{
+		{"none", frame, "", Decoded}, {"line ends", "\r\n\r\n" + frame, "", Decoded}, {"a NUL", "\x00" + frame, "", Decoded},
+		{"a word", "HELLO\r\n" + frame, "", Decoded}, {"the server's word", frame, "READY\r\n", Decoded},
+		{"a page that holds a frame", "POST /messages HTTP/1.1\r\n\r\n" + frame, "", Other}, {"binary", "\x01\x02" + frame, "", Other},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c := NewConversation(wire.DefaultLimits, false)
+			if test.server != "" {
+				c.Feed(wire.FromServer, []byte(test.server), at)
+			}
+			c.Feed(wire.FromClient, []byte(test.client), at)
+			if c.Kind != test.want {
+				t.Errorf("got kind %d, want %d", c.Kind, test.want)
 			}
 		})
 	}

@@ -192,15 +192,28 @@ func dropCutLine(b []byte) []byte {
 	return b[:0]
 }
 
-// Sniff looks for a start block in front of an HL7 header. At the beginning of a connection only line ends and NULs may
-// stand before the first frame.
+// maxGreeting bounds the text that may stand in front of the first frame of a connection: blanks, line ends, a greeting.
+const maxGreeting = 16
+
+// greeting gives the length of the text at the start of b.
+func greeting(b []byte) int {
+	b = b[:min(len(b), maxGreeting+1)]
+	for i, c := range b {
+		if c != 0 && c != '\t' && c != '\r' && c != '\n' && (c < ' ' || c > '~') {
+			return i
+		}
+	}
+	return len(b)
+}
+
+// Sniff looks for a start block in front of an HL7 header.
 func Sniff(client, server []byte, midstream bool) wire.Verdict {
 	window := 4 << 10 // a frame that holds something else first
 	if midstream {
 		window = 64 << 10 // the rest of a document
 	}
 	for _, b := range [][]byte{client, server} {
-		if front := bytes.TrimLeft(b, "\r\n\x00"); !midstream && len(front) > 0 && front[0] != startBlock {
+		if n := greeting(b); !midstream && (n > maxGreeting || n < len(b) && b[n] != startBlock) {
 			return wire.No
 		}
 	}
