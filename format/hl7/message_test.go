@@ -31,7 +31,7 @@ func TestRead(t *testing.T) {
 		segments []string
 		want     []string
 	}{
-		{"field guide 1.7 row 1: two repetitions, namespace and universal id", []string{header, `PID|1||123^^^H^MR~99^^^X&1.2.3&ISO^PI||DOE^J||19700101|M`},
+		{"two repetitions, namespace and universal id", []string{header, `PID|1||123^^^H^MR~99^^^X&1.2.3&ISO^PI||DOE^J||19700101|M`},
 			[]string{"PID-3@H=123 PID-3@X=99 DOE^J 19700101 M"}},
 		{"authority by universal id only", []string{header, `PID|1||99^^^&1.2.3&ISO`}, []string{"PID-3@1.2.3=99"}},
 		{"no authority, and never MSH-4", []string{header, `PID|1||99^^^^MR`}, []string{"PID-3@=99"}},
@@ -41,7 +41,7 @@ func TestRead(t *testing.T) {
 		{"blanks around a value", []string{header, "PID|1|| 99 ^^^ H "}, []string{"PID-3@H=99"}},
 		{"PID-2, PID-4, SSN and account only without PID-3", []string{header, `PID|1|2||||||||||||||||18|123-45-6789`, `PID|2|2|3|4`, `PID|3||""|4^^^A`},
 			[]string{"PID-2@=2 ssn@=123456789 PID-18@=18", "PID-3@=3", "PID-4@A=4"}},
-		{"field guide 1.7 row 10: an identifier in a hexadecimal escape", []string{header, `PID|1||\X3132\`}, []string{"PID-3@=12"}},
+		{"an identifier in a hexadecimal escape", []string{header, `PID|1||\X3132\`}, []string{"PID-3@=12"}},
 		{"hexadecimal escapes one by one", []string{header, `PID|1||\X31\\X32\`}, []string{"PID-3@=12"}},
 		{"separators in escapes", []string{header, `PID|1||a\S\b\T\c\F\d\R\e\E\f`}, []string{`PID-3@=a^b&c|d~e\f`}},
 		{"what is no escape stays", []string{header, `PID|1||a\.br\b\Zx\c\X3\d\`}, []string{`PID-3@=a\.br\b\Zx\c\X3\d\`}},
@@ -81,7 +81,7 @@ func TestMerges(t *testing.T) {
 		event, want string
 		segments    []string
 	}{
-		{"A40", "123 <- 77 false", []string{"PID|1||123", "MRG|77"}}, // field guide 1.7 row 5
+		{"A40", "123 <- 77 false", []string{"PID|1||123", "MRG|77"}},
 		{"A18", "123 <- 77 false", []string{"PID|1||123", "MRG|77"}},
 		{"A40", "1 <- 2 false; 3 <- 4 false", []string{"PID|1||1", "MRG|2", "PID|2||3", "MRG|4"}},
 		{"A40", "1 <- 44 false", []string{"PID|1||1", "MRG||||44"}}, // MRG-4, where MRG-1 is empty

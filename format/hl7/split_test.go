@@ -39,7 +39,7 @@ func TestSplit(t *testing.T) {
 	}
 }
 
-// TestBatchOf500 is row 6 of the field guide's table 1.7.
+// TestBatchOf500: one frame with five hundred messages.
 func TestBatchOf500(t *testing.T) {
 	var b bytes.Buffer
 	b.WriteString("BHS|^~\\&\r")

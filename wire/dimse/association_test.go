@@ -12,7 +12,7 @@ import (
 
 func TestAssociation(t *testing.T) {
 	request := associate(1, 1, implicit)
-	rejected := func(context byte, more ...[]byte) []byte { // field guide 2.9 row 7
+	rejected := func(context byte, more ...[]byte) []byte {
 		return associateWith(2, item(0x21, []byte{context, 0, 4, 0}, cat(more...)))
 	}
 	for _, test := range []struct {
@@ -25,7 +25,7 @@ func TestAssociation(t *testing.T) {
 		{"calling AE title not recognised", []wiretest.Turn{client(request), server(pdu(3, []byte{0, 1, 1, 3}))}, []string{"A-ASSOCIATE control MODALITY>PACS refused calling AE title not recognised"}},
 		{"called AE title not recognised", []wiretest.Turn{client(request), server(pdu(3, []byte{0, 1, 1, 7}))}, []string{"A-ASSOCIATE control MODALITY>PACS refused called AE title not recognised"}},
 		{"local limit", []wiretest.Turn{client(request), server(pdu(3, []byte{0, 2, 3, 2}))}, []string{"A-ASSOCIATE control MODALITY>PACS refused local limit exceeded"}},
-		{"field guide 2.9 row 7: a rejected context with an empty transfer syntax", []wiretest.Turn{client(request), server(rejected(1, item(0x40)))}, []string{accepted}},
+		{"a rejected context with an empty transfer syntax", []wiretest.Turn{client(request), server(rejected(1, item(0x40)))}, []string{accepted}},
 		{"a rejected context without a transfer syntax", []wiretest.Turn{client(request), server(rejected(1))}, []string{accepted}},
 		{"a rejected context with garbage", []wiretest.Turn{client(request), server(rejected(1, []byte{0x40, 0, 0xFF, 0xFF, 7}))}, []string{accepted}},
 		{"items that overrun the PDU", []wiretest.Turn{client(associateWith(1, []byte{0x20, 0, 0xFF, 0xFF, 1}))}, []string{"A-ASSOCIATE control MODALITY>PACS unknown", "malformed 1"}},

@@ -9,7 +9,7 @@ import (
 	"chaperone/wire"
 )
 
-// TestTransitions walks every pair of state and input (field guide 1.1; what is not in it is read as lenient receivers
+// TestTransitions walks every pair of state and input (MLLP release 1; what is not in it is read as lenient receivers
 // read it, and is malformed).
 func TestTransitions(t *testing.T) {
 	states := map[state]string{idle: "idle", body: "body", end1: "end1", lost: "lost"}

@@ -27,13 +27,13 @@ func TestSession(t *testing.T) {
 		turns []wiretest.Turn
 		want  []string
 	}{
-		{"field guide 1.7 row 1", []wiretest.Turn{client(frame(from("ADT^A01", "1"), `PID|1||123^^^H^MR~99^^^X&1.2.3&ISO^PI||DOE^J||19700101|M`)), server(ack("AA", "1"))},
+		{"two repetitions of PID-3", []wiretest.Turn{client(frame(from("ADT^A01", "1"), `PID|1||123^^^H^MR~99^^^X&1.2.3&ISO^PI||DOE^J||19700101|M`)), server(ack("AA", "1"))},
 			[]string{"ADT^A01 push A@B>C@D delivered AA: {H=123 X=99 DOE^J}", acked}},
-		{"field guide 1.7 row 3: 1C 41 in a frame", []wiretest.Turn{client("\x0b" + from("ADT^A01", "1") + "\rPID|1||1\rOBX|1||\x1cA\rPID|2||2\r\x1c\r")},
+		{"1C 41 in a frame", []wiretest.Turn{client("\x0b" + from("ADT^A01", "1") + "\rPID|1||1\rOBX|1||\x1cA\rPID|2||2\r\x1c\r")},
 			[]string{"ADT^A01 push A@B>C@D unknown: {1} {2}", "malformed 1"}},
-		{"field guide 1.7 row 4: a start block in a frame", []wiretest.Turn{client("\x0b" + from("ADT^A01", "1") + "\rPID|1||1\r\x0b" + from("ADT^A02", "2") + "\rPID|1||2\r\x1c\r")},
+		{"a start block in a frame", []wiretest.Turn{client("\x0b" + from("ADT^A01", "1") + "\rPID|1||1\r\x0b" + from("ADT^A02", "2") + "\rPID|1||2\r\x1c\r")},
 			[]string{"ADT^A01 push A@B>C@D partial: {1}", "ADT^A02 push A@B>C@D unknown: {2}", "malformed 1"}},
-		{"field guide 1.7 row 5: merge", []wiretest.Turn{client(frame(from("ADT^A40", "1"), "PID|1||123", "MRG|77")), server(ack("CA", "1"))},
+		{"merge", []wiretest.Turn{client(frame(from("ADT^A40", "1"), "PID|1||123", "MRG|77")), server(ack("CA", "1"))},
 			[]string{"ADT^A40 push A@B>C@D delivered CA: {123} merge 1 1 undo false", acked}},
 		{"end block without CR", []wiretest.Turn{client("\x0b" + from("ADT^A01", "1") + "\rPID|1||1\r\x1c" + admit)},
 			[]string{"ADT^A01 push A@B>C@D unknown: {1}", "ADT^A01 push A@B>C@D unknown: {H=123 DOE^J}", "malformed 1"}},
@@ -67,7 +67,7 @@ func TestSession(t *testing.T) {
 	}
 }
 
-// TestBatchOf500 is row 6 of the field guide's table 1.7.
+// TestBatchOf500: one frame with five hundred messages.
 func TestBatchOf500(t *testing.T) {
 	body := []string{"FHS|^~\\&", "BHS|^~\\&"}
 	var acks string
