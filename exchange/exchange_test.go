@@ -239,3 +239,16 @@ func TestNoDisclosure(t *testing.T) {
 		t.Errorf("got %v and %d associations, want no disclosure and 1", s.out, s.Counters.DICOMAssociations)
 	}
 }
+
+// TestFilteredMove: what a filter leaves out is followed, and counts nowhere.
+func TestFilteredMove(t *testing.T) {
+	s := newStage()
+	s.Keep = func(Seen) bool { return false }
+	m := retrieval(1, 7, number("A"))
+	m.Retrieve.Completed = 3
+	play(s.dicom(viewer, pacs), m, 0, nil, wire.Head, wire.Tail, wire.Answer)
+	s.Recorder.Close()
+	if got := s.Census.Counts(); len(s.out) != 0 || got.Max != 0 {
+		t.Errorf("got %v and %d identifiers, want nothing", s.out, got.Max)
+	}
+}

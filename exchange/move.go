@@ -240,7 +240,7 @@ func (r *Recorder) settleMoves(now time.Time, all bool) {
 // they are is known from the keys that were asked for.
 func (r *Recorder) settle(v *move) {
 	missing := v.message.Retrieve.Completed - v.seen
-	if missing <= 0 {
+	if missing <= 0 || v.draft.disclosed.unwanted {
 		return
 	}
 	nodes, unknown := r.patients(v.message.Retrieve.Keys)

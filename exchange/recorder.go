@@ -2,7 +2,7 @@
 // C-FIND (all its matches together) that bears a patient. It joins what lies on different connections: a C-MOVE and
 // the association that delivers, a study and its patient.
 //
-// It holds the rules of counting (ARCHITECTURE.md, counters) and no protocol: those are in wire.
+// It holds the rules of what is one disclosure (GLOSSARY.md) and no protocol: those are in wire.
 package exchange
 
 import (

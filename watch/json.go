@@ -47,8 +47,8 @@ func NewJSON(out io.Writer, names Names, now, secret bool) *JSON {
 // Begin is for Options.Begin.
 func (j *JSON) Begin(c *patient.Census) { j.census = c }
 
-// Each is for Options.Each. Encoding is a fourth of the work of a run, so a goroutine of its own does it; Close waits
-// for it. When it is behind, Each blocks.
+// Each is for Options.Each. A goroutine of its own encodes and writes, beside the decoding; Close waits for it. When it
+// is behind, Each blocks.
 func (j *JSON) Each(d exchange.Disclosed) {
 	if j.now {
 		j.encode(d)

@@ -75,7 +75,7 @@ func (j *JSON) disclosure(b []byte, d *exchange.Disclosed) []byte {
 			people[i].IDs, people[i].Name, people[i].Birth, people[i].Sex = Person(r)
 		}
 		list, _ := json.Marshal(people) // it fails for no string
-		b = append(append(b, `,"people":`...), list...)
+		b = append(append(b, `,"people":`...), escape(list)...)
 	}
 	return b
 }

@@ -204,7 +204,7 @@ func (a *Assembler) take(f *Flow, from int, s *source.Segment) {
 		a.insert(f, h, segment{off: h.offset(seq), data: s.Payload, cut: s.Missing, ack: s.Ack, has: s.Flags&source.ACK != 0, at: s.Mark})
 	}
 	if s.Flags&source.FIN != 0 && h.fin < 0 {
-		if end := h.offset(seq) + int64(len(s.Payload)+s.Missing); !h.based || end >= h.next { // others are forged
+		if end := h.offset(seq) + int64(len(s.Payload)+s.Missing); !h.based || end >= h.next && end <= h.next+farAhead { // others are forged
 			h.fin = end
 		}
 	}

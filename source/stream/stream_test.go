@@ -205,6 +205,12 @@ func TestAssembler(t *testing.T) {
 			t.c(104, 904, "def")
 			t.s(904, 107, "")
 		}, ">0 abc\n<0 xyz\n>0 def" + closed},
+		{"a forged end far ahead", func(t *tape) {
+			t.shake(100, 900)
+			t.c(101, 901, "abc")
+			t.put(client, server, source.FIN|source.ACK, 1_900_000_000, 901, "")
+			t.s(901, 104, "")
+		}, ">0 abc" + closed},
 		{"a forged reset out of the window", func(t *tape) {
 			t.shake(100, 900)
 			t.c(101, 901, "abc")
