@@ -20,6 +20,9 @@ type Protocol string
 const (
 	HL7   Protocol = "hl7"   // HL7 v2 over MLLP
 	DICOM Protocol = "dicom" // DICOM upper layer and DIMSE (PS3.7, PS3.8)
+	RDP   Protocol = "rdp"   // remote desktop (MS-RDPBCGR)
+	SMB   Protocol = "smb"   // file sharing (MS-SMB2)
+	SSL   Protocol = "tls"   // TLS around something else (RFC 8446); TLS is the word for its protection
 )
 
 // IdentifierKind says what sort of number an Identifier is. Identifiers of different kinds are never equal.
@@ -120,6 +123,7 @@ type Mark struct {
 type Evidence struct {
 	File   string `json:"file"`
 	Packet int64  `json:"packet,omitempty"` // number in the file, from 1
+	Record uint64 `json:"record,omitempty"` // number of an event log's record
 	Offset int64  `json:"offset"`           // in the bytes of its direction of the TCP connection, from 0
 }
 
@@ -163,13 +167,15 @@ func (s Severity) MarshalText() ([]byte, error) { return []byte(s.String()), nil
 
 // Finding is a detector's judgement.
 type Finding struct {
-	Rule     string // stable name of the detector
-	Severity Severity
-	Title    string // one sentence: what was seen, without patient data
-	Advice   string // one sentence: what to do
-	From, To Party  // whom it concerns; To may be zero
-	First    time.Time
-	Last     time.Time
-	Count    int // how often
-	Evidence Evidence
+	Rule      string // stable name of the detector
+	Severity  Severity
+	Technique string // MITRE ATT&CK technique, "T1110.001"; "" when it is about a weakness rather than an act
+	Title     string // one sentence: what was seen, without patient data
+	Advice    string // one sentence: what to do
+	From, To  Party  // who acted, on whom; To may be zero
+	Account   string // the account it was done with, as far as it is known
+	First     time.Time
+	Last      time.Time
+	Count     int // how often
+	Evidence  Evidence
 }

@@ -21,7 +21,9 @@ var layers = [][]string{
 	{"exchange"},
 	{"inventory"},
 	{"detect"},
+	{"incident"},
 	{"watch"},
+	{"investigate"},
 	{"cmd"},
 }
 

@@ -51,6 +51,7 @@ const (
 	Tail                   // it is over: Bytes, Ended and Study are final
 	Answer                 // the other side's answer was seen, or will not come: Outcome is final
 	Malformed              // these bytes break the rules; Err says how, without their content
+	Noted                  // something about systems, accounts or files was learnt: Fact; it has no message
 )
 
 // Event is one step of one message.
@@ -63,6 +64,7 @@ type Event struct {
 	End     int64 // offset just behind the bytes this event covers: what a proxy may release once it has permitted them
 	At      chaperone.Mark
 	Err     error
+	Fact    Fact // with Noted
 }
 
 // Role says what a message does.
@@ -81,6 +83,7 @@ const (
 type Message struct {
 	Seq       uint64 // number within its session, from 1
 	Action    string // the protocol's own word: ORU^R01, C-STORE, A-ASSOCIATE
+	Class     string // SOP class UID of a DIMSE message (PS3.7 section 9.3)
 	Role      Role
 	Data      Dir    // the direction its records travel in
 	From, To  string // what the sides of the data call themselves
@@ -125,4 +128,6 @@ type Protocol struct {
 	Sniff func(client, server []byte, midstream bool) Verdict
 	// New opens a session. midstream as for Sniff.
 	New func(l Limits, midstream bool) Session
+	// Opaque says that what it carries cannot be seen: a session notes who talks, and passes the rest by.
+	Opaque bool
 }

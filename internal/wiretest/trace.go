@@ -1,7 +1,9 @@
 package wiretest
 
 import (
+	"encoding/json"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -69,6 +71,7 @@ func sameIdentifier(a, b chaperone.Identifier) bool {
 // trace collects what a session says and checks the promises that hold for every event.
 type trace struct {
 	messages  map[uint64]*seen
+	facts     []wire.Fact
 	malformed int
 	errs      []error // of malformed events
 	fed, end  [2]int64
@@ -86,7 +89,7 @@ func (t *trace) clone() *trace {
 		copied.records, copied.merges = slices.Clone(m.records), slices.Clone(m.merges)
 		c.messages[seq] = &copied
 	}
-	c.errs, c.broken = slices.Clone(t.errs), slices.Clone(t.broken)
+	c.errs, c.broken, c.facts = slices.Clone(t.errs), slices.Clone(t.broken), slices.Clone(t.facts)
 	return &c
 }
 
@@ -144,6 +147,13 @@ func (t *trace) take(events []wire.Event) {
 			}
 			continue
 		}
+		if e.Stage == wire.Noted {
+			t.facts = append(t.facts, e.Fact)
+			if e.Fact == nil || e.Message != nil {
+				t.breaks("a noted event has a message or no fact")
+			}
+			continue
+		}
 		t.message(e)
 	}
 }
@@ -192,6 +202,16 @@ func (s *seen) stage(t *trace, stage wire.Stage) {
 	}
 }
 
+// describeFacts shows the first few facts.
+func describeFacts(facts []wire.Fact) string {
+	var b strings.Builder
+	for _, f := range facts[:min(3, len(facts))] {
+		text, _ := json.Marshal(f)
+		fmt.Fprintf(&b, "%T%s; ", f, text)
+	}
+	return b.String()
+}
+
 // describe reveals records: the conversations are invented, and equal records must be seen to be equal.
 func describe(records []chaperone.Record) string {
 	var b strings.Builder
@@ -222,6 +242,11 @@ func identifiers(list []chaperone.Identifier) string {
 func (t *trace) differs(want *trace) string {
 	if t.malformed != want.malformed {
 		return fmt.Sprintf("got %d malformed events, want %d\ngot  %v\nwant %v", t.malformed, want.malformed, t.errs, want.errs)
+	}
+	for i := range max(len(t.facts), len(want.facts)) {
+		if i >= len(t.facts) || i >= len(want.facts) || !reflect.DeepEqual(t.facts[i], want.facts[i]) {
+			return fmt.Sprintf("fact %d differs\ngot  %s\nwant %s", i, describeFacts(t.facts[min(i, len(t.facts)):]), describeFacts(want.facts[min(i, len(want.facts)):]))
+		}
 	}
 	for seq := uint64(1); seq <= uint64(len(want.messages)); seq++ { // numbered from 1, without holes
 		if want.messages[seq] == nil {

@@ -40,6 +40,9 @@ func Transcript(p wire.Protocol, midstream bool, turns ...Turn) []string {
 		}
 		lines = append(lines, line)
 	}
+	for _, f := range tr.facts {
+		lines = append(lines, describeFacts([]wire.Fact{f}))
+	}
 	if tr.malformed > 0 {
 		lines = append(lines, fmt.Sprintf("malformed %d", tr.malformed))
 	}

@@ -93,8 +93,8 @@ func Run(t *testing.T, p wire.Protocol, c Conversation) {
 func clean(t *testing.T, p wire.Protocol, c Conversation) {
 	got := play(p.New(wire.DefaultLimits, false), c.Turns)
 	got.report(t, "")
-	if got.malformed > 0 || len(got.messages) == 0 {
-		t.Errorf("got %d malformed events and %d messages, want none and some", got.malformed, len(got.messages))
+	if got.malformed > 0 || len(got.messages)+len(got.facts) == 0 {
+		t.Errorf("got %d malformed events, %d messages and %d facts, want none and some", got.malformed, len(got.messages), len(got.facts))
 	}
 }
 
