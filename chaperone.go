@@ -176,6 +176,7 @@ type Finding struct {
 	Account   string // the account it was done with, as far as it is known
 	First     time.Time
 	Last      time.Time
-	Count     int // how often
+	Count     int   // how often
+	Bytes     int64 // that it is about, 0 when it is not about an amount
 	Evidence  Evidence
 }

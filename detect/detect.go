@@ -1,5 +1,6 @@
-// Package detect judges what passes: one file a detector. A detector sees messages and disclosures as they come and
-// gives findings; equal ones are counted together.
+// Package detect judges what passes: one file a detector. A detector sees messages, disclosures, connections, files and
+// log events as they come; equal findings are counted together. What can be judged only against what is usual waits for
+// Findings.
 package detect
 
 import (
@@ -10,12 +11,19 @@ import (
 
 	"chaperone"
 	"chaperone/exchange"
+	"chaperone/inventory"
 	"chaperone/wire"
 )
 
 // Set runs every detector over one run. It is not safe for concurrent use.
 type Set struct {
-	found map[subject]*chaperone.Finding
+	Trails *exchange.Trails // who got whose records, by the hour
+	found  map[subject]*chaperone.Finding
+	edges  edges
+	remote remote
+	files  files
+	logs   logs
+	calls  calls
 }
 
 // subject is what makes two findings one.
@@ -26,7 +34,10 @@ type subject struct {
 }
 
 // NewSet makes one.
-func NewSet() *Set { return &Set{found: map[subject]*chaperone.Finding{}} }
+func NewSet() *Set {
+	return &Set{Trails: exchange.NewTrails(), found: map[subject]*chaperone.Finding{}, edges: newEdges(), remote: remote{}, files: files{},
+		logs: newLogs(), calls: calls{}}
+}
 
 // Pointer says where a message is.
 type Pointer func(m *wire.Message) chaperone.Evidence
@@ -35,15 +46,32 @@ type Pointer func(m *wire.Message) chaperone.Evidence
 func (s *Set) Event(c *exchange.Connection, e wire.Event, where Pointer) {
 	s.rejected(c, e, where)
 	s.thirdParty(c, e, where)
+	s.calls.event(c, e, where)
 }
 
 // Disclosure looks at a whole disclosure.
-func (s *Set) Disclosure(d *chaperone.Disclosure) {
-	s.inClear(d)
+func (s *Set) Disclosure(d *exchange.Disclosed) {
+	s.inClear(&d.Disclosure)
+	s.Trails.Add(d)
 }
 
-// Findings gives what was found, the most severe first.
-func (s *Set) Findings() []chaperone.Finding {
+// Contact looks at a connection that is over.
+func (s *Set) Contact(c *exchange.Contact) {
+	s.edges.contact(c)
+	s.remote.contact(c)
+}
+
+// Findings gives what was found, the most severe first. It judges what waited; nothing may be added afterwards.
+func (s *Set) Findings(site *inventory.Site) []chaperone.Finding {
+	if site != nil {
+		s.logs.place(site, s.remote)
+		for _, judge := range []func(*inventory.Site){
+			s.fanOut, s.clinicalSweep, s.exposed, s.guessed, s.logons, s.privileges, s.services, s.accounts, s.cleared,
+			s.device, s.newRemote, s.sweep, s.usual, s.newParty, s.wholeFiles, s.volume,
+		} {
+			judge(site)
+		}
+	}
 	all := make([]chaperone.Finding, 0, len(s.found))
 	for _, f := range s.found {
 		all = append(all, *f)
@@ -73,6 +101,11 @@ func (s *Set) add(k subject, at time.Time, evidence chaperone.Evidence, describe
 	}
 }
 
+// put adds a finding that is whole.
+func (s *Set) put(detail string, f chaperone.Finding) {
+	s.found[subject{f.Rule, f.From.Addr, f.To.Addr, detail}] = &f
+}
+
 // ends gives the two sides of a message's data.
 func ends(c *exchange.Connection, m *wire.Message) (from, to chaperone.Party) {
 	client := chaperone.Party{Addr: c.Client.Addr()}
@@ -82,4 +115,21 @@ func ends(c *exchange.Connection, m *wire.Message) (from, to chaperone.Party) {
 	}
 	client.Claimed, server.Claimed = m.From, m.To
 	return client, server
+}
+
+// host makes a party of an address.
+func host(a netip.Addr) chaperone.Party { return chaperone.Party{Addr: a} }
+
+// learning is the time at the beginning of the evidence in which everything is new and nothing is odd for being so.
+const learning = 24 * time.Hour
+
+// isNew reports whether something that was first seen at t is new rather than merely seen for the first time.
+func isNew(site *inventory.Site, t time.Time) bool { return t.Sub(site.Begin) >= learning }
+
+// times counts with a noun.
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return many
 }

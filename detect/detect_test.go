@@ -45,7 +45,7 @@ func TestEvents(t *testing.T) {
 			s := NewSet()
 			s.Event(connection(), test.event, nowhere)
 			got := ""
-			for _, f := range s.Findings() {
+			for _, f := range s.Findings(nil) {
 				got += f.Rule
 				if f.Advice == "" || f.Evidence.Packet != 3 || f.Count != 1 {
 					t.Errorf("the finding lacks advice, evidence or count: %+v", f)
@@ -64,7 +64,7 @@ func TestInClear(t *testing.T) {
 	a, b := chaperone.Party{Addr: netip.MustParseAddr("192.0.2.1"), Port: 1}, chaperone.Party{Addr: netip.MustParseAddr("192.0.2.2"), Port: 104}
 	put := func(minute int, from, to chaperone.Party, p chaperone.Protocol, protection chaperone.Protection) {
 		from.Port += uint16(minute)
-		s.Disclosure(&chaperone.Disclosure{Time: morning.Add(time.Duration(minute) * time.Minute), From: from, To: to, Protocol: p, Protection: protection})
+		s.Disclosure(&exchange.Disclosed{Disclosure: chaperone.Disclosure{Time: morning.Add(time.Duration(minute) * time.Minute), From: from, To: to, Protocol: p, Protection: protection}})
 	}
 	put(5, a, b, chaperone.DICOM, chaperone.InClear)
 	put(1, a, b, chaperone.DICOM, chaperone.InClear)
@@ -74,7 +74,7 @@ func TestInClear(t *testing.T) {
 	put(4, a, b, chaperone.DICOM, chaperone.TLS)
 	put(4, a, b, chaperone.DICOM, chaperone.MutualTLS)
 	put(4, a, b, chaperone.DICOM, "")
-	found := s.Findings()
+	found := s.Findings(nil)
 	if len(found) != 3 {
 		t.Fatalf("got %d findings, want 3", len(found))
 	}
@@ -87,9 +87,9 @@ func TestInClear(t *testing.T) {
 // TestOrder: the most severe first.
 func TestOrder(t *testing.T) {
 	s := NewSet()
-	s.Disclosure(&chaperone.Disclosure{Time: morning, Protection: chaperone.InClear})
+	s.Disclosure(&exchange.Disclosed{Disclosure: chaperone.Disclosure{Time: morning, Protection: chaperone.InClear}})
 	s.Overlap(netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2"), chaperone.Mark{Time: morning.Add(time.Hour)}, chaperone.Evidence{})
-	if found := s.Findings(); len(found) != 2 || found[0].Rule != Overlap || found[0].Severity != chaperone.High {
+	if found := s.Findings(nil); len(found) != 2 || found[0].Rule != Overlap || found[0].Severity != chaperone.High {
 		t.Errorf("got %+v, want the overlap first", found)
 	}
 }

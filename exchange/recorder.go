@@ -32,6 +32,7 @@ type Disclosed struct {
 	chaperone.Disclosure                    // Patients is empty: Nodes hold them
 	Nodes                []patient.Node     // without duplicates
 	People               []chaperone.Record // only with Recorder.Reveal
+	Class                string             // SOP class UID, of DICOM
 	unwanted             bool               // by Recorder.Keep: it is followed, so that others find what belongs to it, and not counted
 }
 
@@ -175,7 +176,7 @@ func (c *Connection) ends(d wire.Dir) (from, to netip.AddrPort) {
 // open starts the disclosure of a message. Whether it is one shows when it is over.
 func (c *Connection) open(m *wire.Message, unwanted bool) {
 	from, to := c.ends(m.Data)
-	d := &draft{disclosed: Disclosed{unwanted: unwanted}}
+	d := &draft{disclosed: Disclosed{Class: m.Class, unwanted: unwanted}}
 	d.disclosed.Disclosure = chaperone.Disclosure{
 		Time: m.At.Time, Protocol: c.Protocol, Action: m.Action, Protection: c.Protection,
 		From:     chaperone.Party{Addr: from.Addr(), Port: from.Port(), Claimed: m.From},

@@ -71,6 +71,7 @@ type Taken struct {
 	Files        []File
 	Outside      int64 // bytes that left to outside addresses
 	Sources      []Source
+	nodes        []patient.Node
 }
 
 // Source says how many patients were taken from one system to another in one way.
@@ -103,8 +104,9 @@ type Claim struct {
 	Price     string
 	Claimed   int64 // the number it claims, 0 when it names none
 	Dump      string
-	Rows      int // of the dump, without repetitions
-	Proven    int // distinct patients of the evidence whose exact number is in the dump
-	Taken     int // of them, those in Taken
-	Unmatched int // rows without a match
+	Rows      int              // of the dump, without repetitions
+	Proven    int              // distinct patients of the evidence whose exact number is in the dump
+	Taken     int              // of them, those in Taken
+	Unmatched int              // rows without a match
+	Matches   [][]patient.Node // of each matched row: all that bear its number, for HL7 and DICOM numbers are apart
 }

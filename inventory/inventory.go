@@ -1,4 +1,5 @@
-// Package inventory lists the systems that were seen, what they call themselves and what they do, each from evidence.
+// Package inventory lists the systems that were seen: what they call themselves, what they do, and what they therefore
+// are. Everything in it has its evidence; where that is too thin, a system stays unknown.
 package inventory
 
 import (
@@ -14,46 +15,75 @@ import (
 // System is one host.
 type System struct {
 	Addr        netip.Addr
-	Claimed     []string // what it calls itself, in the order it was seen
-	Does        []Role   // what it was seen to do
+	Claimed     []string // what it calls itself in medical messages, in the order it was seen
+	Names       []Name   // what else names it
+	Software    []Name   // what it says it runs
+	Does        []Act    // what it was seen to do
+	Role        Role     // what it therefore is, "" when unknown
+	Sure        float64  // how sure, 0 to 1
+	Signs       []Sign   // on which that rests, the strongest first
 	First, Last time.Time
 	Connections int // it took part in
 	Encrypted   int // of them
+
+	marks map[act]*mark
+	hours hours
 }
 
-// Role is something a system was seen to do.
-type Role string
+// Name is a name or a program of a system, and who says so.
+type Name struct {
+	Text string
+	From string // "SMB", "certificate", "A-ASSOCIATE"
+}
 
-// Roles. They are observations, not guesses about what kind of device it is.
+// Act is something a system was seen to do.
+type Act string
+
+// Acts. They are observations, not guesses about what kind of device it is.
 const (
-	SendsHL7     Role = "sends HL7"
-	ReceivesHL7  Role = "receives HL7"
-	AsksHL7      Role = "asks in HL7"
-	AnswersHL7   Role = "answers in HL7"
-	SendsDICOM   Role = "sends images"
-	StoresDICOM  Role = "receives images"
-	AnswersDICOM Role = "answers image queries"
-	AsksDICOM    Role = "asks for images"
+	SendsHL7     Act = "sends HL7"
+	ReceivesHL7  Act = "receives HL7"
+	AsksHL7      Act = "asks in HL7"
+	AnswersHL7   Act = "answers in HL7"
+	SendsDICOM   Act = "sends images"
+	StoresDICOM  Act = "receives images"
+	AnswersDICOM Act = "answers image queries"
+	AsksDICOM    Act = "asks for images"
 )
 
-// maxClaims bounds the names one address may claim: a scanner tries many.
-const maxClaims = 16
+// Bounds of what is kept of one address: a scanner tries many names, and talks to everybody.
+const (
+	maxClaims   = 16
+	maxPartners = 256
+)
 
 // Inventory is not safe for concurrent use.
-type Inventory struct{ systems map[netip.Addr]*System }
+type Inventory struct {
+	systems map[netip.Addr]*System
+	senders map[string]netip.Addr // who was the first to send HL7 messages under a name
+}
 
 // New makes an empty one.
-func New() *Inventory { return &Inventory{map[netip.Addr]*System{}} }
+func New() *Inventory {
+	return &Inventory{systems: map[netip.Addr]*System{}, senders: map[string]netip.Addr{}}
+}
 
-// Connection notes that a host took part in a connection.
-func (v *Inventory) Connection(a netip.Addr, first, last time.Time, encrypted bool) {
-	s := v.system(a)
-	s.Connections++
-	if encrypted {
-		s.Encrypted++
+// Contact notes a connection that is over.
+func (v *Inventory) Contact(c *exchange.Contact, encrypted bool) {
+	ends := []netip.Addr{c.Client.Addr(), c.Server.Addr()}
+	if c.Silent {
+		ends = ends[:1] // that somebody tries an address does not make it a system
 	}
-	s.seen(first)
-	s.seen(last)
+	for _, end := range ends {
+		s := v.system(end)
+		s.Connections++
+		if encrypted {
+			s.Encrypted++
+		}
+		s.seen(c.First)
+		s.seen(c.Last)
+	}
+	v.use(c)
 }
 
 // Event notes what the two sides of a message call themselves and do.
@@ -73,6 +103,9 @@ func (v *Inventory) Event(c *exchange.Connection, e wire.Event) {
 	}
 	from.seen(m.At.Time)
 	to.seen(m.At.Time)
+	if !association {
+		v.signs(c, m)
+	}
 	hl7 := c.Protocol == chaperone.HL7
 	switch {
 	case m.Role == wire.Push && hl7:
@@ -94,6 +127,7 @@ func (v *Inventory) Event(c *exchange.Connection, e wire.Event) {
 func (v *Inventory) Systems() []System {
 	all := make([]System, 0, len(v.systems))
 	for _, s := range v.systems {
+		s.judge()
 		all = append(all, *s)
 	}
 	slices.SortFunc(all, func(a, b System) int { return a.Addr.Compare(b.Addr) })
@@ -103,7 +137,7 @@ func (v *Inventory) Systems() []System {
 func (v *Inventory) system(a netip.Addr) *System {
 	s := v.systems[a]
 	if s == nil {
-		s = &System{Addr: a}
+		s = &System{Addr: a, marks: map[act]*mark{}}
 		v.systems[a] = s
 	}
 	return s
@@ -124,7 +158,7 @@ func (s *System) claim(name string) {
 	}
 }
 
-func (s *System) does(r Role) {
+func (s *System) does(r Act) {
 	if !slices.Contains(s.Does, r) {
 		s.Does = append(s.Does, r)
 	}

@@ -67,7 +67,7 @@ func TestBounds(t *testing.T) {
 		m.At.Time = morning.Add(time.Duration(i) * time.Second)
 		v.Event(connection(chaperone.DICOM), wire.Event{Stage: wire.Answer, Message: m})
 	}
-	v.Connection(netip.MustParseAddr("192.0.2.1"), morning.Add(-time.Hour), morning, true)
+	v.Contact(&exchange.Contact{Client: netip.MustParseAddrPort("192.0.2.1:50000"), Server: netip.MustParseAddrPort("192.0.2.2:104"), First: morning.Add(-time.Hour), Last: morning}, true)
 	all := v.Systems()
 	if len(all) != 2 || len(all[0].Claimed) != maxClaims || !slices.Equal(all[1].Claimed, []string{"PACS"}) {
 		t.Fatalf("got %d systems with %d and %v names, want 2 with %d and PACS", len(all), len(all[0].Claimed), all[1].Claimed, maxClaims)

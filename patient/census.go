@@ -29,9 +29,10 @@ type alias struct {
 
 // answer is the census as of now.
 type answer struct {
-	merged forest
-	counts Counts
-	least  []Node // by root: the node whose token is the least of its person
+	merged   forest
+	smallest forest // merged, and also those that share name, birth date and sex
+	counts   Counts
+	least    []Node // by root: the node whose token is the least of its person
 }
 
 // Counts are the numbers of distinct patients under the rule and its bounds.
@@ -104,6 +105,35 @@ func (c *Census) Distinct(nodes map[Node]struct{}) int {
 	return len(persons)
 }
 
+// CountsOf gives the numbers for the persons behind some nodes: Max counts every identifier that is known to be theirs.
+func (c *Census) CountsOf(nodes []Node) Counts {
+	a := c.ask()
+	var counts Counts
+	merged, unmerged, smallest := map[Node]bool{}, map[Node]bool{}, map[Node]bool{}
+	for _, n := range nodes {
+		merged[a.merged.root(n)] = true
+		unmerged[c.joined.root(n)] = true
+		smallest[a.smallest.root(n)] = true
+	}
+	for n := range c.tokens {
+		if !merged[a.merged.root(Node(n))] {
+			continue
+		}
+		counts.Max++
+		if c.weak[n] {
+			counts.Weak++
+		}
+	}
+	counts.Patients, counts.Unmerged, counts.Min = len(merged), len(unmerged), len(smallest)
+	return counts
+}
+
+// Find gives the node of a token, if it is in the census.
+func (c *Census) Find(t chaperone.PatientToken) (Node, bool) {
+	n, ok := c.nodes[t]
+	return n, ok
+}
+
 // Token gives the token of a node.
 func (c *Census) Token(n Node) chaperone.PatientToken { return c.tokens[n] }
 
@@ -128,6 +158,7 @@ func (c *Census) ask() *answer {
 	for pair := range c.alike {
 		smallest.join(pair[0], pair[1])
 	}
+	a.smallest = smallest
 	a.counts = Counts{Patients: a.merged.trees(), Unmerged: c.joined.trees(), Min: smallest.trees(), Max: len(c.tokens)}
 	a.least = make([]Node, len(c.tokens))
 	copy(a.least, a.merged.parent)

@@ -48,6 +48,7 @@ var ErrNoKey = errors.New("no token key")
 type Tokenizer struct {
 	mac     hash.Hash
 	scratch []byte
+	domains []chaperone.Identifier // that were met, without values
 	digest  [sha256.Size]byte
 }
 
@@ -126,6 +127,7 @@ func (i Identity) Weak() bool {
 func (t *Tokenizer) Identify(r chaperone.Record) Identity {
 	var i Identity
 	for _, id := range r.Identifiers {
+		t.meet(id)
 		i.Numbers = append(i.Numbers, t.Token(id))
 	}
 	if !r.Study.Empty() {
@@ -135,6 +137,33 @@ func (t *Tokenizer) Identify(r chaperone.Record) Identity {
 		i.Demographic = t.token(string(chaperone.Demographic), "", name+"|"+fold(r.Birth)+"|"+fold(r.Sex))
 	}
 	return i
+}
+
+// maxDomains bounds the authorities that are remembered: senders put anything there.
+const maxDomains = 256
+
+// meet remembers who gives numbers.
+func (t *Tokenizer) meet(id chaperone.Identifier) {
+	authority := id.Authority.Reveal() // compared, and kept hidden
+	for i := range t.domains {
+		if d := &t.domains[i]; d.Kind == id.Kind && d.Authority.Reveal() == authority {
+			return
+		}
+	}
+	if len(t.domains) < maxDomains {
+		t.domains = append(t.domains, chaperone.Identifier{Kind: id.Kind, Authority: id.Authority})
+	}
+}
+
+// Numbers gives the tokens that a bare number may have: one for each kind and authority that was met in a record. It is
+// for numbers that come without either, as those in a list that somebody else made.
+func (t *Tokenizer) Numbers(value chaperone.PHI) []chaperone.PatientToken {
+	var tokens []chaperone.PatientToken
+	for _, d := range t.domains {
+		d.Value = value
+		tokens = append(tokens, t.Token(d))
+	}
+	return tokens
 }
 
 // Alternate gives the token of the first alternate number: it identifies when nothing better does.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"strings"
 	"testing"
 	"testing/iotest"
 	"time"
@@ -120,5 +121,25 @@ func TestProgressAfterDamage(t *testing.T) {
 	readAll(t, c)
 	if done, total := c.Progress(); done != total || total != int64(len(file)) {
 		t.Errorf("at the end: got %d of %d, want all of %d", done, total, len(file))
+	}
+}
+
+// TestBomb: a gzipped capture that becomes far longer than any capture does is read up to a bound, and said to be odd.
+func TestBomb(t *testing.T) {
+	capture := append(simplePcap(1), make([]byte, 300<<20)...) // empty packets without end
+	path := write(t, t.TempDir(), "bomb.pcap.gz", zip(capture))
+	c, err := Open(t.Context(), []string{path}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	for {
+		if _, err := c.Next(); err != nil {
+			break
+		}
+	}
+	f := c.Files()[0]
+	if f.Err == nil || !strings.Contains(f.Err.Error(), "200 times") || f.Packets < 1 || f.Packets > (freely+windowSize)/16 {
+		t.Errorf("got %d packets and %v", f.Packets, f.Err)
 	}
 }

@@ -93,6 +93,26 @@ func looks(head []byte) error {
 	return notCapture{"not a capture; " + accepted}
 }
 
+// Describe says what a file looks like by its first bytes, "" when nothing is known of it.
+func Describe(head []byte) string {
+	for _, s := range signatures {
+		if bytes.HasPrefix(head, []byte(s.begins)) {
+			return s.looks
+		}
+	}
+	return ""
+}
+
+// Sniff reports whether a file begins as a capture that is not compressed.
+func Sniff(head []byte) bool {
+	if len(head) < 4 {
+		return false
+	}
+	magic := binary.LittleEndian.Uint32(head)
+	_, ok := pcapMagics[magic]
+	return ok || magic == blockSection
+}
+
 func isText(head []byte) bool {
 	for b := head; len(b) > 0; {
 		r, n := utf8.DecodeRune(b)

@@ -46,6 +46,13 @@ func Open(ctx context.Context, paths []string, opt Options) (*Captures, error) {
 	return c, nil
 }
 
+// None gives no captures, for a run over other evidence.
+func None(ctx context.Context) *Captures {
+	c := &Captures{known: newKnown()}
+	c.ctx, c.cancel = context.WithCancel(ctx)
+	return c
+}
+
 func (c *Captures) openPath(path string, opt Options) error {
 	if path == "-" {
 		if opt.Stdin == nil {

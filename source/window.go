@@ -91,13 +91,45 @@ func (w *window) skip(n int64) (int64, error) {
 // unzip reads on through gzip.
 func (w *window) unzip() error {
 	w.zipped = true
-	raw := io.MultiReader(bytes.NewReader(bytes.Clone(w.rest())), w.r)
+	raw := &expansion{from: io.MultiReader(bytes.NewReader(bytes.Clone(w.rest())), w.r)}
 	z, err := gzip.NewReader(bufio.NewReaderSize(raw, windowSize/2))
 	if err != nil {
 		return err
 	}
-	w.r, w.from, w.to = z, 0, 0
+	raw.to = z
+	w.r, w.from, w.to = (*expanded)(raw), 0, 0
 	return nil
+}
+
+// Bounds of what compressed bytes may become. Captures shrink to a tenth at best.
+const (
+	maxExpansion = 200
+	freely       = 64 << 20 // bytes that are given in any case
+)
+
+var errBomb = errors.New("the compressed data becomes more than 200 times as long: not read on, because no capture does")
+
+// expansion counts compressed bytes and what they become.
+type expansion struct {
+	from, to io.Reader
+	in, out  int64
+}
+
+func (e *expansion) Read(p []byte) (int, error) {
+	n, err := e.from.Read(p)
+	e.in += int64(n)
+	return n, err
+}
+
+// expanded reads what an expansion gives.
+type expanded expansion
+
+func (e *expanded) Read(p []byte) (int, error) {
+	n, err := e.to.Read(p)
+	if e.out += int64(n); e.out > freely && e.out > maxExpansion*e.in {
+		return n, errBomb
+	}
+	return n, err
 }
 
 // readError puts a read error in plain words, without the path that the caller names.

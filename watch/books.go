@@ -3,7 +3,6 @@ package watch
 import (
 	"net/netip"
 	"sync/atomic"
-	"time"
 
 	"chaperone"
 	"chaperone/detect"
@@ -21,6 +20,7 @@ type books struct {
 	recorder  *exchange.Recorder
 	inventory *inventory.Inventory
 	findings  *detect.Set
+	files     *exchange.Files
 	edges     map[edgeKey]*Edge
 	names     atomic.Pointer[[]string] // of the capture files; the sensor adds to them
 	batch     []step                   // being filled
@@ -33,6 +33,8 @@ type books struct {
 type account struct {
 	client, server netip.AddrPort
 	views          [2]*exchange.Connection
+	desktop        *wire.Desktop
+	tunnel         *wire.Tunnel
 }
 
 // step is one thing that the books are told of a flow.
@@ -47,8 +49,7 @@ type step struct {
 	dir      chaperone.Dir
 	at       chaperone.Mark
 	offset   int64
-	first    time.Time
-	last     time.Time
+	contact  exchange.Contact // with closed
 	hidden   bool
 }
 
@@ -71,6 +72,7 @@ func openBooks(o Options) *books {
 	b.names.Store(&[]string{})
 	b.recorder = exchange.NewRecorder(o.Tokens, b.evidence, b.disclosed)
 	b.recorder.Reveal = o.Reveal
+	b.files = exchange.NewFiles(b.file)
 	if o.Filter != (Filter{}) {
 		b.recorder.Keep = o.Filter.keeps
 	}
@@ -135,6 +137,7 @@ func (b *books) close() {
 	close(b.full)
 	<-b.done
 	b.recorder.Close()
+	b.files.Close()
 }
 
 // keep writes down one step.
@@ -145,6 +148,10 @@ func (b *books) keep(s *step) {
 	}
 	switch s.what {
 	case event:
+		if s.event.Stage == wire.Noted {
+			b.fact(a, s.event)
+			break
+		}
 		b.event(a.views[s.view], s)
 	case fork:
 		a.views[1] = a.views[0].Fork()
@@ -154,9 +161,41 @@ func (b *books) keep(s *step) {
 		}
 		b.findings.Overlap(from, to, s.at, b.evidence(s.at, s.offset))
 	case closed:
-		for _, end := range []netip.Addr{a.client.Addr(), a.server.Addr()} {
-			b.inventory.Connection(end, s.first, s.last, s.hidden)
-		}
+		s.contact.Evidence = b.evidence(s.at, 0)
+		b.contact(a, &s.contact, s.hidden)
+	}
+}
+
+// contact takes a connection that is over.
+func (b *books) contact(a *account, c *exchange.Contact, hidden bool) {
+	c.Desktop, c.Tunnel = a.desktop, a.tunnel
+	b.inventory.Contact(c, hidden)
+	if f := b.options.Filter; f == (Filter{}) || f.keeps(exchange.Seen{Protocol: c.Protocol, Time: c.First, From: c.Client.Addr(), To: c.Server.Addr()}) {
+		b.findings.Contact(c)
+	}
+}
+
+// fact takes what a connection says of systems, accounts and files.
+func (b *books) fact(a *account, e wire.Event) {
+	switch f := e.Fact.(type) {
+	case wire.Desktop:
+		a.desktop = &f
+	case wire.Tunnel:
+		a.tunnel = &f
+	case wire.FileUse:
+		b.files.Note(a.client, a.server, f, e.At)
+	case wire.Logon:
+		b.files.Logon(a.server, f)
+		b.inventory.Fact(a.client.Addr(), a.server.Addr(), f)
+	default:
+		b.inventory.Fact(a.client.Addr(), a.server.Addr(), f)
+	}
+}
+
+// file takes a shared file that was closed.
+func (b *books) file(f exchange.FileRead) {
+	if keep := b.options.Filter; keep == (Filter{}) || keep.keeps(exchange.Seen{Protocol: chaperone.SMB, Time: f.Opened, From: f.Server.Addr(), To: f.Client.Addr()}) {
+		b.findings.File(f, b.evidence(f.At, 0))
 	}
 }
 
@@ -186,7 +225,7 @@ func (b *books) where(m *wire.Message) chaperone.Evidence { return b.evidence(m.
 
 // disclosed takes a disclosure.
 func (b *books) disclosed(d exchange.Disclosed) {
-	b.findings.Disclosure(&d.Disclosure)
+	b.findings.Disclosure(&d)
 	b.edge(d)
 	if b.options.Each != nil {
 		b.options.Each(d)

@@ -109,8 +109,8 @@ func (j *JSON) open() bool {
 	return true
 }
 
-// Close writes what waits and the rest of the result. r may be nil.
-func (j *JSON) Close(r *Result) error {
+// Close writes what waits and the rest of the result. r may be nil. With last, these values take the place of the summary.
+func (j *JSON) Close(r *Result, last ...any) error {
 	if j.queue != nil {
 		close(j.queue)
 		<-j.done
@@ -124,6 +124,12 @@ func (j *JSON) Close(r *Result) error {
 	}
 	if j.err == nil && r != nil {
 		j.rest(r)
+		if len(last) == 0 {
+			last = []any{r.Summary()}
+		}
+		for _, v := range last {
+			j.put(v)
+		}
 	}
 	return errors.Join(j.err, j.out.Flush())
 }

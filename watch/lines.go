@@ -11,6 +11,8 @@ import (
 
 	"chaperone"
 	"chaperone/exchange"
+	"chaperone/inventory"
+	"chaperone/page"
 )
 
 type jsonParty struct {
@@ -120,10 +122,10 @@ func escape(b []byte) []byte {
 	out := make([]byte, 0, len(b))
 	for _, r := range string(b) {
 		switch {
-		case r > 0xFFFF && steers(r):
+		case r > 0xFFFF && page.Steers(r):
 			high, low := utf16.EncodeRune(r)
 			out = fmt.Appendf(out, `\u%04x\u%04x`, high, low)
-		case steers(r):
+		case page.Steers(r):
 			out = fmt.Appendf(out, `\u%04x`, r)
 		default:
 			out = utf8.AppendRune(out, r)
@@ -132,37 +134,79 @@ func escape(b []byte) []byte {
 	return out
 }
 
-// rest writes systems, findings and the summary.
+// rest writes systems and findings.
 func (j *JSON) rest(r *Result) {
 	for _, s := range r.Systems {
-		j.put(struct {
-			Kind        string    `json:"kind"`
-			Addr        string    `json:"addr"`
-			Name        string    `json:"name,omitempty"`
-			Claimed     []string  `json:"claimed"`
-			Does        any       `json:"does"`
-			Connections int       `json:"connections"`
-			Encrypted   int       `json:"encrypted"`
-			First       time.Time `json:"first"`
-			Last        time.Time `json:"last"`
-		}{"system", s.Addr.String(), j.names.Of(s.Addr), list(s.Claimed), list(s.Does), s.Connections, s.Encrypted, s.First.UTC(), s.Last.UTC()})
+		j.put(jsonSystem{
+			Kind: "system", Addr: s.Addr.String(), Name: j.names.Of(s.Addr), Role: string(s.Role), Sure: s.Sure, Signs: signs(s.Signs), Claimed: list(s.Claimed),
+			Names: named(s.Names), Software: named(s.Software), Does: list(s.Does), Connections: s.Connections, Encrypted: s.Encrypted,
+			First: s.First.UTC(), Last: s.Last.UTC(),
+		})
 	}
 	for _, f := range r.Findings {
-		j.put(struct {
-			Kind     string             `json:"kind"`
-			Rule     string             `json:"rule"`
-			Severity chaperone.Severity `json:"severity"`
-			Title    string             `json:"title"`
-			Advice   string             `json:"advice"`
-			From     jsonParty          `json:"from"`
-			To       jsonParty          `json:"to"`
-			Count    int                `json:"count"`
-			First    time.Time          `json:"first"`
-			Last     time.Time          `json:"last"`
-			Evidence chaperone.Evidence `json:"evidence"`
-		}{"finding", f.Rule, f.Severity, f.Title, f.Advice, j.party(f.From), j.party(f.To), f.Count, f.First.UTC(), f.Last.UTC(), f.Evidence})
+		j.put(jsonFinding{"finding", f.Rule, f.Severity, f.Technique, f.Title, f.Advice, j.party(f.From), j.party(f.To), f.Account, f.Count, f.Bytes,
+			f.First.UTC(), f.Last.UTC(), f.Evidence})
 	}
-	j.put(r.Summary())
+}
+
+type jsonSystem struct {
+	Kind        string          `json:"kind"`
+	Addr        string          `json:"addr"`
+	Name        string          `json:"name,omitempty"`
+	Role        string          `json:"role"` // "" when unknown
+	Sure        float64         `json:"sure"`
+	Signs       []jsonSign      `json:"signs"`
+	Claimed     []string        `json:"claimed"`
+	Names       []jsonName      `json:"names"`
+	Software    []jsonName      `json:"software"`
+	Does        []inventory.Act `json:"does"`
+	Connections int             `json:"connections"`
+	Encrypted   int             `json:"encrypted"`
+	First       time.Time       `json:"first"`
+	Last        time.Time       `json:"last"`
+}
+
+type jsonSign struct {
+	Text  string `json:"text"`
+	Hours int    `json:"hours"`
+}
+
+type jsonName struct {
+	Text string `json:"text"`
+	From string `json:"from"`
+}
+
+type jsonFinding struct {
+	Kind      string             `json:"kind"`
+	Rule      string             `json:"rule"`
+	Severity  chaperone.Severity `json:"severity"`
+	Technique string             `json:"technique,omitempty"` // of MITRE ATT&CK
+	Title     string             `json:"title"`
+	Advice    string             `json:"advice"`
+	From      jsonParty          `json:"from"`
+	To        jsonParty          `json:"to"`
+	Account   string             `json:"account,omitempty"`
+	Count     int                `json:"count"`
+	Bytes     int64              `json:"bytes,omitempty"`
+	First     time.Time          `json:"first"`
+	Last      time.Time          `json:"last"`
+	Evidence  chaperone.Evidence `json:"evidence"`
+}
+
+func signs(list []inventory.Sign) []jsonSign {
+	out := make([]jsonSign, 0, len(list))
+	for _, s := range list {
+		out = append(out, jsonSign{s.Text, s.Hours})
+	}
+	return out
+}
+
+func named(list []inventory.Name) []jsonName {
+	out := make([]jsonName, 0, len(list))
+	for _, n := range list {
+		out = append(out, jsonName{n.Text, n.From})
+	}
+	return out
 }
 
 func list[T any](l []T) []T {

@@ -1,6 +1,7 @@
 package watch
 
 import (
+	"chaperone/page"
 	"encoding/json"
 	"strings"
 	"testing"
@@ -30,7 +31,7 @@ func TestClean(t *testing.T) {
 	}{
 		{"PACS", 10, "PACS"}, {"PACS-ARCHIVE", 6, "PACS-…"}, {"\x1b[31mred", 20, "?[31mred"}, {"a\u202eb\u061cc", 20, "a?b?c"}, {"日本語日本語", 7, "日本語…"},
 	} {
-		if got := clean(test.in, test.n); got != test.want {
+		if got := page.Clean(test.in, test.n); got != test.want {
 			t.Errorf("%+q in %d: got %q, want %q", test.in, test.n, got, test.want)
 		}
 	}

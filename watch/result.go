@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"chaperone"
+	"chaperone/detect"
 	"chaperone/exchange"
 	"chaperone/inventory"
 	"chaperone/patient"
@@ -26,8 +27,10 @@ type Result struct {
 	Patients    patient.Counts
 	Census      *patient.Census
 	Edges       []Edge // most patients first
+	Site        *inventory.Site
 	Systems     []inventory.System
 	Findings    []chaperone.Finding
+	Detected    *detect.Set // what the detectors know
 	Connections Connections
 	Hidden      []Hidden // connections whose content this program could not see
 	Decode      source.DecodeStats
@@ -82,7 +85,7 @@ func (c *Connections) add(k all.Kind, f *stream.Flow) {
 	default:
 		c.Silent++
 	}
-	if f.Seen[0] != f.Seen[1] {
+	if f.Seen[0] != f.Seen[1] && !f.Unanswered() {
 		c.OneSided++
 	}
 	if f.Lost[0]+f.Lost[1] > 0 {
@@ -152,10 +155,23 @@ func (b *books) edge(d exchange.Disclosed) {
 // result closes the books.
 func (s *sensor) result(captures *source.Captures, decode source.DecodeStats, streams stream.Stats) *Result {
 	b := s.books
+	begin, end := s.first, s.last
+	if b.options.Logs != nil {
+		if first, last := b.options.Logs(b.findings); !first.IsZero() {
+			if begin.IsZero() || first.Before(begin) {
+				begin = first
+			}
+			if last.After(end) {
+				end = last
+			}
+		}
+	}
+	site := inventory.NewSite(b.inventory, b.options.Site, begin, end)
 	r := &Result{
+		Site: site, Detected: b.findings,
 		Files: captures.Files(), Skipped: captures.Skipped(), First: s.first, Last: s.last,
 		Counters: b.recorder.Counters, Census: b.recorder.Census, Patients: b.recorder.Census.Counts(),
-		Systems: b.inventory.Systems(), Findings: b.findings.Findings(), Connections: s.connections,
+		Systems: site.Systems, Findings: b.findings.Findings(site), Connections: s.connections,
 		Decode: decode, LostBytes: streams.Lost, CutBytes: streams.Cut, GivenUp: streams.GivenUp, Filter: b.options.Filter.String(),
 	}
 	for _, f := range r.Files {

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"chaperone"
+	"chaperone/exchange"
 	"chaperone/source"
 	"chaperone/source/stream"
 	"chaperone/wire"
@@ -92,7 +93,9 @@ func (s *sensor) Close(f *stream.Flow, at chaperone.Mark) {
 	s.connections.add(kind, f)
 	s.hide(kind, f)
 	step := s.books.tell(c.account, closed)
-	step.first, step.last, step.hidden = f.First, f.Last, kind == all.Encrypted
+	step.at, step.hidden = f.Start, kind == all.Encrypted
+	step.contact = exchange.Contact{Client: f.Client, Server: f.Server, Protocol: c.views[0].Protocol, Opened: f.Opened, Failed: f.Refused || f.Unanswered(), Silent: f.Unanswered() && !f.Refused,
+		Bytes: [2]int64{f.Bytes[0] + f.Lost[0], f.Bytes[1] + f.Lost[1]}, First: f.First, Last: f.Last}
 }
 
 func (s *sensor) events(f *stream.Flow, c *conversation, view int, events []wire.Event) {

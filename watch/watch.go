@@ -12,7 +12,9 @@ import (
 	"time"
 
 	"chaperone"
+	"chaperone/detect"
 	"chaperone/exchange"
+	"chaperone/inventory"
 	"chaperone/patient"
 	"chaperone/source"
 	"chaperone/source/stream"
@@ -25,12 +27,15 @@ type Options struct {
 	Stdin    io.Reader
 	Follow   bool
 	Filter   Filter
+	Site     inventory.Given // what the operator says of the site
 	Reveal   bool
 	Tokens   *patient.Tokenizer
 	Limits   wire.Limits                  // zero for the defaults
 	Progress func(done, total int64)      // called now and then; may be nil
 	Each     func(exchange.Disclosed)     // every disclosure as it is made, from one goroutine; may be nil
 	Begin    func(census *patient.Census) // before the first disclosure; may be nil
+	// Logs adds what other evidence says, before findings are judged, and gives the time it covers; may be nil.
+	Logs func(*detect.Set) (first, last time.Time)
 }
 
 // Filter says which messages count. The zero value takes all.
@@ -69,7 +74,7 @@ func (f Filter) keeps(s exchange.Seen) bool {
 // Run reads everything and gives the result. With an error the result holds what was read until then; it is nil only
 // when nothing could be opened.
 func Run(ctx context.Context, o Options) (*Result, error) {
-	captures, err := source.Open(ctx, o.Paths, source.Options{Follow: o.Follow, Stdin: o.Stdin})
+	captures, err := open(ctx, o)
 	if err != nil {
 		return nil, err
 	}
@@ -106,6 +111,14 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	return result, whole(result, stopped, o.Follow)
 }
 
+// open opens the captures. None are needed where other evidence is there.
+func open(ctx context.Context, o Options) (*source.Captures, error) {
+	if len(o.Paths) == 0 && o.Logs != nil {
+		return source.None(ctx), nil
+	}
+	return source.Open(ctx, o.Paths, source.Options{Follow: o.Follow, Stdin: o.Stdin})
+}
+
 // whole says in one line why a result is not all there was to read.
 func whole(r *Result, stopped error, follow bool) error {
 	if stopped != nil && !(follow && errors.Is(stopped, context.Canceled)) {
@@ -119,10 +132,10 @@ func whole(r *Result, stopped error, follow bool) error {
 			return f.Err
 		}
 	}
-	if r.Packets == 0 {
+	if r.Packets == 0 && len(r.Files) > 0 {
 		return fmt.Errorf("%s: no packets in it", r.Files[0].Name)
 	}
-	if r.Decode.UnknownLink == r.Packets {
+	if r.Packets > 0 && r.Decode.UnknownLink == r.Packets {
 		return fmt.Errorf("%s: no packet of a kind of network that this program reads (Ethernet, VLAN, Linux cooked, raw IP, loopback)", r.Files[0].Name)
 	}
 	return nil

@@ -75,6 +75,14 @@ type Logon struct {
 	Kerberos     bool
 }
 
+// Software is what a side says of the program it runs.
+type Software struct {
+	Dir     Dir    // the side
+	Name    string // implementation version name (PS3.7 annex D.3.3.2), or what the protocol has like it
+	Maker   string // implementation class UID, likewise; its root names the maker
+	Context string // how it said so: "A-ASSOCIATE"
+}
+
 // Share is one answered tree connect (MS-SMB2 section 2.2.10).
 type Share struct {
 	Session   uint64
@@ -113,5 +121,6 @@ func (Tunnel) fact()     {}
 func (Desktop) fact()    {}
 func (FileServer) fact() {}
 func (Logon) fact()      {}
+func (Software) fact()   {}
 func (Share) fact()      {}
 func (FileUse) fact()    {}

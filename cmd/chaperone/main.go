@@ -14,7 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"chaperone"
-	"chaperone/watch"
+	"chaperone/page"
 )
 
 // Exit statuses. 2 beats 1.
@@ -57,7 +57,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if err == nil {
 		return statusDone
 	}
-	fmt.Fprintln(stderr, "chaperone:", watch.Printable(err.Error()))
+	fmt.Fprintln(stderr, "chaperone:", page.Printable(err.Error()))
 	var failed notHeld
 	if errors.As(err, &failed) {
 		return statusFailed
@@ -77,7 +77,7 @@ func newRoot() *cobra.Command {
 		Args:          cobra.NoArgs,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	root.AddCommand(newWatch(), newVersion())
+	root.AddCommand(newInvestigate(), newWatch(), newInspect(), newSimulate(), newVersion())
 	return root
 }
 

@@ -187,8 +187,16 @@ func tokenizer(dir string) (t *patient.Tokenizer, ephemeral bool, err error) {
 
 // progress shows a bar while captures are read, if somebody is there to see it. The returned function ends it.
 func progress(stderr io.Writer, o *watch.Options) (done func()) {
+	if o.Follow {
+		return func() {}
+	}
+	return progressOf(stderr, &o.Progress)
+}
+
+// progressOf shows a bar for any long work.
+func progressOf(stderr io.Writer, show *func(done, total int64)) (done func()) {
 	file, ok := stderr.(*os.File)
-	if !ok || o.Follow {
+	if !ok {
 		return func() {}
 	}
 	if info, err := file.Stat(); err != nil || info.Mode()&os.ModeCharDevice == 0 {
@@ -196,7 +204,7 @@ func progress(stderr io.Writer, o *watch.Options) (done func()) {
 	}
 	bar := pb.New64(0).Set(pb.Bytes, true).SetWriter(file).Set(pb.CleanOnFinish, true)
 	started := false
-	o.Progress = func(read, total int64) {
+	*show = func(read, total int64) {
 		if !started {
 			bar.Start()
 			started = true

@@ -2,6 +2,7 @@ package clinicsim
 
 import (
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
@@ -20,8 +21,12 @@ func (d *day) dial(r *rand.Rand, wait func(time.Duration), at time.Duration, cli
 	for i := range contexts {
 		contexts[i].ID = byte(2*i + 1)
 	}
+	varied := r
+	if d.plain {
+		varied = nil
+	}
 	c.Association = Association{
-		To: c.flow, Calling: client.Name, Called: server.Name, Contexts: contexts, Rand: r, Rare: d.rare(),
+		To: c.flow, Calling: client.Name, Called: server.Name, Contexts: contexts, Rand: varied, Rare: d.rare(),
 		MaxPDU: [2]int{pick(r, 16384, 16382, 32768, 0), pick(r, 16384, 4096, 65536, 131072)},
 	}
 	d.tally.truth.DICOMAssociations++
@@ -74,6 +79,21 @@ func (c *call) find(class string, keys DataSet, matches []DataSet, list []Record
 	d := c.disclosure("C-FIND", FromServer)
 	d.Records = list
 	c.Find(class, keys, matches)
+	if len(list) > 0 {
+		c.day.tally.disclose(d)
+	}
+	c.wait(c.flow.now)
+}
+
+// list is a C-FIND with many matches: the archive sends as many at once as fit into a segment.
+func (c *call) list(class string, keys DataSet, matches []DataSet, list []Record) {
+	d := c.disclosure("C-FIND", FromServer)
+	d.Records = list
+	id := c.FindRequest(class, keys)
+	for part := range slices.Chunk(matches, 3) {
+		c.together(FromServer, func() { c.FindAnswers(class, id, part) })
+	}
+	c.FindEnd(class, id, Success)
 	if len(list) > 0 {
 		c.day.tally.disclose(d)
 	}

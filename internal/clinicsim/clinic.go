@@ -1,12 +1,16 @@
 // Package clinicsim invents a clinic: its people, systems and a day of traffic, all from one seed, and keeps the
 // truth about whose records went where. The same seed gives the same bytes.
 //
+// Generate and Write play a day. Theft and WriteTheft play a week (week.go), honest or with an intruder who takes the
+// records (theft.go), into a folder of evidence: captures, Windows logs, the sales post and the dump.
+//
 // Tests, benchmarks and demonstrations use it. It knows no decoder of this program, so that both can be compared.
-// It writes HL7 v2 over MLLP, DICOM (PS3.7, PS3.8, PS3.5 little endian) and pcapng. All people are invented and
-// all addresses are from the documentation ranges of RFC 5737.
+// It writes HL7 v2 over MLLP, DICOM (PS3.7, PS3.8, PS3.5 little endian), remote desktop, SMB2, TLS, Windows event logs
+// and pcapng. All people are invented and all addresses are from the documentation ranges of RFC 5737.
 package clinicsim
 
 //go:generate go run ./gen -dir ../../testdata
+//go:generate go run ./gen -theft -seed 2087 -days 4 -dir ../../testdata/clinic-2016
 
 import (
 	"io"
@@ -151,6 +155,13 @@ func play(o Options, keep bool, sink func(Packet) error) (Truth, error) {
 		length:  time.Duration(o.Hours * float64(time.Hour)),
 		people:  population(net.random("people"), o.Patients),
 	}
+	d.plan()
+	err := net.play()
+	return t.close(), err
+}
+
+// plan calls in all who act on the day.
+func (d *day) plan() {
 	d.planStudies()
 	d.registration()
 	d.laboratory()
@@ -161,6 +172,4 @@ func play(o Options, keep bool, sink func(Packet) error) (Truth, error) {
 	d.viewers()
 	d.stranger()
 	d.noise()
-	err := net.play()
-	return t.close(), err
 }

@@ -14,6 +14,7 @@ type day struct {
 	length time.Duration
 	people []*Person
 	held   []*study // what the archive has or will get
+	plain  bool     // DICOM messages are cut as little as possible: other programs are to read along
 }
 
 // rare says that the day has what Wireshark 4.0 stumbles over: see Association.Rare, and encapsulated pixels.

@@ -8,8 +8,9 @@ import (
 
 // Packet is one captured Ethernet frame.
 type Packet struct {
-	Time  time.Time
-	Frame []byte
+	Time   time.Time
+	Frame  []byte
+	Length int // of the frame on the wire, when more passed than was captured; otherwise 0
 }
 
 // TCP flags.

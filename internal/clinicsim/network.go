@@ -11,10 +11,17 @@ import (
 
 // network plays everything that happens, in the order of time. Actors are coroutines: each says until when it has
 // nothing to do. Packets wait only until no actor can send an earlier one, so a long day needs little memory.
+//
+// A network is a clock on a schedule: several clocks, each with its own beginning and seed, may share one.
 type network struct {
-	begin  time.Time
+	*schedule
+	begin time.Time
+	shift time.Duration // of begin from the beginning of the schedule
+	seed  uint64
+}
+
+type schedule struct {
 	now    time.Duration // of the actor that plays
-	seed   uint64
 	sink   func(Packet) error
 	err    error // the sink's first
 	tally  *tally
@@ -26,8 +33,18 @@ type network struct {
 }
 
 func newNetwork(begin time.Time, seed uint64, t *tally, sink func(Packet) error) *network {
-	return &network{begin: begin, seed: seed, sink: sink, tally: t, ports: map[netip.Addr]uint16{}, ids: map[netip.Addr]uint16{}}
+	return &network{begin: begin, seed: seed, schedule: &schedule{
+		sink: sink, tally: t, ports: map[netip.Addr]uint16{}, ids: map[netip.Addr]uint16{},
+	}}
 }
+
+// later gives a clock that begins so much later.
+func (n *network) later(shift time.Duration, seed uint64) *network {
+	return &network{schedule: n.schedule, begin: n.begin.Add(shift), shift: n.shift + shift, seed: seed}
+}
+
+// clock gives the time of the actor that plays.
+func (n *network) clock() time.Duration { return n.now - n.shift }
 
 // random gives a source of its own to each actor, so that a new one does not change what the others do.
 func (n *network) random(actor string) *rand.Rand {
@@ -43,13 +60,13 @@ func (n *network) port(a netip.Addr) uint16 {
 	return 49152 + p
 }
 
-// actor lets run begin at a time. It calls wait with the time at which it wants to go on.
+// actor lets run begin at a time. It calls wait with the time at which it wants to go on. An actor may call others in.
 func (n *network) actor(at time.Duration, run func(wait func(time.Duration))) {
 	next, _ := iter.Pull(func(yield func(time.Duration) bool) {
-		run(func(until time.Duration) { yield(until) })
+		run(func(until time.Duration) { yield(until + n.shift) })
 	})
 	n.order++
-	heap.Push(&n.actors, queued[func() (time.Duration, bool)]{at, n.order, next})
+	heap.Push(&n.actors, queued[func() (time.Duration, bool)]{max(at+n.shift, n.now), n.order, next})
 }
 
 // play runs all actors to their end.
@@ -73,13 +90,18 @@ func (n *network) play() error {
 
 // emit takes a transport segment; at MUST NOT be before the actor's time.
 func (n *network) emit(at time.Duration, from, to netip.Addr, protocol byte, checksumAt int, segment []byte) {
-	if at < n.now {
+	n.ids[from]++
+	n.capture(at, Packet{Frame: ipv4(from, to, n.ids[from], protocol, checksumAt, segment)})
+}
+
+// capture takes a frame as the tap keeps it.
+func (n *network) capture(at time.Duration, p Packet) {
+	if at+n.shift < n.now {
 		panic("clinicsim: a packet for the past")
 	}
-	n.ids[from]++
-	frame := ipv4(from, to, n.ids[from], protocol, checksumAt, segment)
+	p.Time = n.begin.Add(at)
 	n.order++
-	heap.Push(&n.out, queued[Packet]{at, n.order, Packet{n.begin.Add(at), frame}})
+	heap.Push(&n.out, queued[Packet]{at + n.shift, n.order, p})
 }
 
 // release hands out the packets before a time.

@@ -67,12 +67,7 @@ func (d *day) page(r *rand.Rand, at time.Duration, client Host) {
 
 // secure is a TLS 1.3 connection: two plausible hellos, then records of random bytes (RFC 8446 section 5.1).
 func (d *day) secure(r *rand.Rand, at time.Duration, client, server Host, port uint16, name string) {
-	f := d.net.open(r, at, client.Addr, server.Addr, port)
-	f.Send(FromClient, tlsRecord(22, 0x0301, clientHello(r, name)))
-	hello := tlsRecord(22, 0x0303, serverHello(r))
-	hello = append(hello, tlsRecord(20, 0x0303, []byte{1})...)
-	f.Send(FromServer, append(hello, tlsRecord(23, 0x0303, random(r, 900+r.IntN(1500)))...))
-	f.Send(FromClient, append(tlsRecord(20, 0x0303, []byte{1}), tlsRecord(23, 0x0303, random(r, 53))...))
+	f := d.greet(r, at, client, server, port, name)
 	for range 1 + r.IntN(4) {
 		f.Send(FromClient, tlsRecord(23, 0x0303, random(r, 60+r.IntN(700))))
 		f.Send(FromServer, tlsRecord(23, 0x0303, random(r, 100+r.IntN(4000))))
@@ -82,6 +77,17 @@ func (d *day) secure(r *rand.Rand, at time.Duration, client, server Host, port u
 		return
 	}
 	f.close(FromClient)
+}
+
+// greet opens a TLS 1.3 connection and gets through its handshake.
+func (d *day) greet(r *rand.Rand, at time.Duration, client, server Host, port uint16, name string) *flow {
+	f := d.net.open(r, at, client.Addr, server.Addr, port)
+	f.Send(FromClient, tlsRecord(22, 0x0301, clientHello(r, name)))
+	hello := tlsRecord(22, 0x0303, serverHello(r))
+	hello = append(hello, tlsRecord(20, 0x0303, []byte{1})...)
+	f.Send(FromServer, append(hello, tlsRecord(23, 0x0303, random(r, 900+r.IntN(1500)))...))
+	f.Send(FromClient, append(tlsRecord(20, 0x0303, []byte{1}), tlsRecord(23, 0x0303, random(r, 53))...))
+	return f
 }
 
 func random(r *rand.Rand, n int) []byte {
@@ -108,13 +114,20 @@ func extension(b []byte, kind uint16, body []byte) []byte {
 	return append(b, body...)
 }
 
+// serverName is the extension that says whom the client wants (RFC 6066 section 3), nothing when it does not say.
+func serverName(name string) []byte {
+	n := len(name)
+	if n == 0 {
+		return nil
+	}
+	return extension(nil, 0, append([]byte{byte((n + 3) >> 8), byte(n + 3), 0, byte(n >> 8), byte(n)}, name...))
+}
+
 func clientHello(r *rand.Rand, name string) []byte {
 	b := append([]byte{3, 3}, random(r, 32)...)
 	b = append(append(b, 32), random(r, 32)...)
 	b = append(b, 0, 6, 0x13, 0x01, 0x13, 0x02, 0x13, 0x03, 1, 0)
-	n := len(name)
-	e := extension(nil, 0, append([]byte{byte((n + 3) >> 8), byte(n + 3), 0, byte(n >> 8), byte(n)}, name...))
-	e = extension(e, 10, []byte{0, 4, 0, 29, 0, 23})
+	e := extension(serverName(name), 10, []byte{0, 4, 0, 29, 0, 23})
 	e = extension(e, 13, []byte{0, 6, 4, 3, 8, 4, 4, 1})
 	e = extension(e, 43, []byte{4, 3, 4, 3, 3})
 	e = extension(e, 51, append([]byte{0, 36, 0, 29, 0, 32}, random(r, 32)...))

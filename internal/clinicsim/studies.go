@@ -41,7 +41,7 @@ func (d *day) planStudies() {
 		}
 		s.date = d.clock(s.at)
 		if !s.today {
-			s.date = "20241104093000"
+			s.date = d.net.begin.AddDate(0, 0, -119).Format("20060102") + "093000"
 		}
 		d.held = append(d.held, s)
 	}

@@ -18,6 +18,7 @@ type flow struct {
 	now    time.Duration // when the last packet passed
 	next   [2]uint32     // next sequence number of each side
 	owed   [2]int        // segments of each side that wait for an acknowledgement
+	sent   [2]int64      // bytes that each side has written
 	last   Dir
 	mss    int
 	stamps bool // both sides use the timestamps option (RFC 7323)
@@ -58,7 +59,7 @@ func (f *flow) at(t time.Duration) {
 	}
 	for d := range Dir(2) {
 		if f.owed[d] > 0 && t > f.now+delayedAck+halfTrip {
-			f.acknowledge(max(f.now+delayedAck, f.net.now), d, f.next[d])
+			f.acknowledge(max(f.now+delayedAck, f.net.clock()), d, f.next[d])
 		}
 	}
 	f.now = t
@@ -77,6 +78,7 @@ func (f *flow) Send(d Dir, b []byte) {
 		f.at(f.now + 2*halfTrip + time.Duration(f.rand.IntN(3000))*time.Microsecond)
 	}
 	f.last = d
+	f.sent[d] += int64(len(b))
 	f.owed[d.Other()] = 0 // acknowledged along with these
 	seq := f.next[d]
 	var list []passing
@@ -185,13 +187,18 @@ func (f *flow) reset(d Dir) {
 func (f *flow) emit(at time.Duration, d Dir, seq, ack uint32, flags byte, payload []byte) {
 	var options []byte
 	if flags&flagSYN != 0 {
-		options = []byte{2, 4, 0x05, 0xB4, 1, 3, 3, 7, 1, 1, 4, 2} // MSS 1460, window scale, SACK permitted
+		options = synOptions
 	}
 	if f.stamps {
-		options = append(options, 1, 1, 8, 10)
-		options = binary.BigEndian.AppendUint32(options, uint32(at/time.Millisecond)+uint32(d)*7919)
-		options = binary.BigEndian.AppendUint32(options, uint32(at/time.Millisecond)+uint32(d.Other())*7919)
+		options = append(options[:len(options):len(options)], f.timestamps(at, d)...)
 	}
 	segment := tcpSegment(f.port[d], f.port[d.Other()], seq, ack, flags, options, payload)
 	f.net.emit(at, f.addr[d], f.addr[d.Other()], protocolTCP, 16, segment)
+}
+
+// timestamps is the option of RFC 7323 section 3.2.
+func (f *flow) timestamps(at time.Duration, d Dir) []byte {
+	b := []byte{1, 1, 8, 10}
+	b = binary.BigEndian.AppendUint32(b, uint32(at/time.Millisecond)+uint32(d)*7919)
+	return binary.BigEndian.AppendUint32(b, uint32(at/time.Millisecond)+uint32(d.Other())*7919)
 }

@@ -81,7 +81,7 @@ func (d *day) browse(r *rand.Rand, wait func(time.Duration), at time.Duration, n
 				}
 			}
 			if n == 0 {
-				unknown := &study{person: d.people[0], uid: fmt.Sprintf("2.25.%d", r.Uint64()|1<<63), date: "20200101120000", modality: "CT", images: 1}
+				unknown := &study{person: d.people[0], uid: fmt.Sprintf("2.25.%d", r.Uint64()|1<<63), date: d.net.begin.AddDate(-5, -2, -2).Format("20060102") + "120000", modality: "CT", images: 1}
 				take(unknown.match(false, false))
 			}
 		case 1: // nothing fits

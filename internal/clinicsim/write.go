@@ -23,7 +23,10 @@ type fileWriter struct {
 	buf []byte
 }
 
-func newFileWriter(w io.Writer) (*fileWriter, error) {
+// wholePackets is the snap length of a capture that cuts nothing.
+const wholePackets = 262144
+
+func newFileWriter(w io.Writer, tap string, snap uint32) (*fileWriter, error) {
 	f := &fileWriter{w: bufio.NewWriterSize(w, 1<<16)}
 	le := binary.LittleEndian
 	section := le.AppendUint32(nil, 0x1A2B3C4D)
@@ -32,8 +35,10 @@ func newFileWriter(w io.Writer) (*fileWriter, error) {
 	if err := f.block(blockSection, section); err != nil {
 		return nil, err
 	}
-	iface := []byte{linkEthernet, 0, 0, 0, 0, 0, 4, 0} // snap length 262144
-	iface = append(iface, optionName, 0, 4, 0, 't', 'a', 'p', '0')
+	iface := le.AppendUint32([]byte{linkEthernet, 0, 0, 0}, snap)
+	iface = append(iface, optionName, 0, byte(len(tap)), 0)
+	iface = append(iface, tap...)
+	iface = append(iface, make([]byte, -len(tap)&3)...)
 	iface = append(iface, optionResolution, 0, 1, 0, 9, 0, 0, 0)
 	iface = append(iface, 0, 0, 0, 0)
 	return f, f.block(blockInterface, iface)
@@ -46,7 +51,7 @@ func (f *fileWriter) packet(p Packet) error {
 	b = le.AppendUint32(b, uint32(at>>32))
 	b = le.AppendUint32(b, uint32(at))
 	b = le.AppendUint32(b, uint32(len(p.Frame)))
-	b = le.AppendUint32(b, uint32(len(p.Frame)))
+	b = le.AppendUint32(b, uint32(max(p.Length, len(p.Frame))))
 	b = append(b, p.Frame...)
 	for len(b)%4 != 0 {
 		b = append(b, 0)
@@ -68,7 +73,7 @@ func (f *fileWriter) block(kind uint32, body []byte) error {
 
 // Write plays a day and writes its capture while it goes on; memory does not grow with the size of the capture.
 func Write(w io.Writer, o Options) (Truth, error) {
-	f, err := newFileWriter(w)
+	f, err := newFileWriter(w, "tap0", wholePackets)
 	if err != nil {
 		return Truth{}, err
 	}
@@ -81,7 +86,7 @@ func Write(w io.Writer, o Options) (Truth, error) {
 
 // WritePackets writes packets, in the order given, as a pcapng file.
 func WritePackets(w io.Writer, packets []Packet) error {
-	f, err := newFileWriter(w)
+	f, err := newFileWriter(w, "tap0", wholePackets)
 	if err != nil {
 		return err
 	}

@@ -11,9 +11,15 @@ import (
 	"chaperone/wire"
 )
 
-// midstream: a session that begins anywhere finds every message that begins later, with its records.
+// midstream: a session that begins anywhere finds every message that begins later, with its records. It invents no
+// fact, and when it begins at the beginning without knowing so, it finds them all.
 func midstream(t *testing.T, p wire.Protocol, c Conversation) {
 	whole := play(p.New(wire.DefaultLimits, false), c.Turns)
+	unknowing := play(p.New(wire.DefaultLimits, true), c.Turns)
+	unknowing.messages, unknowing.malformed = whole.messages, whole.malformed // they are looked at below
+	if d := unknowing.differs(whole); d != "" {
+		t.Errorf("from the beginning: %s", d)
+	}
 	n := size(c.Turns)
 	trials(n, n, func(r *rand.Rand, from int) bool {
 		rest := without(c.Turns, 0, from, false)
@@ -32,6 +38,9 @@ func midstream(t *testing.T, p wire.Protocol, c Conversation) {
 					t.Errorf("from byte %d on: not found: %s", from, place)
 				}
 			}
+		}
+		if strange := invented(got.facts, whole.facts); strange != "" {
+			t.Errorf("from byte %d on: invented %s", from, strange)
 		}
 		return got.report(t, fmt.Sprintf("from byte %d on", from)) && !t.Failed()
 	})
@@ -55,14 +64,15 @@ func clones(t *testing.T, p wire.Protocol, c Conversation) {
 			for i, turn := range cut[:at] {
 				first.feed(original, turn, mark(of[i]))
 			}
-			clone, other := original.Clone(), original.Clone()
-			second, third := first.clone(), first.clone()
+			clone, other, late := original.Clone(), original.Clone(), original.Clone()
+			second, third, fourth := first.clone(), first.clone(), first.clone()
 			for i, turn := range cut[at:] { // in turns, so that anything shared is overwritten
 				damaged := Turn{turn.Dir, bytes.Repeat([]byte{byte(r.IntN(256))}, len(turn.Bytes)), 0}
 				third.feed(other, damaged, mark(of[at+i]))
 				first.feed(original, turn, mark(of[at+i]))
 				third.feed(other, turn, mark(of[at+i]))
 				second.feed(clone, turn, mark(of[at+i]))
+				fourth.feed(late, damaged, mark(of[at+i])) // it would come to lie where the bytes of the original do
 			}
 			third.close(other, mark(len(c.Turns)))
 			first.close(original, mark(len(c.Turns)))
@@ -74,7 +84,8 @@ func clones(t *testing.T, p wire.Protocol, c Conversation) {
 			if d := second.differs(want); d != "" {
 				t.Errorf("%s: the clone differs: %s", how, d)
 			}
-			return first.report(t, how) && second.report(t, how+", clone") && third.report(t, how+", damaged clone") && !t.Failed()
+			return first.report(t, how) && second.report(t, how+", clone") && third.report(t, how+", damaged clone") &&
+				fourth.report(t, how+", damaged clone") && !t.Failed()
 		})
 	}
 }
@@ -82,7 +93,7 @@ func clones(t *testing.T, p wire.Protocol, c Conversation) {
 // leaks: no event, printed in any way, and no error shows patient data.
 func leaks(t *testing.T, p wire.Protocol, c Conversation) {
 	if len(c.Secrets) == 0 {
-		t.Fatal("the conversation names no patient data")
+		t.Fatal("the conversation names nothing that is secret: patient data, or the names in its facts")
 	}
 	n := size(c.Turns)
 	try := func(how string, turns []Turn, deep bool) bool {
@@ -97,6 +108,7 @@ func leaks(t *testing.T, p wire.Protocol, c Conversation) {
 			if !deep {
 				return
 			}
+			e.Fact = nil // facts are there to be shown
 			fmt.Fprintf(&shown, "%v\n%+v\n%#v\n", e, e, e)
 			logger.Info("event", "event", e)
 			text.Info("event", "event", e)

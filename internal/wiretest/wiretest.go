@@ -9,6 +9,7 @@ package wiretest
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"chaperone"
 	"chaperone/internal/clinicsim"
@@ -81,6 +82,7 @@ func Run(t *testing.T, p wire.Protocol, c Conversation) {
 		{"flipped bytes", flippedBytes},
 		{"midstream", midstream},
 		{"clones", clones},
+		{"facts stay", facts},
 		{"no patient data in errors", leaks},
 		{"other protocols", foreign},
 		{"bounded memory", floods},
@@ -108,5 +110,7 @@ func play(s wire.Session, turns []Turn) *trace {
 	return tr
 }
 
-// mark says by its packet number which turn some bytes belong to.
-func mark(i int) chaperone.Mark { return chaperone.Mark{Packet: int64(i) + 1} }
+// mark says by its packet number, and its second, which turn some bytes belong to.
+func mark(i int) chaperone.Mark {
+	return chaperone.Mark{Packet: int64(i) + 1, Time: time.Unix(int64(i)+1, 0).UTC()}
+}

@@ -115,7 +115,7 @@ func (a *Assembler) open(k key, s *source.Segment) *Flow {
 		a.recent.remove(oldest)
 		delete(a.flows, key(oldest.ends))
 	}
-	f := &Flow{ends: k, First: s.Mark.Time, Views: 1}
+	f := &Flow{ends: k, First: s.Mark.Time, Start: s.Mark, Views: 1}
 	f.half[0].fin, f.half[1].fin = -1, -1
 	f.sides()
 	a.flows[k] = f
@@ -186,6 +186,13 @@ func (a *Assembler) take(f *Flow, from int, s *source.Segment) {
 				f.client = 1 - from
 			}
 		}
+		f.Opened = f.Opened || s.Flags&source.ACK == 0
+	}
+	if s.Flags&(source.SYN|source.RST) == 0 {
+		h.spoke = true
+	}
+	if s.Flags&source.RST != 0 && f.Opened && from != f.client && !h.known && s.Ack == other.isn {
+		f.Refused = true
 	}
 	if s.Flags&source.RST == 0 {
 		h.see(seq)

@@ -23,8 +23,11 @@ type Flow struct {
 	Lost           [2]int64  // given on as gaps
 	Seen           [2]bool   // whether any packet of that direction was seen
 	First, Last    time.Time
-	Views          int // 2 once bytes could be read in two ways
-	Data           any // the handler's own
+	Start          chaperone.Mark // of its first packet
+	Opened         bool           // the client's SYN was seen
+	Refused        bool           // the server answered that SYN with RST
+	Views          int            // 2 once bytes could be read in two ways
+	Data           any            // the handler's own
 
 	ends      [2]netip.AddrPort // in the order of key
 	half      [2]half           // likewise
@@ -59,6 +62,7 @@ type half struct {
 	next  int64  // offset up to which bytes were given on
 	acked int64  // offset up to which the other side has acknowledged
 	fin   int64  // offset of its end, -1 while not known
+	spoke bool   // it sent more than a SYN: the connection stands
 	segs  []segment
 	alts  []alternative
 }
@@ -92,6 +96,11 @@ type Handler interface {
 	Fork(f *Flow, d chaperone.Dir, at chaperone.Mark)
 	// Close says that the connection is over, or given up.
 	Close(f *Flow, at chaperone.Mark)
+}
+
+// Unanswered reports whether the client asked for a connection and nothing says that it got one.
+func (f *Flow) Unanswered() bool {
+	return f.Opened && !f.Seen[chaperone.FromServer] && !f.half[f.client].spoke
 }
 
 // dir gives the direction in which side i sends.

@@ -8,12 +8,18 @@ import (
 	"chaperone/wire"
 	"chaperone/wire/dimse"
 	"chaperone/wire/mllp"
+	"chaperone/wire/rdp"
+	"chaperone/wire/smb"
+	"chaperone/wire/tls"
 )
 
 // Protocols is the table of contents. A new protocol is one folder and one line here.
 var Protocols = []wire.Protocol{
 	mllp.Protocol,
 	dimse.Protocol,
+	rdp.Protocol,
+	smb.Protocol,
+	tls.Protocol,
 }
 
 // Kind is what a connection turned out to be.
@@ -23,7 +29,7 @@ type Kind uint8
 const (
 	Undecided Kind = iota
 	Decoded        // one of Protocols
-	Encrypted      // TLS: who talks is visible, what they say is not
+	Encrypted      // likewise, but Opaque: who talks is visible, what they say is not
 	Other          // something this program does not decode
 )
 
@@ -33,7 +39,7 @@ const maxHeld = 72 << 10
 // Conversation is one connection whose protocol is found out as its bytes come.
 type Conversation struct {
 	Kind     Kind
-	Protocol chaperone.Protocol // with Decoded
+	Protocol chaperone.Protocol // with Decoded and Encrypted
 	limits   wire.Limits
 	mid      bool
 	session  wire.Session
@@ -59,7 +65,7 @@ func NewConversation(l wire.Limits, midstream bool) *Conversation {
 // Feed takes the next bytes of one direction. The events are valid until the next call.
 func (c *Conversation) Feed(d wire.Dir, p []byte, at chaperone.Mark) []wire.Event {
 	switch c.Kind {
-	case Decoded:
+	case Decoded, Encrypted:
 		return c.session.Feed(d, p, at)
 	case Undecided:
 		c.held = append(c.held, piece{dir: d, from: len(c.first[d]), n: int64(len(p)), at: at})
@@ -75,7 +81,7 @@ func (c *Conversation) Feed(d wire.Dir, p []byte, at chaperone.Mark) []wire.Even
 // Gap says that n bytes were not seen.
 func (c *Conversation) Gap(d wire.Dir, n int64, at chaperone.Mark) []wire.Event {
 	switch c.Kind {
-	case Decoded:
+	case Decoded, Encrypted:
 		return c.session.Gap(d, n, at)
 	case Undecided:
 		c.mid = true
@@ -90,7 +96,7 @@ func (c *Conversation) Close(at chaperone.Mark) []wire.Event {
 	if c.Kind == Undecided && c.holds() > 0 {
 		events = c.decide()
 	}
-	if c.Kind == Decoded {
+	if c.session != nil {
 		events = append(events, c.session.Close(at)...)
 	}
 	return events
@@ -114,17 +120,17 @@ func (c *Conversation) Clone() *Conversation {
 }
 
 func (c *Conversation) decide() []wire.Event {
-	if opaque(c.first[0], c.mid) || opaque(c.first[1], c.mid) {
-		c.settle(Encrypted)
-		return nil
-	}
 	maybe := false
 	for _, p := range Protocols {
 		switch p.Sniff(c.first[wire.FromClient], c.first[wire.FromServer], c.mid) {
 		case wire.Yes:
 			c.Protocol = p.Name
 			c.session = p.New(c.limits, c.mid)
-			return c.replay()
+			kind := Decoded
+			if p.Opaque {
+				kind = Encrypted
+			}
+			return c.replay(kind)
 		case wire.Maybe:
 			maybe = true
 		}
@@ -136,7 +142,7 @@ func (c *Conversation) decide() []wire.Event {
 }
 
 // replay gives the held bytes to the session that was found for them.
-func (c *Conversation) replay() []wire.Event {
+func (c *Conversation) replay(k Kind) []wire.Event {
 	for _, h := range c.held {
 		if h.gap {
 			c.events = append(c.events, c.session.Gap(h.dir, h.n, h.at)...)
@@ -144,7 +150,7 @@ func (c *Conversation) replay() []wire.Event {
 		}
 		c.events = append(c.events, c.session.Feed(h.dir, c.first[h.dir][h.from:h.from+int(h.n)], h.at)...)
 	}
-	c.settle(Decoded)
+	c.settle(k)
 	events := c.events
 	c.events = nil
 	return events
@@ -152,16 +158,4 @@ func (c *Conversation) replay() []wire.Event {
 
 func (c *Conversation) settle(k Kind) {
 	c.Kind, c.held, c.first = k, nil, [2][]byte{}
-}
-
-// opaque reports whether bytes are TLS records (RFC 8446 section 5.1): a handshake, or in the middle of a connection
-// any record of a plausible length.
-func opaque(b []byte, midstream bool) bool {
-	if len(b) < 6 || b[1] != 3 || b[2] > 4 {
-		return false
-	}
-	if b[0] == 22 {
-		return b[5] == 1 || b[5] == 2 || midstream
-	}
-	return midstream && b[0] >= 20 && b[0] <= 23 && int(b[3])<<8|int(b[4]) <= 1<<14+2048
 }

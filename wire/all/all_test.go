@@ -2,12 +2,14 @@ package all
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
 
 	"chaperone"
 	"chaperone/internal/clinicsim"
+	"chaperone/internal/wiretest"
 	"chaperone/wire"
 )
 
@@ -80,7 +82,12 @@ func TestKind(t *testing.T) {
 		{"HTTP", "GET / HTTP/1.1\r\nHost: pacs\r\n\r\n", "", false, Other},
 		{"SSH", "SSH-2.0-OpenSSH_9.2\r\n", "SSH-2.0-OpenSSH_9.2\r\n", false, Other},
 		{"SMTP", "", "220 mail.example ESMTP\r\n", false, Other},
-		{"RDP", string([]byte{3, 0, 0, 19, 14, 224, 0, 0, 0, 0, 0, 1, 0, 8, 0, 3, 0, 0, 0}), "", false, Other},
+		{"RDP", string([]byte{3, 0, 0, 19, 14, 224, 0, 0, 0, 0, 0, 1, 0, 8, 0, 3, 0, 0, 0}), "", false, Encrypted},
+		{"X.224 of something else", string([]byte{3, 0, 0, 22, 17, 224, 0, 0, 0, 1, 0, 0xC0, 1, 10, 0xC1, 2, 1, 0, 0xC2, 2, 1, 2}), "", false, Other},
+		{"PostgreSQL asks for TLS", string([]byte{0, 0, 0, 8, 4, 0xD2, 0x16, 0x2F}), "S", false, Other},
+		{"SMB", string([]byte{0, 0, 0, 64, 0xFE, 'S', 'M', 'B', 64, 0}), "", false, Decoded},
+		{"SMB1", string([]byte{0, 0, 0, 64, 0xFF, 'S', 'M', 'B', 0x72, 0}), "", false, Decoded},
+		{"the middle of SMB", "rest of a file" + string([]byte{0, 0, 0, 64, 0xFE, 'S', 'M', 'B', 64, 0}), "", true, Decoded},
 		{"a rejected association", "", string([]byte{3, 0, 0, 0, 0, 4, 0, 1, 1, 3}), false, Undecided},
 		{"endless garbage", strings.Repeat("garbage ", 20<<10), "", true, Other},
 	} {
@@ -98,10 +105,77 @@ func TestKind(t *testing.T) {
 			if c.Kind != Undecided && (c.held != nil || c.first[0] != nil || c.first[1] != nil) {
 				t.Error("bytes are still held")
 			}
-			if events := c.Close(at); len(events) > 0 {
-				t.Errorf("got %d events", len(events))
+			noted := 0
+			if test.want == Encrypted {
+				noted = 1
+			}
+			if events := c.Close(at); len(events) != noted {
+				t.Errorf("got %d events, want %d", len(events), noted)
 			}
 		})
+	}
+}
+
+// TestOpaque: what is encrypted goes on to its session, which says once what there is to say.
+func TestOpaque(t *testing.T) {
+	for _, test := range []struct {
+		file     string
+		behind   [2]int // bytes of another protocol in front
+		protocol chaperone.Protocol
+	}{
+		{"rdp-no-cookie-mstshash", [2]int{}, chaperone.RDP}, {"rdp-x509", [2]int{}, chaperone.RDP},
+		{"tls-behind-postgresql", [2]int{8, 1}, chaperone.SSL}, {"tls-behind-smtp", [2]int{35, 224}, chaperone.SSL},
+	} {
+		t.Run(test.file, func(t *testing.T) {
+			i := slices.IndexFunc(Protocols, func(p wire.Protocol) bool { return p.Name == test.protocol })
+			var turns []wiretest.Turn
+			for _, turn := range wiretest.Capture(t, "../../testdata/peer/"+test.file+".pcap")[0].Turns {
+				n := min(test.behind[turn.Dir], len(turn.Bytes))
+				test.behind[turn.Dir] -= n
+				turns = append(turns, wiretest.Turn{Dir: turn.Dir, Bytes: turn.Bytes[n:]})
+			}
+			play := func(feed func(wire.Dir, []byte, chaperone.Mark) []wire.Event, end func(chaperone.Mark) []wire.Event, n int) []wire.Fact {
+				var facts []wire.Fact
+				take := func(events []wire.Event) {
+					for _, e := range events {
+						facts = append(facts, e.Fact)
+					}
+				}
+				for _, turn := range turns {
+					for piece := range slices.Chunk(turn.Bytes, n) {
+						take(feed(turn.Dir, piece, at))
+					}
+				}
+				take(end(at))
+				return facts
+			}
+			session := Protocols[i].New(wire.DefaultLimits, false)
+			want := play(session.Feed, session.Close, 1<<20)
+			for _, midstream := range []bool{false, true} {
+				for _, n := range []int{1, 2, 7, 100, 1 << 20} {
+					c := NewConversation(wire.DefaultLimits, midstream)
+					got := play(c.Feed, c.Close, n)
+					if c.Kind != Encrypted || c.Protocol != test.protocol || len(got) != 1 || !reflect.DeepEqual(got, want) {
+						t.Errorf("midstream %t, pieces of %d bytes: got kind %d, protocol %s, %+v, want %+v", midstream, n, c.Kind, c.Protocol, got, want)
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestGapWhenOpaque reaches the session.
+func TestGapWhenOpaque(t *testing.T) {
+	c := NewConversation(wire.DefaultLimits, false)
+	c.Feed(wire.FromClient, []byte{3, 0, 0, 19, 14, 224, 0, 0, 0, 0, 0, 1, 0, 8, 0, 3, 0, 0, 0}, at)
+	c.Gap(wire.FromServer, 100, at)
+	d := c.Clone()
+	c.Feed(wire.FromServer, make([]byte, 11), at)
+	for conversation, want := range map[*Conversation][2]int64{c: {19, 111}, d: {19, 100}} {
+		events := conversation.Close(at)
+		if len(events) != 1 || events[0].Fact.(wire.Desktop).Bytes != want {
+			t.Errorf("got %+v, want %d bytes", events, want)
+		}
 	}
 }
 

@@ -22,6 +22,7 @@ func (s *Session) controlPDU(d wire.Dir, kind byte, body []byte, at chaperone.Ma
 		if calling, called, ok := titles(body); ok && s.titles == [2]string{} {
 			s.titles[d], s.titles[d.Other()] = called, calling // the request was not seen; the answer repeats its titles
 		}
+		s.software(d, body, at)
 		s.associationAnswer(d, chaperone.Delivered, "accepted", at)
 	case associateRJ:
 		s.associationAnswer(d, chaperone.Refused, rejection(body), at)
@@ -54,6 +55,15 @@ func (s *Session) associationRequest(d wire.Dir, body []byte, at chaperone.Mark)
 	}
 	s.emit(d, wire.Head, s.assoc, at)
 	s.emit(d, wire.Tail, s.assoc, at)
+	s.software(d, body, at)
+}
+
+// software notes what a side says of its program.
+func (s *Session) software(d wire.Dir, body []byte, at chaperone.Mark) {
+	if class, version := readSoftware(body); class+version != "" {
+		s.events = append(s.events, wire.Event{Stage: wire.Noted, Dir: d, End: s.half[d].offset, At: at,
+			Fact: wire.Software{Dir: d, Name: version, Maker: class, Context: "A-ASSOCIATE"}})
+	}
 }
 
 // associationAnswer closes the association's message; d is the direction of the answer.

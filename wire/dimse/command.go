@@ -32,6 +32,7 @@ const noDataSet = 0x0101
 
 // command is a DIMSE command set (PS3.7 section 6.3.1 and annex E).
 type command struct {
+	class       string // (0000,0002) affected SOP class UID
 	field       uint16 // (0000,0100)
 	id          uint16 // (0000,0110) message ID
 	answers     uint16 // (0000,0120) message ID being responded to
@@ -77,6 +78,8 @@ func (c *command) set(element uint16, value []byte) {
 		number = binary.LittleEndian.Uint16(value)
 	}
 	switch element {
+	case 0x0002:
+		c.class = text()
 	case 0x0100:
 		c.field = number
 	case 0x0110:

@@ -181,7 +181,7 @@ func (s *Session) commandEnd(d wire.Dir, r *reading, at chaperone.Mark) {
 func (s *Session) request(d wire.Dir, r *reading, at chaperone.Mark) {
 	c := r.command
 	m := &wire.Message{
-		Seq: s.next(), Action: commandNames[c.field], Dir: d, Data: d, Start: r.start, At: r.startAt, Role: wire.Control,
+		Seq: s.next(), Action: commandNames[c.field], Class: c.class, Dir: d, Data: d, Start: r.start, At: r.startAt, Role: wire.Control,
 		Digest: sha256.Sum256(r.raw), Outcome: chaperone.Unknown, Ended: !c.dataSet,
 	}
 	switch c.field {

@@ -27,10 +27,13 @@ const (
 
 // Items of A-ASSOCIATE (PS3.8 section 9.3.2 and 9.3.3).
 const (
-	itemContextRQ = 0x20
-	itemContextAC = 0x21
-	itemAbstract  = 0x30
-	itemTransfer  = 0x40
+	itemContextRQ   = 0x20
+	itemContextAC   = 0x21
+	itemAbstract    = 0x30
+	itemTransfer    = 0x40
+	itemUser        = 0x50
+	itemClassUID    = 0x52 // PS3.7 annex D.3.3.2
+	itemVersionName = 0x55
 )
 
 // contextAccepted is the result of an accepted presentation context (PS3.8 table 9-18).
@@ -98,6 +101,30 @@ func readContexts(body []byte, contexts map[byte]context) bool {
 		}
 		contexts[id] = c
 	})
+}
+
+// readSoftware gives what the user information of an A-ASSOCIATE-RQ or -AC says about the program (PS3.7 annex D.3.3.2).
+func readSoftware(body []byte) (class, version string) {
+	if len(body) < 68 {
+		return "", ""
+	}
+	text := func(b []byte) string {
+		return strings.Trim(format.Text(b[:min(len(b), 64)], format.Latin1), " \x00")
+	}
+	eachItem(body[68:], func(kind byte, value []byte) {
+		if kind != itemUser {
+			return
+		}
+		eachItem(value, func(sub byte, value []byte) {
+			switch sub {
+			case itemClassUID:
+				class = text(value)
+			case itemVersionName:
+				version = text(value)
+			}
+		})
+	})
+	return class, version
 }
 
 // CallingAENotRecognised is the status of an association that was rejected because the called side does not know

@@ -53,7 +53,7 @@ func (s *Session) finalAnswer(d wire.Dir, q *request, status uint16, at chaperon
 func (s *Session) assume(d wire.Dir, r *reading, at chaperone.Mark) *request {
 	c := r.command
 	m := &wire.Message{
-		Seq: s.next(), Action: commandNames[c.field&^response], Role: wire.Query, Dir: d, Data: d.Other(), Start: r.start, At: r.startAt,
+		Seq: s.next(), Action: commandNames[c.field&^response], Class: c.class, Role: wire.Query, Dir: d, Data: d.Other(), Start: r.start, At: r.startAt,
 		Digest: sha256.Sum256(r.raw), Outcome: chaperone.Unknown, From: s.titles[d.Other()], To: s.titles[d], Requester: s.titles[d],
 	}
 	if c.field&^response == cMove {

@@ -1,8 +1,9 @@
-// Command gen writes the invented clinic's capture, truth and host names into a folder, or one big capture for
-// benchmarks.
+// Command gen writes the invented clinic's capture, truth and host names into a folder, one big capture for
+// benchmarks, or the evidence of a theft.
 //
 //	go run ./internal/clinicsim/gen -dir testdata
 //	go run ./internal/clinicsim/gen -dir /tmp/big -patients 3000 -images 524288
+//	go run ./internal/clinicsim/gen -theft -seed 2087 -days 4 -dir testdata/clinic-2016
 package main
 
 import (
@@ -23,8 +24,17 @@ func main() {
 	flag.Float64Var(&o.Hours, "hours", 0, "length of the day (default 10)")
 	flag.IntVar(&o.Images, "images", 0, "bytes of an image (default 8192)")
 	flag.IntVar(&o.ImagesPerStudy, "per-study", 0, "images of a study (default 3)")
+	theft := flag.Bool("theft", false, "write the evidence of a theft into the folder")
+	honest := flag.Bool("honest", false, "write the evidence of a week without a theft into the folder")
+	days := flag.Int("days", 0, "days of a theft (default 5)")
 	flag.Parse()
-	if err := run(*dir, o); err != nil {
+	var err error
+	if *theft || *honest {
+		_, err = clinicsim.WriteTheft(*dir, clinicsim.TheftOptions{Seed: o.Seed, Days: *days, Intruder: *theft, Patients: o.Patients})
+	} else {
+		err = run(*dir, o)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "gen:", err)
 		os.Exit(2)
 	}

@@ -1,0 +1,111 @@
+package detect
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"chaperone"
+	"chaperone/inventory"
+)
+
+// LogonNewSource is the rule of logons from where nobody logged on before.
+const LogonNewSource = "logon-new-source"
+
+// logons finds logons from addresses that never logged on to this computer before. From outside it is a finding; if
+// somebody else had guessed at the same account shortly before, it is a guessed password that is used from elsewhere.
+func (s *Set) logons(site *inventory.Site) {
+	for _, h := range s.logs.sorted() {
+		seen := map[netip.Addr]bool{}
+		for _, l := range h.logons {
+			if seen[l.from] || l.kind != "3" && l.kind != "10" {
+				continue
+			}
+			seen[l.from] = true
+			if l.at.Sub(h.begin) < learning {
+				continue
+			}
+			outside := !site.Inside(l.from)
+			if !outside && l.kind != "10" {
+				continue // shares are opened from everywhere
+			}
+			f := chaperone.Finding{
+				Rule: LogonNewSource, Severity: chaperone.Low, Technique: "T1078", From: host(l.from), To: h.party(), Account: l.account,
+				First: l.at, Last: l.at, Count: 1, Evidence: l.evidence,
+				Title:  "Somebody logged on from a system that never did so before.",
+				Advice: "Ask the owner of the account whether it was them.",
+			}
+			if outside {
+				f.Severity = chaperone.Medium
+				f.Title = "Somebody logged on from an outside address that never did so before."
+				if by, ok := h.guessedBefore(l, site); ok && by != l.from {
+					f.Rule, f.Severity = GuessedIn, chaperone.Critical
+					f.Title = "A guessed password worked: the account that one outside address had guessed at logged on from another."
+					f.Advice = "Disconnect this system, keep its memory and disk, change every password that was used on it, and look at what it did from then on."
+				}
+			}
+			if _, known := s.found[subject{GuessedIn, f.From.Addr, f.To.Addr, ""}]; !known {
+				s.put("", f)
+			}
+		}
+	}
+}
+
+// guessedBefore gives the outside source that tried an account often, shortly before a logon.
+func (h *logHost) guessedBefore(l logon, site *inventory.Site) (netip.Addr, bool) {
+	for from, f := range h.failures {
+		if !from.IsValid() || site.Inside(from) || !slices.Contains(f.accounts, strings.ToLower(l.account)) {
+			continue
+		}
+		before := 0
+		for _, t := range f.times {
+			if t.Before(l.at) && l.at.Sub(t) < guessMemory {
+				before++
+			}
+		}
+		if before >= guessedAfter {
+			return from, true
+		}
+	}
+	return netip.Addr{}, false
+}
+
+// suspect reports whether a finding speaks of a session: from this source on this computer, from that time on.
+func (s *Set) suspect(h *logHost, l *logon, rules ...string) bool {
+	if l == nil {
+		return false
+	}
+	for _, rule := range rules {
+		for k, f := range s.found {
+			if k.rule == rule && f.From.Addr == l.from && f.To.Addr == h.addr && f.Severity >= chaperone.Medium && !l.at.Before(f.First.Add(-time.Minute)) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// by gives the suspicious session behind a change: the one it names, else one with a guessed password that was open at
+// the time. That somebody was there who is merely new says nothing about what the machine did meanwhile.
+func (s *Set) by(h *logHost, c change) *logon {
+	if c.id != "" {
+		if l := h.session(c.id, c.at); s.suspect(h, l, GuessedIn, LogonNewSource) {
+			return l
+		}
+		return nil
+	}
+	var l *logon
+	const longest = 12 * time.Hour
+	for i := range h.logons {
+		x := &h.logons[i]
+		end, ended := h.ends[x.id]
+		if !ended || end.Before(x.at) {
+			end = x.at.Add(longest)
+		}
+		if !x.at.After(c.at) && !end.Before(c.at) && s.suspect(h, x, GuessedIn) {
+			l = x
+		}
+	}
+	return l
+}

@@ -1,0 +1,236 @@
+package detect
+
+import (
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"chaperone"
+	"chaperone/format/evtx"
+	"chaperone/inventory"
+)
+
+// logs keep what the event logs of each computer say about logons and about what was changed.
+type logs struct{ hosts map[string]*logHost }
+
+func newLogs() logs { return logs{map[string]*logHost{}} }
+
+// logHost is one computer.
+type logHost struct {
+	computer   string
+	addr       netip.Addr // invalid while nobody knows which system it is
+	begin, end time.Time  // of its logs
+	failures   map[netip.Addr]*failures
+	logons     []logon
+	changes    []change
+	ends       map[string]time.Time // of sessions, by logon ID
+}
+
+// failures are the logons that one source failed at.
+type failures struct {
+	times    []time.Time // the first maxVisits
+	accounts []string
+	evidence chaperone.Evidence // of the first
+}
+
+// logon is one that succeeded.
+type logon struct {
+	at       time.Time
+	account  string
+	kind     string // logon type: 3 network, 10 remote desktop
+	id       string // of the session
+	from     netip.Addr
+	evidence chaperone.Evidence
+}
+
+// change is an event about privileges, services, accounts or the log itself.
+type change struct {
+	event    uint16
+	at       time.Time
+	account  string // that did it
+	id       string // its session, "" where the event does not say
+	what     string // the service, the account that was made
+	path     string // of a service
+	evidence chaperone.Evidence
+}
+
+// Event IDs (Microsoft, Windows security audit events; System log for 7045 and 104).
+const (
+	loggedOn       = 4624
+	failedLogon    = 4625
+	loggedOff      = 4634
+	userLoggedOff  = 4647
+	privileged     = 4672
+	serviceAudited = 4697
+	serviceAdded   = 7045
+	accountMade    = 4720
+	logCleared     = 1102
+	sysLogCleared  = 104
+)
+
+// maxLogged bounds what is kept of one computer.
+const maxLogged = 1 << 16
+
+// Log takes one record of an event log.
+func (s *Set) Log(r *evtx.Record, evidence chaperone.Evidence) {
+	h := s.logs.host(r)
+	t := r.Time
+	switch r.EventID {
+	case failedLogon:
+		h.fail(source(r), t, r.Get("TargetUserName"), evidence)
+	case loggedOn:
+		account, from := r.Get("TargetUserName"), source(r)
+		if strings.HasSuffix(account, "$") || len(h.logons) >= maxLogged || !from.IsValid() {
+			return // machines log on to each other all day
+		}
+		h.logons = append(h.logons, logon{t, account, r.Get("LogonType"), logonID(r.Get("TargetLogonId")), from, evidence})
+	case loggedOff, userLoggedOff:
+		if id := logonID(r.Get("TargetLogonId")); len(h.ends) < maxLogged {
+			h.ends[id] = t
+		}
+	case privileged, serviceAudited, serviceAdded, accountMade, logCleared, sysLogCleared:
+		if len(h.changes) >= maxLogged {
+			return
+		}
+		c := change{event: r.EventID, at: t, account: r.Get("SubjectUserName"), id: logonID(r.Get("SubjectLogonId")), evidence: evidence}
+		switch r.EventID {
+		case serviceAdded:
+			c.what, c.path = r.Get("ServiceName"), r.Get("ImagePath")
+		case serviceAudited:
+			c.what, c.path = r.Get("ServiceName"), r.Get("ServiceFileName")
+		case accountMade:
+			c.what = r.Get("TargetUserName")
+		}
+		h.changes = append(h.changes, c)
+	}
+}
+
+func (l *logs) host(r *evtx.Record) *logHost {
+	key := strings.ToLower(r.Computer)
+	h := l.hosts[key]
+	if h == nil {
+		h = &logHost{computer: r.Computer, begin: r.Time, end: r.Time, failures: map[netip.Addr]*failures{}, ends: map[string]time.Time{}}
+		l.hosts[key] = h
+	}
+	if r.Time.Before(h.begin) {
+		h.begin = r.Time
+	}
+	if r.Time.After(h.end) {
+		h.end = r.Time
+	}
+	return h
+}
+
+func (h *logHost) fail(from netip.Addr, t time.Time, account string, evidence chaperone.Evidence) {
+	f := h.failures[from]
+	if f == nil {
+		if len(h.failures) >= maxLogged {
+			return
+		}
+		f = &failures{evidence: evidence}
+		h.failures[from] = f
+	}
+	if len(f.times) < maxVisits {
+		f.times = append(f.times, t)
+	}
+	if account = strings.ToLower(account); len(f.accounts) < 256 && account != "" && !slices.Contains(f.accounts, account) {
+		f.accounts = append(f.accounts, account)
+	}
+}
+
+// source gives where a logon came from: invalid for the machine itself.
+func source(r *evtx.Record) netip.Addr {
+	a, err := netip.ParseAddr(strings.TrimSpace(r.Get("IpAddress")))
+	if err != nil || a.IsLoopback() || a.IsUnspecified() {
+		return netip.Addr{}
+	}
+	return a.Unmap().WithZone("")
+}
+
+// logonID gives a session's number in one spelling: logs write it in hexadecimal or in decimal.
+func logonID(text string) string {
+	n, err := strconv.ParseUint(strings.TrimSpace(text), 0, 64)
+	if err != nil || n == 0 {
+		return ""
+	}
+	return strconv.FormatUint(n, 16)
+}
+
+// place finds out which system each computer is: by its name, else by the remote desktop connections that its logons
+// answer to.
+func (l *logs) place(site *inventory.Site, r remote) {
+	for _, h := range l.hosts {
+		slices.SortFunc(h.logons, func(a, b logon) int { return a.at.Compare(b.at) })
+		slices.SortFunc(h.changes, func(a, b change) int { return a.at.Compare(b.at) })
+		for _, f := range h.failures {
+			slices.SortFunc(f.times, time.Time.Compare)
+		}
+		if a, ok := site.Find(h.computer); ok {
+			h.addr = a
+			continue
+		}
+		h.addr = h.vote(r)
+	}
+}
+
+// vote compares when sources connected by remote desktop with when they logged on.
+func (h *logHost) vote(r remote) netip.Addr {
+	const slack = 90 * time.Second
+	votes := map[netip.Addr]int{}
+	for k := range r {
+		for _, v := range r.ordered(k) {
+			for _, l := range h.logons {
+				if l.from == k[0] && l.at.After(v.first.Add(-slack)) && l.at.Before(v.last.Add(slack)) {
+					votes[k[1]]++
+					break
+				}
+			}
+		}
+	}
+	var best netip.Addr
+	for a, n := range votes {
+		if n > votes[best] || n == votes[best] && a.Less(best) {
+			best = a
+		}
+	}
+	return best
+}
+
+// party names the computer.
+func (h *logHost) party() chaperone.Party { return chaperone.Party{Addr: h.addr, Claimed: h.computer} }
+
+// session gives the logon with an ID at a time: IDs begin anew when a computer starts.
+func (h *logHost) session(id string, at time.Time) *logon {
+	if id == "" {
+		return nil
+	}
+	var best *logon
+	for i := range h.logons {
+		if l := &h.logons[i]; l.id == id && !l.at.After(at.Add(time.Minute)) {
+			best = l
+		}
+	}
+	return best
+}
+
+// sorted gives the computers in a fixed order.
+func (l *logs) sorted() []*logHost {
+	var all []*logHost
+	for _, h := range l.hosts {
+		all = append(all, h)
+	}
+	slices.SortFunc(all, func(a, b *logHost) int { return strings.Compare(a.computer, b.computer) })
+	return all
+}
+
+// of gives the logs of a system, nil when there are none.
+func (l *logs) of(a netip.Addr) *logHost {
+	for _, h := range l.hosts {
+		if h.addr.IsValid() && h.addr == a {
+			return h
+		}
+	}
+	return nil
+}

@@ -1,0 +1,115 @@
+package detect
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"chaperone"
+	"chaperone/inventory"
+)
+
+// Volume is the rule of large amounts of data that leave.
+const Volume = "volume-outside"
+
+// Thresholds of a day's bytes to one outside address: less is never odd, and a transfer out is one-sided.
+const (
+	muchBytes       = 100 << 20
+	muchDeviceBytes = 10 << 20
+	oneSided        = 5
+	spread          = 10 // median absolute deviations
+)
+
+// volume finds days on which a system sent far more to an outside address than on others.
+func (s *Set) volume(site *inventory.Site) {
+	type way struct{ from, to netip.Addr }
+	of := map[way]map[int64]*traffic{}
+	for k, t := range s.edges.days {
+		if site.Inside(k.from) && !site.Inside(k.to) && k.to.IsValid() && !k.to.IsMulticast() {
+			w := way{k.from, k.to}
+			if of[w] == nil {
+				of[w] = map[int64]*traffic{}
+			}
+			of[w][k.day] = t
+		}
+	}
+	firstDay, lastDay := site.Begin.Unix()/86400, site.End.Unix()/86400
+	for w, days := range of {
+		var all []int64
+		for d := firstDay; d <= lastDay; d++ {
+			n := int64(0)
+			if t := days[d]; t != nil {
+				n = t.out
+			}
+			all = append(all, n)
+		}
+		least := int64(muchBytes)
+		if isDevice(site.Role(w.from)) {
+			least = muchDeviceBytes
+		}
+		median, mad := deviation(all)
+		limit := max(least, 3*median, median+spread*mad)
+		if len(all) == 1 {
+			limit = least
+		}
+		var out chaperone.Finding
+		total := int64(0)
+		for d := firstDay; d <= lastDay; d++ {
+			t := days[d]
+			if t == nil || t.out <= limit || t.out < oneSided*t.in {
+				continue
+			}
+			total += t.out
+			out.Count++
+			if out.First.IsZero() || t.first.Before(out.First) {
+				out.First, out.Evidence = t.first, t.evidence
+			}
+			if t.last.After(out.Last) {
+				out.Last = t.last
+			}
+		}
+		if total == 0 {
+			continue
+		}
+		out.Rule, out.Severity, out.Technique, out.From, out.To, out.Bytes = Volume, chaperone.High, "T1041", host(w.from), host(w.to), total
+		out.Title = fmt.Sprintf("A system sent %s to an outside address, far more than on other days.", bytesText(total))
+		out.Advice = "Block this address, find out who owns it, and look at what the system had gathered."
+		if len(all) == 1 {
+			out.Severity = chaperone.Medium
+			out.Title = fmt.Sprintf("A system sent %s to an outside address; the evidence is too short to say whether that is usual.", bytesText(total))
+		}
+		s.put("", out)
+	}
+}
+
+// deviation gives the median and the median absolute deviation.
+func deviation(values []int64) (median, mad int64) {
+	median = middle(values)
+	off := make([]int64, len(values))
+	for i, v := range values {
+		off[i] = max(v-median, median-v)
+	}
+	return median, middle(off)
+}
+
+func middle(values []int64) int64 {
+	sorted := slices.SortedFunc(slices.Values(values), cmp.Compare[int64])
+	if len(sorted) == 0 {
+		return 0
+	}
+	return sorted[len(sorted)/2]
+}
+
+// bytesText gives an amount as people say it.
+func bytesText(n int64) string {
+	units := []string{"bytes", "KB", "MB", "GB", "TB"}
+	v, i := float64(n), 0
+	for v >= 1000 && i < len(units)-1 {
+		v, i = v/1000, i+1
+	}
+	if i == 0 {
+		return fmt.Sprintf("%d bytes", n)
+	}
+	return fmt.Sprintf("%.1f %s", v, units[i])
+}

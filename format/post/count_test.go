@@ -1,0 +1,93 @@
+package post
+
+import "testing"
+
+func TestCount(t *testing.T) {
+	for text, want := range map[string]int64{
+		"9.3 million patients":                       9_300_000,
+		"9,3 Millionen Patienten":                    9_300_000,
+		"9,300,000 patients":                         9_300_000,
+		"9.300.000 Patienten":                        9_300_000,
+		"9'300'000 Patienten":                        9_300_000,
+		"9.300 Patienten":                            9_300,
+		"9.300 million people":                       9_300_000,
+		"650 000 patient records":                    650_000,
+		"650\u00a0000 patient records":               0, // Read makes them blanks
+		"over 10M people":                            10_000_000,
+		"10M+ people":                                10_000_000,
+		"10+ million people":                         10_000_000,
+		"655k patients":                              655_000,
+		"655K unique US health insurance records":    655_000,
+		"1.2 Mio. Versicherte":                       1_200_000,
+		"500 tsd. Datensätze":                        500_000,
+		"9,278,352 records":                          9_278_352,
+		"9278352 rows":                               9_278_352,
+		"half a million patients":                    500_000,
+		"two million identities":                     2_000_000,
+		"Patients: 397,000":                          397_000,
+		"Patients (397,000)":                         397_000,
+		"Number of patients - 48,000":                48_000,
+		"Total records: over 48,000 from Farmington": 48_000,
+		"Anzahl Patienten: 48.000":                   48_000,
+		"48,000 of the patients":                     48_000,
+		"48,000\npatient records":                    48_000,
+		"48,000 'patients'":                          48_000,
+		"10M plaintext SSN":                          10_000_000,
+		"10M social security numbers":                10_000_000,
+		"48,000 patients' records":                   48_000,
+		"500,000-600,000 patients":                   600_000,
+		"34,000 patients and 655,000 patients":       655_000,
+		"1 billion people":                           1_000_000_000,
+		"5 lakh patients":                            500_000,
+		"In 2016 2,100 patients":                     2_100,
+		"48,000 records (9.3 GB)":                    48_000,
+
+		"":                                        0,
+		"3 TB of patient records":                 0,
+		"300 GB patient data records":             0,
+		"300GB records":                           0,
+		"$485,000 for all patient records":        0,
+		"$485,000 records":                        0,
+		"485,000 USD records":                     0,
+		"USD 485,000 patients":                    0,
+		"750 BTC records":                         0,
+		"750 bitcoins people":                     0,
+		"in 2016 patient records":                 0,
+		"June 2016 patient records":               0,
+		"26.06.2016 patients":                     0,
+		"2016-06-26 patients":                     0,
+		"06/26/2016 patients":                     0,
+		"14:03 patients":                          0,
+		"555-010-4567 medical records":            0,
+		"+49 650 000 patients":                    0,
+		"patient: 1001234":                        0,
+		"MRN: 1001234":                            0,
+		"SSN: 219099999":                          0,
+		"SSN: 219-09-9999":                        0,
+		"Records: 300 GB":                         0,
+		"Records: 30%":                            0,
+		"20 employees who copied patient records": 0,
+		"300 clinics, records":                    0,
+		"300 clinics with patient records":        0,
+		"16 servers of patients":                  0,
+		"48,000. Patients":                        0,
+		"48,000 files. Patients were":             0,
+		"48,000\n\npatients":                      0,
+		"48,000 images of patients":               0,
+		"12,500 patient images":                   0,
+		"case #12345 patients":                    0,
+		"v1.2.3 records":                          0,
+		"abc123 patients":                         0,
+		"30 days patients":                        0,
+		"9 patients":                              0,
+		"99999999999999 patients":                 0,
+		"655 mil registros":                       0, // a thousand or a million
+		"99999999999 million million people":      0,
+	} {
+		t.Run(text, func(t *testing.T) {
+			if got := count(text); got != want {
+				t.Errorf("got %d, want %d", got, want)
+			}
+		})
+	}
+}

@@ -1,0 +1,109 @@
+package incident
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"chaperone"
+	"chaperone/detect"
+	"chaperone/exchange"
+	"chaperone/patient"
+)
+
+// worklist is the SOP class of the Modality Worklist (PS3.4 annex K): a device goes on asking for it, whoever sits at it.
+const worklist = "1.2.840.10008.5.1.4.31"
+
+// collect adds up what reached systems took.
+func (c *chain) collect() {
+	for _, f := range c.acts {
+		switch f.Rule {
+		case detect.StoreSweep, detect.WholeFile, detect.PatientSurge, detect.NewParty:
+			c.use(Collected, f)
+		}
+	}
+	for _, copied := range c.Copies {
+		if since, ok := c.reached[copied.Client]; ok && !copied.Regular && !copied.First.Before(since.Add(-slack)) {
+			c.taken.Files = append(c.taken.Files, File{copied.Name, copied.Size, copied.Read, copied.Client, copied.Server, copied.First, copied.Evidence})
+		}
+	}
+	for _, t := range c.Trails {
+		if since, ok := c.reached[t.Asker()]; ok {
+			c.take(t, since)
+		}
+	}
+	slices.SortFunc(c.taken.Sources, func(a, b Source) int {
+		return cmp.Or(cmp.Compare(b.Patients, a.Patients), a.First.Compare(b.First), cmp.Compare(a.Action, b.Action), a.To.Addr.Compare(b.To.Addr), cmp.Compare(a.To.Claimed, b.To.Claimed))
+	})
+	slices.Sort(c.taken.nodes)
+	c.taken.nodes = slices.Compact(c.taken.nodes)
+	c.taken.Patients = c.Census.CountsOf(c.taken.nodes)
+}
+
+// take adds the hours of a trail that are the intruder's: all after the system was reached, where it had not used this
+// way before; else those of the finding that says it took too much.
+func (c *chain) take(t *exchange.Trail, since time.Time) {
+	asked := t.RequestedBy.IsValid() && t.Class != worklist
+	used := len(t.Hours) > 0 && t.Hours[0].First.Before(since.Add(-slack))
+	s := Source{From: chaperone.Party{Addr: t.From, Claimed: t.Sender}, To: chaperone.Party{Addr: t.To, Claimed: t.Receiver}, Protocol: t.Protocol, Action: t.Action}
+	var nodes []patient.Node
+	for i := range t.Hours {
+		h := &t.Hours[i]
+		if h.Last.Before(since.Add(-slack)) || !(asked && !used) && !c.flagged(t, h) {
+			continue
+		}
+		nodes = append(nodes, h.Nodes...)
+		s.Records += h.Records
+		s.Unidentified += h.Unidentified
+		c.taken.Bytes += h.Bytes
+		if s.First.IsZero() || h.First.Before(s.First) {
+			s.First, s.Evidence = h.First, h.Evidence
+		}
+		if h.Last.After(s.Last) {
+			s.Last = h.Last
+		}
+	}
+	if s.Records == 0 {
+		return
+	}
+	slices.Sort(nodes)
+	nodes = slices.Compact(nodes)
+	s.Patients = c.Census.CountsOf(nodes).Patients
+	c.taken.nodes = append(c.taken.nodes, nodes...)
+	c.taken.Records += s.Records
+	c.taken.Unidentified += s.Unidentified
+	c.taken.Sources = append(c.taken.Sources, s)
+}
+
+// flagged reports whether an hour of a trail is one that an act of the chain speaks of.
+func (c *chain) flagged(t *exchange.Trail, h *exchange.Stretch) bool {
+	return slices.ContainsFunc(c.acts, func(f chaperone.Finding) bool {
+		if f.From.Addr != t.Asker() || h.First.After(f.Last) || h.Last.Before(f.First) {
+			return false
+		}
+		switch f.Rule {
+		case detect.StoreSweep:
+			return f.To.Addr == t.From && t.RequestedBy.IsValid() && t.Class != worklist
+		case detect.PatientSurge, detect.NewParty:
+			return f.To.Addr == t.To && t.Class != worklist && (t.RequestedBy.IsValid() || !c.Site.Inside(t.To))
+		}
+		return false
+	})
+}
+
+// leave finds what reached systems sent outside.
+func (c *chain) leave() {
+	for _, f := range c.Findings {
+		since, ok := c.reached[f.From.Addr]
+		if f.Rule == detect.Volume && ok && !f.First.Before(since.Add(-slack)) {
+			c.use(Left, f)
+			c.suspect(f.To.Addr)
+		}
+	}
+	for _, f := range c.acts {
+		if (f.Rule == detect.PatientSurge || f.Rule == detect.NewParty) && !c.Site.Inside(f.To.Addr) {
+			c.use(Left, f)
+			c.suspect(f.To.Addr)
+		}
+	}
+}

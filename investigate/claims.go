@@ -1,0 +1,127 @@
+package investigate
+
+import (
+	"context"
+	"errors"
+	"hash/maphash"
+	"io"
+	"os"
+	"slices"
+
+	"chaperone"
+	"chaperone/format/dump"
+	"chaperone/format/post"
+	"chaperone/incident"
+	"chaperone/patient"
+)
+
+// match is what the comparison of one table gave.
+type match struct {
+	path      string
+	rows      int // without repetitions
+	unmatched int
+	matches   [][]patient.Node
+	found     bool // it has a column of numbers
+}
+
+// readClaims reads offers and tables and compares the tables with the patients of the evidence, by exact numbers.
+func readClaims(ctx context.Context, files []File, tokens *patient.Tokenizer, census *patient.Census, m *meter) []incident.Claim {
+	var claims []incident.Claim
+	var tables []match
+	for i := range files {
+		f := &files[i]
+		switch {
+		case ctx.Err() != nil:
+		case f.Kind == Offer:
+			if text, err := os.ReadFile(f.Path); err == nil {
+				p, _ := post.Read(text)
+				f.Items = 1
+				claims = append(claims, incident.Claim{Evidence: chaperone.Evidence{File: f.Path}, Posted: p.Posted, Place: p.Place, Price: p.Price, Claimed: p.Claimed})
+			}
+		case f.Kind == Table:
+			t, err := compare(ctx, f.Path, tokens, census, m)
+			f.Items = int64(t.rows)
+			if err != nil {
+				f.Problem = problem(f.Path, err)
+			}
+			if !t.found && err == nil {
+				f.Problem = "a table about people without a column of patient numbers: not compared"
+			}
+			tables = append(tables, t)
+		}
+	}
+	if len(claims) == 1 { // the sample beside the only offer is taken for its sample
+		for _, t := range tables {
+			attach(&claims[0], t, census)
+		}
+		return claims
+	}
+	for _, t := range tables {
+		var c incident.Claim
+		attach(&c, t, census)
+		claims = append(claims, c)
+	}
+	return claims
+}
+
+// attach adds a table to a claim.
+func attach(c *incident.Claim, t match, census *patient.Census) {
+	if c.Dump == "" {
+		c.Dump = t.path
+	}
+	c.Rows += t.rows
+	c.Unmatched += t.unmatched
+	c.Matches = append(c.Matches, t.matches...)
+	c.Prove(census)
+}
+
+// compare matches the rows of a table with the census.
+func compare(ctx context.Context, path string, tokens *patient.Tokenizer, census *patient.Census, m *meter) (match, error) {
+	t := match{path: path}
+	file, err := os.Open(path)
+	if err != nil {
+		return t, err
+	}
+	defer file.Close()
+	r, err := dump.NewReader(counted{ctx, file, m})
+	if err != nil {
+		return t, err
+	}
+	t.found = slices.ContainsFunc(r.Columns(), func(c dump.Column) bool { return c.Means == dump.Number })
+	seen := map[uint64]struct{}{}
+	seed := maphash.MakeSeed()
+	for {
+		row, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return t, err
+		}
+		var h maphash.Hash
+		h.SetSeed(seed)
+		for i := range row.Len() {
+			h.WriteString(row.At(i).Reveal()) // into a digest that is thrown away: rows that repeat count once
+			h.WriteByte(0)
+		}
+		if _, again := seen[h.Sum64()]; again {
+			continue
+		}
+		seen[h.Sum64()] = struct{}{}
+		t.rows++
+		var nodes []patient.Node
+		if number := row.Of(dump.Number); !number.Empty() {
+			for _, token := range tokens.Numbers(number) {
+				if n, ok := census.Find(token); ok {
+					nodes = append(nodes, n)
+				}
+			}
+		}
+		if len(nodes) == 0 {
+			t.unmatched++
+			continue
+		}
+		t.matches = append(t.matches, nodes)
+	}
+	return t, nil
+}

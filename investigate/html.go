@@ -1,0 +1,177 @@
+package investigate
+
+import (
+	"embed"
+	"fmt"
+	"html/template"
+	"io"
+	"strings"
+	"time"
+	"unicode"
+
+	"chaperone"
+	"chaperone/page"
+)
+
+//go:embed html
+var pageFiles embed.FS
+
+var pageTemplate = template.Must(template.ParseFS(pageFiles, "html/*"))
+
+// sheet is the page as its templates see it. All text in it has passed safe; html/template escapes it once more for the
+// place where it stands.
+type sheet struct {
+	Title, Lead        string
+	Theft              bool // there is a story
+	Stopped            bool
+	Span, Zone         string
+	Patients           figure
+	Facts              []fact
+	Claims             []claimed
+	Axes               []*axis // wide and narrow: style.css shows the one that fits
+	Stages             []card
+	Maps               []*drawing // wide and narrow, as well
+	MapNotes, MapWords []string
+	Ways, Files, Edges *table
+	First              []todo
+	Findings           *table
+	Systems            *table
+	Networks           string
+	Evidence           *table
+	Limits             []string
+	Rule               string
+	Version            string
+	Read, Took         string
+}
+
+// fact is a line of the summary.
+type fact struct{ Label, Text string }
+
+// figure is a number that is to be seen from afar.
+type figure struct{ Number, Label, Note string }
+
+// HTML writes the report as one page that needs nothing else: no script, no font, no image from anywhere. It holds no
+// patient data: numbers of patients, and what systems call themselves. Times are in the zone of zone.
+func (r *Report) HTML(w io.Writer, zone *time.Location) error {
+	words := &text{Report: r, zone: zone}
+	s := &sheet{
+		Theft: len(r.Story.Steps) > 0, Stopped: r.Stopped, Rule: CountingRule, Version: chaperone.Version,
+		Zone: words.zones(), Read: words.moment(r.Read), Took: page.Span(r.Took), Networks: words.networks(),
+	}
+	if site := r.Site(); !site.Begin.IsZero() {
+		s.Span = words.between(site.Begin, site.End)
+	}
+	for _, l := range r.Limits() {
+		s.Limits = append(s.Limits, safe(l, 600))
+	}
+	words.top(s)
+	words.stages(s)
+	words.drawMaps(s)
+	words.tables(s)
+	return pageTemplate.ExecuteTemplate(w, "page.html", s)
+}
+
+// safe makes text from outside harmless: nothing in it steers, it has at most n columns, and no letter bears more than
+// two marks, because a pile of them paints over the lines around it.
+func safe(s string, n int) string {
+	marks := 0
+	return page.Clean(strings.Map(func(r rune) rune {
+		if !unicode.IsMark(r) {
+			marks = 0
+			return r
+		}
+		if marks++; marks > 2 {
+			return -1
+		}
+		return r
+	}, s), n)
+}
+
+// top fills the summary.
+func (t *text) top(s *sheet) {
+	fact := func(label, says string) {
+		if says != "" {
+			s.Facts = append(s.Facts, fact{label, safe(says, 600)})
+		}
+	}
+	for _, c := range t.Story.Claims {
+		s.Claims = append(s.Claims, t.claimed(c))
+	}
+	if !s.Theft {
+		s.Title = "No theft is shown by this evidence"
+		s.Lead = "Nothing in this evidence shows a theft of patient records from beginning to end. That is not proof that there was none: " +
+			"the last section says what this evidence cannot show."
+		s.Patients = figure{page.Number(t.Watch.Patients.Patients), "patients whose records were seen passing on the network", "an ordinary day has such exchanges too"}
+		return
+	}
+	s.Title = "A theft of patient records: what the evidence shows"
+	s.Lead = safe(t.sentence(), 900)
+	s.Patients = t.taken()
+	fact("When", t.when())
+	for _, f := range t.Story.Taken.Files {
+		fact("Also copied", fmt.Sprintf("the database file %s as a whole (%s); the patients in it are not counted here", f.Name, page.Size(f.Size)))
+	}
+	fact("Taken from", t.sources())
+	fact("Where to", t.outside())
+	fact("Through which hole", t.hole())
+	fact("How sure", t.sure())
+}
+
+// taken says how many patients, and between which bounds.
+func (t *text) taken() figure {
+	taken := t.Story.Taken
+	f := figure{Number: page.Number(taken.Patients.Patients), Label: "patients whose records were taken"}
+	if taken.Patients.Patients == 1 {
+		f.Label = "patient whose records were taken"
+	}
+	notes := []string{fmt.Sprintf("at least %s, at most %s, however one counts", page.Number(taken.Patients.Min), page.Number(taken.Patients.Max))}
+	if n := taken.Patients.Weak; n > 0 {
+		notes = append(notes, page.Number(n)+" of them known by name only")
+	}
+	if n := taken.Unidentified; n > 0 {
+		notes = append(notes, "and "+page.Count(n, "record")+" that name nobody")
+	}
+	f.Note = strings.Join(notes, "; ")
+	return f
+}
+
+// zones says in which zone the times are; two when clocks changed between them.
+func (t *text) zones() string {
+	at := []time.Time{t.Site().Begin, t.Site().End}
+	for _, s := range t.Story.Steps {
+		at = append(at, s.First, s.Last)
+	}
+	var offsets []string
+	for _, x := range at {
+		if x.IsZero() {
+			continue
+		}
+		o := "UTC" + x.In(t.zone).Format("-07:00")
+		if o == "UTC+00:00" {
+			o = "UTC"
+		}
+		if !strings.Contains(strings.Join(offsets, " ")+" ", o+" ") {
+			offsets = append(offsets, o)
+		}
+	}
+	if len(offsets) == 0 {
+		return "UTC" + t.Read.In(t.zone).Format("-07:00")
+	}
+	return strings.Join(offsets, " and ")
+}
+
+// between gives a stretch of time; the day is said once.
+func (t *text) between(first, last time.Time) string {
+	if first.IsZero() {
+		return "time unknown"
+	}
+	from := t.moment(first)
+	if !last.After(first) || t.moment(last) == from {
+		return from
+	}
+	to := last.In(t.zone)
+	if first.In(t.zone).Format(time.DateOnly) == to.Format(time.DateOnly) {
+		return from + " to " + to.Format(time.TimeOnly)
+	}
+	return from + " to " + t.moment(last)
+}
