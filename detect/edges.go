@@ -62,6 +62,9 @@ func newEdges() edges {
 
 func (t *edges) contact(c *exchange.Contact) {
 	k := edgeKey{c.Client.Addr(), c.Server.Addr(), c.Server.Port()}
+	if k.client == k.server {
+		return // what a machine does with itself
+	}
 	e := t.list[k]
 	if e == nil {
 		if len(t.list) >= maxEdges || t.sources[k.client] >= perSource {

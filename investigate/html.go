@@ -24,7 +24,7 @@ type sheet struct {
 	Title, Lead        string
 	Theft              bool // there is a story
 	Stopped            bool
-	Span, Zone         string
+	Begin, End, Zone   string // of the evidence
 	Patients           figure
 	Facts              []fact
 	Claims             []claimed
@@ -44,8 +44,12 @@ type sheet struct {
 	Read, Took         string
 }
 
-// fact is a line of the summary.
-type fact struct{ Label, Text string }
+// fact is a line of the summary; each part stays on one line where there is room.
+type fact struct {
+	Label string
+	Text  string
+	Parts []string
+}
 
 // figure is a number that is to be seen from afar.
 type figure struct{ Number, Label, Note string }
@@ -59,7 +63,7 @@ func (r *Report) HTML(w io.Writer, zone *time.Location) error {
 		Zone: words.zones(), Read: words.moment(r.Read), Took: page.Span(r.Took), Networks: words.networks(),
 	}
 	if site := r.Site(); !site.Begin.IsZero() {
-		s.Span = words.between(site.Begin, site.End)
+		s.Begin, s.End = words.moment(site.Begin), words.moment(site.End)
 	}
 	for _, l := range r.Limits() {
 		s.Limits = append(s.Limits, safe(l, 600))
@@ -89,9 +93,9 @@ func safe(s string, n int) string {
 
 // top fills the summary.
 func (t *text) top(s *sheet) {
-	fact := func(label, says string) {
+	say := func(label, says string) {
 		if says != "" {
-			s.Facts = append(s.Facts, fact{label, safe(says, 600)})
+			s.Facts = append(s.Facts, fact{Label: label, Text: safe(says, 600)})
 		}
 	}
 	for _, c := range t.Story.Claims {
@@ -107,14 +111,16 @@ func (t *text) top(s *sheet) {
 	s.Title = "A theft of patient records: what the evidence shows"
 	s.Lead = safe(t.sentence(), 900)
 	s.Patients = t.taken()
-	fact("When", t.when())
-	for _, f := range t.Story.Taken.Files {
-		fact("Also copied", fmt.Sprintf("the database file %s as a whole (%s); the patients in it are not counted here", f.Name, page.Size(f.Size)))
+	if when := t.when(); when != "" {
+		s.Facts = append(s.Facts, fact{Label: "When", Parts: strings.Split(when, ", ")})
 	}
-	fact("Taken from", t.sources())
-	fact("Where to", t.outside())
-	fact("Through which hole", t.hole())
-	fact("How sure", t.sure())
+	say("Way in", t.hole())
+	say("From there", t.route())
+	for _, f := range t.Story.Taken.Files {
+		say("Also copied", fmt.Sprintf("the database file %s as a whole (%s); the patients in it are not counted here", f.Name, page.Size(f.Size)))
+	}
+	say("Where to", t.outside())
+	say("How sure", t.sure())
 }
 
 // taken says how many patients, and between which bounds.

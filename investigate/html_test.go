@@ -50,7 +50,7 @@ func invent(systems int, bad string) *Report {
 			edges = append(edges, watch.Edge{From: chaperone.Party{Addr: all[4].Addr}, To: chaperone.Party{Addr: a}, Protocol: chaperone.HL7, Messages: i, Records: i, Patients: i, First: night, Last: night})
 		}
 	}
-	all = append(all, inventory.System{Addr: addr("198.51.100.9"), Role: inventory.Outside, Sure: 1}, inventory.System{Addr: intruder, Role: inventory.Outside, Sure: 1})
+	all = append(all, inventory.System{Addr: addr("192.0.2.250")}, inventory.System{Addr: addr("198.51.100.9"), Role: inventory.Outside, Sure: 1}, inventory.System{Addr: intruder, Role: inventory.Outside, Sure: 1})
 	site := &inventory.Site{Systems: all, Own: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}, Why: "given", Begin: night.Add(-50 * time.Hour), End: night.Add(80 * time.Hour)}
 	find := func(rule string, sev chaperone.Severity, technique, title string, from, to netip.Addr, after time.Duration, lasts time.Duration, record uint64) chaperone.Finding {
 		e := chaperone.Evidence{File: "evidence/lan" + bad + ".pcap", Packet: 18231}

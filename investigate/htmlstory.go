@@ -97,6 +97,11 @@ func (t *text) card(n int, s incident.Step) card {
 	c.Belief, c.Rests = s.Belief, rests[s.Belief]
 	proofs := t.proofs(s)
 	c.Proofs = proofs[:min(len(proofs), maxCardProofs)]
+	for i := range c.Proofs {
+		if c.Proofs[i].Says == c.Says { // nobody needs to read a sentence twice
+			c.Proofs[i].Says = ""
+		}
+	}
 	c.MoreProofs = len(proofs) - len(c.Proofs)
 	for _, f := range s.Findings {
 		if f.Technique != "" && !slices.Contains(c.Techniques, f.Technique) {

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"chaperone"
 	"chaperone/incident"
@@ -75,7 +76,7 @@ func (t *text) way(s incident.Source) []cell {
 		patients.Small = "and " + page.Count(s.Unidentified, "record") + " naming nobody"
 	}
 	return []cell{t.side(s.From), t.side(s.To), {strings.ToUpper(string(s.Protocol)), safe(s.Action, 40)}, patients,
-		{Text: page.Number(s.Records)}, {Text: t.between(s.First, s.Last)}, {Text: place(s.Evidence)}}
+		{Text: page.Number(s.Records)}, t.stretch(s.First, s.Last), {Text: place(s.Evidence)}}
 }
 
 func (t *text) copied(f incident.File) []cell {
@@ -92,11 +93,11 @@ func (t *text) edge(e watch.Edge) []cell {
 	}
 	how := map[chaperone.Protection]string{chaperone.InClear: "in the clear", chaperone.TLS: "TLS", chaperone.MutualTLS: "mutual TLS"}[e.Protection]
 	return []cell{t.side(e.From), t.side(e.To), {strings.ToUpper(string(e.Protocol)), how}, patients,
-		{Text: page.Number(e.Records)}, {Text: page.Number(e.Messages)}, {Text: t.between(e.First, e.Last)}}
+		{Text: page.Number(e.Records)}, {Text: page.Number(e.Messages)}, t.stretch(e.First, e.Last)}
 }
 
 func (t *text) finding(f chaperone.Finding) []cell {
-	return []cell{{Text: f.Severity.String()}, {safe(f.Title, 400), safe(f.Advice, 400)}, {Text: safe(t.where(f), 200)}, {Text: t.between(f.First, f.Last)},
+	return []cell{{Text: f.Severity.String()}, {safe(f.Title, 400), safe(f.Advice, 400)}, {Text: safe(t.where(f), 200)}, t.stretch(f.First, f.Last),
 		{Text: page.Number(max(f.Count, 1))}, {Text: place(f.Evidence)}, {safe(f.Rule, 60), safe(f.Technique, 20)}}
 }
 
@@ -158,6 +159,15 @@ func (t *text) at(a netip.Addr) cell {
 		return cell{Text: n.Addr}
 	}
 	return cell{n.Name, n.Addr}
+}
+
+// stretch gives a stretch of time on two lines.
+func (t *text) stretch(first, last time.Time) cell {
+	from, to, _ := strings.Cut(t.between(first, last), " to ")
+	if to != "" {
+		to = "to " + to
+	}
+	return cell{from, to}
 }
 
 // where names the systems of a finding.

@@ -36,6 +36,7 @@ type box struct {
 	addr    netip.Addr
 	group   group
 	entry   bool
+	reached int // when, among those that were
 	weight  int
 	name    string
 	role    string
@@ -96,7 +97,7 @@ func (t *text) scene() *scene {
 		b := known[a]
 		if b == nil {
 			role := t.role(a)
-			b = &box{addr: a, group: t.group(a, role), entry: a == t.Story.Entry, name: t.known(a).Name, role: string(role)}
+			b = &box{addr: a, group: t.group(a, role), entry: a == t.Story.Entry, reached: slices.Index(t.Story.Reached, a), name: t.known(a).Name, role: string(role)}
 			known[a] = b
 		}
 		b.weight += weight
@@ -267,6 +268,46 @@ func (t *text) mapWords() []string {
 		}
 	}
 	return words
+}
+
+// order puts the systems of each group into an order in which few lines cross: those that were reached as they were
+// reached, the others beside what they are tied to.
+func (c *scene) order() (groups [others + 1][]*box) {
+	ties := map[*box][]*box{}
+	for _, s := range c.strands {
+		ties[s.from], ties[s.to] = append(ties[s.from], s.to), append(ties[s.to], s.from)
+	}
+	for range 3 { // a line of the theft weighs more
+		for _, s := range c.theft {
+			ties[s.from], ties[s.to] = append(ties[s.from], s.to), append(ties[s.to], s.from)
+		}
+	}
+	slices.SortStableFunc(c.boxes, func(a, b *box) int { return cmp.Or(cmp.Compare(a.role, b.role), a.addr.Compare(b.addr)) })
+	slices.SortStableFunc(c.boxes, func(a, b *box) int { return cmp.Compare(a.reached, b.reached) })
+	for _, b := range c.boxes {
+		groups[b.group] = append(groups[b.group], b)
+	}
+	at := map[*box]float64{} // distance from the middle of its group
+	for _, g := range []group{stepping, keeping, beyond, others} {
+		pull := map[*box]float64{}
+		for _, b := range groups[g] {
+			n := 0.0
+			for _, x := range ties[b] {
+				if place, known := at[x]; known {
+					pull[b] += place
+					n++
+				}
+			}
+			pull[b] /= max(n, 1)
+		}
+		if g != stepping {
+			slices.SortStableFunc(groups[g], func(a, b *box) int { return cmp.Compare(pull[a], pull[b]) })
+		}
+		for i, b := range groups[g] {
+			at[b] = float64(i) - float64(len(groups[g])-1)/2
+		}
+	}
+	return groups
 }
 
 // says is what the map is called by those who cannot see it.

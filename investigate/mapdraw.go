@@ -26,7 +26,7 @@ type frame struct {
 }
 
 var (
-	wideFrame   = frame{"wide", false, 178, 46, 20, 84, 14, 30, 13}
+	wideFrame   = frame{"wide", false, 178, 46, 20, 84, 18, 30, 13}
 	narrowFrame = frame{"narrow", true, 106, 56, 14, 56, 3, 30, 12}
 )
 
@@ -140,22 +140,13 @@ func (p *plan) arrange() {
 	pitch := p.broad() + float64(p.gap)
 	room := 0
 	var heads []group
-	for g := beyond; g <= others; g++ {
-		var list []*box
-		for _, b := range p.boxes {
-			if b.group == g {
-				list = append(list, b)
-			}
-		}
-		slices.SortStableFunc(list, func(a, b *box) int { return cmp.Or(cmp.Compare(a.role, b.role), a.addr.Compare(b.addr)) })
-		if g == stepping {
-			slices.SortStableFunc(list, func(a, b *box) int { return cmp.Compare(boolInt(b.entry), boolInt(a.entry)) })
-		}
+	groups := p.order()
+	for g, list := range groups {
 		rows := (len(list) + p.most - 1) / p.most
 		for i := range rows {
 			part := list[i*len(list)/rows : (i+1)*len(list)/rows]
 			p.layers = append(p.layers, part)
-			heads = append(heads, g)
+			heads = append(heads, group(g))
 			room = max(room, len(part))
 		}
 	}
@@ -184,25 +175,23 @@ func (p *plan) arrange() {
 			if p.down {
 				h.X, h.Y = margin, int(along)-10
 			}
-			w := textWidth(h.Text, 12)
+			w := 1.15 * textWidth(h.Text, 12) // it is bold
 			p.taken = append(p.taken, rect{float64(h.X), float64(h.Y) - 12, w, 16})
 			p.out.Heads = append(p.out.Heads, h)
 		}
-		along += p.thick() + float64(p.channel)
+		along += p.thick()
+		if i+1 < len(p.layers) && heads[i+1] == heads[i] {
+			along += 0.75 * float64(p.channel)
+		} else if i+1 < len(p.layers) {
+			along += float64(p.channel)
+		}
 	}
-	along -= float64(p.channel) - margin
+	along += margin
 	if slices.ContainsFunc(append(slices.Clone(p.strands), p.theft...), func(s *strand) bool { return s.from.layer == s.to.layer && s.from.layer == len(p.layers)-1 }) {
 		along += float64(p.channel) * 0.7 // its lines bulge out
 	}
 	x, y := p.xy(spot{along, before + whole + margin})
 	p.out.Width, p.out.Height = int(x), int(y)
-}
-
-func boolInt(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }
 
 // box writes a system into its box.

@@ -7,10 +7,10 @@ import (
 	"strings"
 	"time"
 
+	"chaperone"
 	"chaperone/detect"
 	"chaperone/incident"
 	"chaperone/page"
-	"chaperone/patient"
 )
 
 // maxRows bounds a list in the report; --json has all.
@@ -42,20 +42,17 @@ func (t *text) summary() {
 	t.Line("WHAT HAPPENED")
 	if len(t.Story.Steps) == 0 {
 		t.Wrap("  ", "Nothing in this evidence shows a theft of patient records from beginning to end. That is not proof that there was none: the last section says what the evidence cannot show.")
-		t.row("Seen", fmt.Sprintf("%s in %s messages, %s to %s", page.People(t.Watch.Patients.Patients), page.Number(int(t.Watch.Counters.Disclosures)),
-			t.moment(t.Site().Begin), t.moment(t.Site().End)))
+		t.row("Seen", fmt.Sprintf("%s in %s, %s to %s", page.People(t.Watch.Patients.Patients), page.Count(int(t.Watch.Counters.Disclosures), "message"),
+			t.minute(t.Site().Begin), t.minute(t.Site().End)))
 		t.claims()
 		return
 	}
 	t.Wrap("  ", t.sentence())
+	t.row("Patients", t.amount())
 	t.row("When", t.when())
-	t.row("Patients", amount(t.Story.Taken.Patients, t.Story.Taken.Unidentified))
-	for _, f := range t.Story.Taken.Files {
-		t.row("and", fmt.Sprintf("the database file %s as a whole (%s): the patients in it are not counted here", page.Clean(f.Name, 60), page.Size(f.Size)))
-	}
-	t.row("From", t.sources())
+	t.row("Way in", t.hole())
+	t.row("Then", t.route())
 	t.row("Where to", t.outside())
-	t.row("Hole", t.hole())
 	t.claims()
 	t.row("Sure", t.sure())
 }
@@ -70,74 +67,102 @@ func (t *text) row(label, says string) {
 // sentence tells the story in one.
 func (t *text) sentence() string {
 	s := t.Story
-	who := "An intruder"
+	who := "Somebody"
 	if len(s.Intruder) > 0 {
-		who += " from " + t.hosts(s.Intruder, 2)
+		who += " from outside"
 	}
-	var did []string
-	if s.Entry.IsValid() {
-		in := "came in at " + t.host(s.Entry)
-		if step := t.step(incident.Entered); step != nil && step.Account != "" {
-			in += " as " + page.Clean(step.Account, 30)
-		}
-		did = append(did, in)
-	}
-	if others := without(s.Reached, s.Entry); len(others) > 0 {
-		did = append(did, "acted from "+t.hosts(others, 4))
-	}
+	var took []string
 	if n := s.Taken.Patients.Patients; n > 0 {
-		did = append(did, "took "+page.People(n))
-	} else if len(s.Taken.Files) > 0 {
-		did = append(did, "took "+page.Count(len(s.Taken.Files), "database file"))
-	} else {
-		did = append(did, "took no patient records that this evidence shows")
+		took = append(took, page.People(n))
 	}
-	return who + " " + join(did) + "."
-}
-
-// when gives the times of the stages that matter most.
-func (t *text) when() string {
-	var parts []string
-	for _, stage := range []incident.Stage{incident.Scanned, incident.Entered, incident.Collected, incident.Left, incident.Offered} {
-		if step := t.step(stage); step != nil && !step.First.IsZero() {
-			parts = append(parts, string(stage)+" "+t.minute(step.First))
-		}
+	if n := len(s.Taken.Files); n > 0 {
+		took = append(took, page.Count(n, "database file"))
 	}
-	return strings.Join(parts, ", ")
+	if len(took) == 0 {
+		took = append(took, "no patient records that this evidence shows")
+	}
+	return who + " took " + join(took) + "."
 }
 
 // amount says how many patients, and between which bounds.
-func amount(c patient.Counts, unidentified int) string {
-	out := page.Number(c.Patients)
-	if c.Min != c.Max {
-		out += fmt.Sprintf(" (at least %s, at most %s, however one counts)", page.Number(c.Min), page.Number(c.Max))
-	}
+func (t *text) amount() string {
+	c := t.Story.Taken.Patients
+	out := fmt.Sprintf("%s (at least %s, at most %s)", page.Number(c.Patients), page.Number(c.Min), page.Number(c.Max))
 	if c.Weak > 0 {
 		out += fmt.Sprintf("; %s known by name only", page.Number(c.Weak))
 	}
-	if unidentified > 0 {
-		out += fmt.Sprintf("; and %s that name nobody", page.Count(unidentified, "record"))
+	if n := t.Story.Taken.Unidentified; n > 0 {
+		out += fmt.Sprintf("; and %s that name nobody", page.Count(n, "record"))
+	}
+	if len(t.Story.Taken.Files) > 0 {
+		out += "; those in the database file are not counted"
 	}
 	return out
 }
 
-func (t *text) sources() string {
+// when gives the times of the stages that matter most; a day is said once.
+func (t *text) when() string {
 	var parts []string
+	day := ""
+	for _, stage := range []incident.Stage{incident.Entered, incident.Collected, incident.Left, incident.Offered} {
+		step := t.step(stage)
+		if step == nil || step.First.IsZero() {
+			continue
+		}
+		at := t.minute(step.First)
+		if at[:10] == day {
+			at = at[11:]
+		} else {
+			day = at[:10]
+		}
+		parts = append(parts, string(stage)+" "+at)
+	}
+	return strings.Join(parts, ", ")
+}
+
+// route names the systems that were used, and those that were robbed.
+func (t *text) route() string {
+	var via []string
+	for _, a := range without(t.Story.Reached, t.Story.Entry) {
+		via = append(via, t.name(a))
+	}
+	switch from := t.sources(); {
+	case len(via) == 0 && from == "":
+		return ""
+	case len(via) == 0:
+		return "took from " + from
+	case from == "":
+		return "on to " + join(via)
+	default:
+		return "on to " + join(via) + "; took from " + from
+	}
+}
+
+// sources names the systems that were robbed, each once with the most that one way took.
+func (t *text) sources() string {
+	var from []string
 	seen := map[string]bool{}
 	for _, s := range t.Story.Taken.Sources {
-		name := t.host(s.From.Addr)
-		if !seen[name] {
+		if name := t.name(s.From.Addr); !seen[name] {
 			seen[name] = true
-			parts = append(parts, fmt.Sprintf("%s (%s)", name, page.Count(s.Patients, "patient")))
+			from = append(from, fmt.Sprintf("%s (%s)", name, page.Count(s.Patients, "patient")))
 		}
 	}
 	for _, f := range t.Story.Taken.Files {
-		if name := t.host(f.At); !seen[name] {
-			seen[name] = true
-			parts = append(parts, name+" (file)")
-		}
+		from = append(from, fmt.Sprintf("%s (%s, %s)", t.name(f.At), page.Clean(base(f.Name), 30), page.Size(f.Size)))
 	}
-	return strings.Join(parts, ", ")
+	return join(from)
+}
+
+// base gives the last part of a name on a share.
+func base(name string) string { return name[strings.LastIndexByte(name, '\\')+1:] }
+
+// name names a system in a word.
+func (t *text) name(a netip.Addr) string {
+	if name := t.Site().Name(a); name != "" {
+		return page.Clean(name, 30)
+	}
+	return a.String()
 }
 
 func (t *text) outside() string {
@@ -150,40 +175,58 @@ func (t *text) outside() string {
 
 // hole names the way in.
 func (t *text) hole() string {
-	for _, rule := range []string{detect.RDPExposed, detect.GuessedIn} {
-		for _, f := range t.Findings {
-			if f.Rule == rule && f.Why == whyUsed {
-				if rule == detect.RDPExposed && t.step(incident.Guessed) != nil {
-					return f.Title + " A guessed password opened it."
-				}
-				return f.Title
+	if !t.Story.Entry.IsValid() {
+		return "not shown by this evidence"
+	}
+	out := t.host(t.Story.Entry)
+	for _, f := range t.Watch.Findings {
+		if f.Rule == detect.RDPExposed && f.To.Addr == t.Story.Entry {
+			out += ": its remote desktop answers the outside"
+			if f.Severity >= chaperone.High {
+				out += " without network level authentication"
 			}
+			break
 		}
 	}
-	return "not shown by this evidence"
+	step := t.step(incident.Entered)
+	if step == nil {
+		return out
+	}
+	account := ""
+	if step.Account != "" {
+		account = " of " + page.Clean(step.Account, 30)
+	}
+	for _, f := range step.Findings {
+		switch {
+		case f.Rule == detect.GuessedIn && f.Severity == chaperone.Critical:
+			return out + "; a guessed password" + account
+		case f.Rule == detect.GuessedIn:
+			return out + "; probably a guessed password" + account
+		}
+	}
+	return out + "; a logon" + account + " from an address that never logged on before"
 }
 
+// claims sets what is claimed beside what is proven.
 func (t *text) claims() {
 	for _, c := range t.Story.Claims {
-		var parts []string
-		if c.Claimed > 0 {
-			parts = append(parts, page.Number(int(c.Claimed))+" claimed")
-		}
-		if c.Price != "" {
-			parts = append(parts, "for "+page.Clean(c.Price, 40))
-		}
-		if c.Place != "" {
-			parts = append(parts, "at "+page.Clean(c.Place, 40))
-		}
-		head := strings.Join(parts, " ")
-		if c.Dump != "" {
-			if head != "" {
-				head += "; "
+		if c.Claimed > 0 || c.Price != "" {
+			says := page.Number(int(c.Claimed))
+			if c.Claimed == 0 {
+				says = "no number"
 			}
-			head += fmt.Sprintf("the sample has %s: %s proven to be of this evidence (%s of them among those taken), %s without a match",
-				page.Count(c.Rows, "row"), page.Count(c.Proven, "patient"), page.Number(c.Taken), page.Count(c.Unmatched, "row"))
+			if c.Price != "" {
+				says += ", for " + page.Clean(c.Price, 40)
+			}
+			if c.Place != "" {
+				says += ", at " + page.Clean(c.Place, 40)
+			}
+			t.row("Claimed", says)
 		}
-		t.row("Claimed", head)
+		if c.Dump != "" {
+			t.row("Proven", fmt.Sprintf("%s by exact number in %s of the sample (%s of those taken); %s match nobody",
+				page.Count(c.Proven, "patient"), page.Count(c.Rows, "row"), page.Number(c.Taken), page.Count(c.Unmatched, "row")))
+		}
 	}
 }
 

@@ -14,12 +14,12 @@ import (
 func (p *Report) limits(r *Result) {
 	p.Line("")
 	p.Line("WHAT THIS CAPTURE CANNOT SHOW")
-	for _, n := range r.Limits(p.Names) {
+	for _, n := range append(r.unread(), r.Limits(p.Names)...) {
 		p.Wrap("  - ", n)
 	}
 }
 
-// Limits says what the captures cannot show, a sentence each.
+// Limits says what the captures cannot show, a sentence each, files that were not read apart.
 func (r *Result) Limits(names Names) []string {
 	var notes []string
 	note := func(format string, args ...any) { notes = append(notes, fmt.Sprintf(format, args...)) }
@@ -72,6 +72,14 @@ func (r *Result) Limits(names Names) []string {
 	if d.AmbiguousFragments > 0 {
 		note("%s with overlaps that differ: the first copy was read", page.Count(int(d.AmbiguousFragments), "IP fragment"))
 	}
+	note("what passed before the capture began, after it ended, or on a path that was not tapped")
+	return notes
+}
+
+// unread says which files were not read, or not whole.
+func (r *Result) unread() []string {
+	var notes []string
+	note := func(format string, args ...any) { notes = append(notes, fmt.Sprintf(format, args...)) }
 	for _, f := range r.Files {
 		if f.Err != nil {
 			note("%s", page.Clean(f.Err.Error(), 200))
@@ -84,7 +92,6 @@ func (r *Result) Limits(names Names) []string {
 		}
 		note("skipped, not a capture: %s", page.Clean(s, 70))
 	}
-	note("what passed before the capture began, after it ended, or on a path that was not tapped")
 	return notes
 }
 

@@ -45,7 +45,7 @@ func TestScripts(t *testing.T) {
 			return false, fmt.Errorf("unknown condition %s", name)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"status": status, "cut": cut, "wide": wide,
+			"status": status, "cut": cut, "wide": wide, "rubbish": rubbish,
 		},
 	})
 }
