@@ -50,6 +50,7 @@ func (s *Set) logons(site *inventory.Site) {
 			}
 		}
 	}
+	s.logs.suspects = s.suspicions()
 }
 
 // guessedBefore gives the outside source that tried an account often, shortly before a logon.
@@ -71,19 +72,29 @@ func (h *logHost) guessedBefore(l logon, site *inventory.Site) (netip.Addr, bool
 	return netip.Addr{}, false
 }
 
-// suspect reports whether a finding speaks of a session: from this source on this computer, from that time on.
-func (s *Set) suspect(h *logHost, l *logon, rules ...string) bool {
-	if l == nil {
-		return false
-	}
-	for _, rule := range rules {
-		for k, f := range s.found {
-			if k.rule == rule && f.From.Addr == l.from && f.To.Addr == h.addr && f.Severity >= chaperone.Medium && !l.at.Before(f.First.Add(-time.Minute)) {
-				return true
-			}
+// suspicion is a finding about logons from a source on a computer.
+type suspicion struct {
+	rule     string
+	from, to netip.Addr
+	since    time.Time
+}
+
+// suspicions lists what the findings so far say about logons.
+func (s *Set) suspicions() []suspicion {
+	var list []suspicion
+	for k, f := range s.found {
+		if (k.rule == GuessedIn || k.rule == LogonNewSource) && f.Severity >= chaperone.Medium {
+			list = append(list, suspicion{k.rule, f.From.Addr, f.To.Addr, f.First.Add(-time.Minute)})
 		}
 	}
-	return false
+	return list
+}
+
+// suspect reports whether a finding speaks of a session: from this source on this computer, from that time on.
+func (s *Set) suspect(h *logHost, l *logon, rules ...string) bool {
+	return l != nil && slices.ContainsFunc(s.logs.suspects, func(x suspicion) bool {
+		return x.from == l.from && x.to == h.addr && !l.at.Before(x.since) && slices.Contains(rules, x.rule)
+	})
 }
 
 // by gives the suspicious session behind a change: the one it names, else one with a guessed password that was open at
@@ -96,16 +107,26 @@ func (s *Set) by(h *logHost, c change) *logon {
 		return nil
 	}
 	var l *logon
-	const longest = 12 * time.Hour
 	for i := range h.logons {
 		x := &h.logons[i]
-		end, ended := h.ends[x.id]
-		if !ended || end.Before(x.at) {
-			end = x.at.Add(longest)
-		}
-		if !x.at.After(c.at) && !end.Before(c.at) && s.suspect(h, x, GuessedIn) {
+		if !x.at.After(c.at) && s.suspect(h, x, GuessedIn) && !s.ended(h, x).Before(c.at) {
 			l = x
 		}
 	}
 	return l
+}
+
+// ended gives when a session was over: by the log, else by the remote desktop connection that it came with, else after as
+// long as sessions usually last.
+func (s *Set) ended(h *logHost, l *logon) time.Time {
+	const longest = 4 * time.Hour
+	if end, ok := h.ends[l.id]; ok && !end.Before(l.at) {
+		return end
+	}
+	for _, v := range s.remote.ordered([2]netip.Addr{l.from, h.addr}) {
+		if l.at.After(v.first.Add(-clocks)) && l.at.Before(v.last.Add(clocks)) {
+			return v.last.Add(clocks)
+		}
+	}
+	return l.at.Add(longest)
 }

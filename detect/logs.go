@@ -13,9 +13,12 @@ import (
 )
 
 // logs keep what the event logs of each computer say about logons and about what was changed.
-type logs struct{ hosts map[string]*logHost }
+type logs struct {
+	hosts    map[string]*logHost
+	suspects []suspicion // once logons were judged
+}
 
-func newLogs() logs { return logs{map[string]*logHost{}} }
+func newLogs() logs { return logs{hosts: map[string]*logHost{}} }
 
 // logHost is one computer.
 type logHost struct {
@@ -26,6 +29,7 @@ type logHost struct {
 	logons     []logon
 	changes    []change
 	ends       map[string]time.Time // of sessions, by logon ID
+	sessions   map[string][]int     // places in logons, by logon ID; once they are in order
 }
 
 // failures are the logons that one source failed at.
@@ -164,6 +168,10 @@ func (l *logs) place(site *inventory.Site, r remote) {
 	for _, h := range l.hosts {
 		slices.SortFunc(h.logons, func(a, b logon) int { return a.at.Compare(b.at) })
 		slices.SortFunc(h.changes, func(a, b change) int { return a.at.Compare(b.at) })
+		h.sessions = map[string][]int{}
+		for i, x := range h.logons {
+			h.sessions[x.id] = append(h.sessions[x.id], i)
+		}
 		for _, f := range h.failures {
 			slices.SortFunc(f.times, time.Time.Compare)
 		}
@@ -175,14 +183,16 @@ func (l *logs) place(site *inventory.Site, r remote) {
 	}
 }
 
+// clocks is by how much the clocks of a log and of a capture may differ.
+const clocks = 90 * time.Second
+
 // vote compares when sources connected by remote desktop with when they logged on.
 func (h *logHost) vote(r remote) netip.Addr {
-	const slack = 90 * time.Second
 	votes := map[netip.Addr]int{}
 	for k := range r {
 		for _, v := range r.ordered(k) {
 			for _, l := range h.logons {
-				if l.from == k[0] && l.at.After(v.first.Add(-slack)) && l.at.Before(v.last.Add(slack)) {
+				if l.from == k[0] && l.at.After(v.first.Add(-clocks)) && l.at.Before(v.last.Add(clocks)) {
 					votes[k[1]]++
 					break
 				}
@@ -207,9 +217,9 @@ func (h *logHost) session(id string, at time.Time) *logon {
 		return nil
 	}
 	var best *logon
-	for i := range h.logons {
-		if l := &h.logons[i]; l.id == id && !l.at.After(at.Add(time.Minute)) {
-			best = l
+	for _, i := range h.sessions[id] {
+		if x := &h.logons[i]; !x.at.After(at.Add(time.Minute)) {
+			best = x
 		}
 	}
 	return best

@@ -84,6 +84,7 @@ type Source struct {
 	First, Last  time.Time
 	Evidence     chaperone.Evidence
 	Unidentified int
+	nodes        []patient.Node
 }
 
 // File is a database file that was read as a whole.

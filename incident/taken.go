@@ -2,13 +2,13 @@ package incident
 
 import (
 	"cmp"
+	"net/netip"
 	"slices"
 	"time"
 
 	"chaperone"
 	"chaperone/detect"
 	"chaperone/exchange"
-	"chaperone/patient"
 )
 
 // worklist is the SOP class of the Modality Worklist (PS3.4 annex K): a device goes on asking for it, whoever sits at it.
@@ -27,52 +27,63 @@ func (c *chain) collect() {
 			c.taken.Files = append(c.taken.Files, File{copied.Name, copied.Size, copied.Read, copied.Client, copied.Server, copied.First, copied.Evidence})
 		}
 	}
+	ways := map[way]*Source{}
 	for _, t := range c.Trails {
 		if since, ok := c.reached[t.Asker()]; ok {
-			c.take(t, since)
+			c.take(t, since, ways)
 		}
 	}
+	for _, w := range ways {
+		w.Patients = c.Census.CountsOf(w.nodes).Patients
+		c.taken.nodes = append(c.taken.nodes, w.nodes...)
+		c.taken.Records += w.Records
+		c.taken.Unidentified += w.Unidentified
+		c.taken.Sources = append(c.taken.Sources, *w)
+	}
 	slices.SortFunc(c.taken.Sources, func(a, b Source) int {
-		return cmp.Or(cmp.Compare(b.Patients, a.Patients), a.First.Compare(b.First), cmp.Compare(a.Action, b.Action), a.To.Addr.Compare(b.To.Addr), cmp.Compare(a.To.Claimed, b.To.Claimed))
+		return cmp.Or(cmp.Compare(b.Patients, a.Patients), a.First.Compare(b.First), cmp.Compare(a.Action, b.Action), a.To.Addr.Compare(b.To.Addr),
+			cmp.Compare(a.To.Claimed, b.To.Claimed), a.From.Addr.Compare(b.From.Addr))
 	})
 	slices.Sort(c.taken.nodes)
 	c.taken.nodes = slices.Compact(c.taken.nodes)
 	c.taken.Patients = c.Census.CountsOf(c.taken.nodes)
 }
 
+// way is what makes two trails one source: kinds of images are not told apart.
+type way struct {
+	from, to         netip.Addr
+	receiver, action string
+	protocol         chaperone.Protocol
+}
+
 // take adds the hours of a trail that are the intruder's: all after the system was reached, where it had not used this
 // way before; else those of the finding that says it took too much.
-func (c *chain) take(t *exchange.Trail, since time.Time) {
+func (c *chain) take(t *exchange.Trail, since time.Time, ways map[way]*Source) {
 	asked := t.RequestedBy.IsValid() && t.Class != worklist
 	used := len(t.Hours) > 0 && t.Hours[0].First.Before(since.Add(-slack))
-	s := Source{From: chaperone.Party{Addr: t.From, Claimed: t.Sender}, To: chaperone.Party{Addr: t.To, Claimed: t.Receiver}, Protocol: t.Protocol, Action: t.Action}
-	var nodes []patient.Node
+	k := way{t.From, t.To, t.Receiver, t.Action, t.Protocol}
 	for i := range t.Hours {
 		h := &t.Hours[i]
 		if h.Last.Before(since.Add(-slack)) || !(asked && !used) && !c.flagged(t, h) {
 			continue
 		}
-		nodes = append(nodes, h.Nodes...)
+		s := ways[k]
+		if s == nil {
+			s = &Source{From: chaperone.Party{Addr: t.From, Claimed: t.Sender}, To: chaperone.Party{Addr: t.To, Claimed: t.Receiver},
+				Protocol: t.Protocol, Action: t.Action, First: h.First, Evidence: h.Evidence}
+			ways[k] = s
+		}
+		s.nodes = append(s.nodes, h.Nodes...)
 		s.Records += h.Records
 		s.Unidentified += h.Unidentified
 		c.taken.Bytes += h.Bytes
-		if s.First.IsZero() || h.First.Before(s.First) {
+		if h.First.Before(s.First) {
 			s.First, s.Evidence = h.First, h.Evidence
 		}
 		if h.Last.After(s.Last) {
 			s.Last = h.Last
 		}
 	}
-	if s.Records == 0 {
-		return
-	}
-	slices.Sort(nodes)
-	nodes = slices.Compact(nodes)
-	s.Patients = c.Census.CountsOf(nodes).Patients
-	c.taken.nodes = append(c.taken.nodes, nodes...)
-	c.taken.Records += s.Records
-	c.taken.Unidentified += s.Unidentified
-	c.taken.Sources = append(c.taken.Sources, s)
 }
 
 // flagged reports whether an hour of a trail is one that an act of the chain speaks of.

@@ -86,10 +86,26 @@ func (c *chain) step(stage Stage, list []chaperone.Finding) Step {
 	if stage == Scanned && s.Belief == Inferred {
 		s.Because = "the last scan before the guesses that found the door of the entered system open"
 	}
-	if stage == Moved {
+	switch stage {
+	case Moved:
 		s.Says = c.ways(list)
+	case Persisted:
+		s.Says = together(list)
 	}
 	return s
+}
+
+// together tells several findings of one session in one sentence.
+func together(list []chaperone.Finding) string {
+	const same = "During the suspicious session "
+	var parts []string
+	for _, f := range list {
+		part := strings.TrimSuffix(strings.TrimPrefix(f.Title, same), ".")
+		if !slices.Contains(parts, part) {
+			parts = append(parts, part)
+		}
+	}
+	return same + strings.Join(parts, "; ") + "."
 }
 
 // ways names the ways between systems that the intruder opened.

@@ -37,6 +37,7 @@ type sheet struct {
 	Findings           *table
 	Systems            *table
 	Networks           string
+	Silent             int // outside addresses of which nothing is known, left out of Systems
 	Evidence           *table
 	Limits             []string
 	Rule               string
@@ -116,9 +117,6 @@ func (t *text) top(s *sheet) {
 	}
 	say("Way in", t.hole())
 	say("From there", t.route())
-	for _, f := range t.Story.Taken.Files {
-		say("Also copied", fmt.Sprintf("the database file %s as a whole (%s); the patients in it are not counted here", f.Name, page.Size(f.Size)))
-	}
 	say("Where to", t.outside())
 	say("How sure", t.sure())
 }
@@ -136,6 +134,12 @@ func (t *text) taken() figure {
 	}
 	if n := taken.Unidentified; n > 0 {
 		notes = append(notes, "and "+page.Count(n, "record")+" that name nobody")
+	}
+	switch n := len(taken.Files); {
+	case n == 1:
+		notes = append(notes, "the patients in the copied database file are not counted")
+	case n > 1:
+		notes = append(notes, "the patients in the "+page.Number(n)+" copied database files are not counted")
 	}
 	f.Note = strings.Join(notes, "; ")
 	return f

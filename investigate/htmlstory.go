@@ -138,7 +138,9 @@ func (t *text) proofs(s incident.Step) []proof {
 	switch s.Stage {
 	case incident.Collected:
 		for _, f := range t.Story.Taken.Files {
-			list = append(list, proof{safe("The file "+f.Name+" was read.", 300), place(f.Evidence)})
+			if !slices.ContainsFunc(list, func(p proof) bool { return p.Place == place(f.Evidence) }) {
+				list = append(list, proof{safe("The file "+f.Name+" was read.", 300), place(f.Evidence)})
+			}
 		}
 	case incident.Offered:
 		for _, c := range t.Story.Claims {

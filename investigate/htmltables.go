@@ -29,7 +29,7 @@ type table struct {
 // head is the heading of a column.
 type head struct {
 	Text  string
-	Class string // "num" or "mono", for its cells too
+	Class string // of its cells too: "num", "mono", or "whole", which is not wrapped
 }
 
 // cell is text with what belongs to it in small print.
@@ -54,19 +54,21 @@ type todo struct{ Severity, Why, Advice, Title, Where, Place string }
 func (t *text) tables(s *sheet) {
 	taken, edges := t.Story.Taken, t.Watch.Edges
 	if len(taken.Sources) > 0 {
-		s.Ways = tabulate("ways", "What was taken, by system and way", []head{{"From", ""}, {"To", ""}, {"How", ""}, {"Patients", "num"}, {"Records", "num"}, {"When", ""}, {"Evidence", ""}}, taken.Sources, t.way)
+		s.Ways = tabulate("ways", "What was taken, by system and way", []head{{"From", ""}, {"To", ""}, {"How", "whole"}, {"Patients", "num"}, {"Records", "num"}, {"When", "whole"}, {"Evidence", ""}}, taken.Sources, t.way)
 	}
 	if len(taken.Files) > 0 {
-		s.Files = tabulate("files", "Database files that were copied", []head{{"File", ""}, {"From", ""}, {"By", ""}, {"Size", "num"}, {"Read", "num"}, {"When", ""}, {"Evidence", ""}}, taken.Files, t.copied)
+		s.Files = tabulate("files", "Database files that were copied", []head{{"File", ""}, {"From", ""}, {"By", ""}, {"Size", "num"}, {"Read", "num"}, {"When", "whole"}, {"Evidence", ""}}, taken.Files, t.copied)
 	}
 	s.Edges = tabulate("edges", "All exchanges of patient records that were seen; what was taken is among them",
-		[]head{{"From", ""}, {"To", ""}, {"Protocol", ""}, {"Patients", "num"}, {"Records", "num"}, {"Messages", "num"}, {"When", ""}}, edges, t.edge)
+		[]head{{"From", ""}, {"To", ""}, {"Protocol", "whole"}, {"Patients", "num"}, {"Records", "num"}, {"Messages", "num"}, {"When", "whole"}}, edges, t.edge)
 	for _, f := range t.Findings {
 		s.First = append(s.First, todo{f.Severity.String(), safe(f.Why, 200), safe(f.Advice, 400), safe(f.Title, 400), safe(t.where(f.Finding), 200), place(f.Evidence)})
 	}
-	s.Findings = tabulate("all-findings", "Findings, the most severe first", []head{{"Severity", ""}, {"What was seen", ""}, {"Systems", ""}, {"When", ""}, {"How often", "num"}, {"Evidence", ""}, {"Rule", ""}}, t.Watch.Findings, t.finding)
+	s.Findings = tabulate("all-findings", "Findings, the most severe first", []head{{"Severity", ""}, {"What was seen", ""}, {"Systems", ""}, {"When", "whole"}, {"How often", "num"}, {"Evidence", ""}, {"Rule", ""}}, t.Watch.Findings, t.finding)
+	var seen []inventory.System
+	seen, s.Silent = t.telling()
 	s.Systems = tabulate("all-systems", "Systems that were seen: those with a known role first, the outside last",
-		[]head{{"System", ""}, {"Role", ""}, {"Signs", ""}, {"Calls itself, runs", ""}, {"Seen", ""}}, byRole(t.Watch.Systems), t.system)
+		[]head{{"System", ""}, {"Role", ""}, {"Signs", ""}, {"Calls itself, runs", ""}, {"Seen", ""}}, seen, t.system)
 	s.Evidence = tabulate("files-read", "Files that were read", []head{{"File", ""}, {"What it is", ""}, {"Size", "num"}, {"SHA-256", "mono"}, {"Problem", ""}}, t.Files, evidence)
 }
 
@@ -189,20 +191,24 @@ func brief(parts []string, n int) string {
 	return strings.Join(parts, ", ")
 }
 
-// byRole orders systems: known roles, unknown ones, the outside.
-func byRole(all []inventory.System) []inventory.System {
-	class := func(s inventory.System) int {
-		switch s.Role {
-		case inventory.Outside:
-			return 2
-		case inventory.Unknown:
-			return 1
-		}
-		return 0
+// telling gives the systems of which there is something to say, in the order of their roles: known ones, unknown ones,
+// the outside. Half of the internet knocks at a public address: who did nothing else, and has no part in the story, is
+// only counted.
+func (t *text) telling() (all []inventory.System, silent int) {
+	acted := slices.Clone(t.Story.Intruder)
+	for _, s := range t.Story.Steps {
+		acted = append(append(acted, s.By...), s.At...)
 	}
-	all = slices.Clone(all)
+	for _, s := range t.Watch.Systems {
+		if s.Role == inventory.Outside && len(s.Names)+len(s.Claimed)+len(s.Software)+len(s.Does) == 0 && t.Site().Name(s.Addr) == "" && !slices.Contains(acted, s.Addr) {
+			silent++
+			continue
+		}
+		all = append(all, s)
+	}
+	class := map[inventory.Role]int{inventory.Unknown: 1, inventory.Outside: 2}
 	slices.SortStableFunc(all, func(a, b inventory.System) int {
-		return cmp.Or(cmp.Compare(class(a), class(b)), cmp.Compare(a.Role, b.Role))
+		return cmp.Or(cmp.Compare(class[a.Role], class[b.Role]), cmp.Compare(a.Role, b.Role))
 	})
-	return all
+	return all, silent
 }

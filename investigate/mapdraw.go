@@ -26,7 +26,7 @@ type frame struct {
 }
 
 var (
-	wideFrame   = frame{"wide", false, 178, 46, 20, 84, 18, 30, 13}
+	wideFrame   = frame{"wide", false, 178, 46, 20, 104, 18, 30, 13}
 	narrowFrame = frame{"narrow", true, 106, 56, 14, 56, 3, 30, 12}
 )
 
@@ -175,13 +175,13 @@ func (p *plan) arrange() {
 			if p.down {
 				h.X, h.Y = margin, int(along)-10
 			}
-			w := 1.15 * textWidth(h.Text, 12) // it is bold
+			w := bold * textWidth(h.Text, 12)
 			p.taken = append(p.taken, rect{float64(h.X), float64(h.Y) - 12, w, 16})
 			p.out.Heads = append(p.out.Heads, h)
 		}
 		along += p.thick()
 		if i+1 < len(p.layers) && heads[i+1] == heads[i] {
-			along += 0.75 * float64(p.channel)
+			along += 0.7 * float64(p.channel)
 		} else if i+1 < len(p.layers) {
 			along += float64(p.channel)
 		}
@@ -231,10 +231,13 @@ func (p *plan) box(b *box) {
 	for i, line := range append([]string{name}, rest...) {
 		w := written{X: 8, Y: top + i*step, Text: fit(line, room, small), Class: "small"}
 		if i == 0 {
-			w.Text, w.Class = fit(line, room-float64(max(d.BadgeWidth-14, 0)), p.letters), "name"
+			w.Text, w.Class = fit(line, room/bold-float64(max(d.BadgeWidth-14, 0)), p.letters), "name"
 		}
 		if line == address {
 			w.Text = fitMiddle(line, room, small)
+		}
+		if i == 0 && line == address {
+			w.Text, w.Class = fitMiddle(line, room, small), "name address"
 		}
 		d.Lines = append(d.Lines, w)
 	}
@@ -262,6 +265,9 @@ func lineTitle(s *strand) string {
 	}
 	return out
 }
+
+// bold is how much wider bold letters are.
+const bold = 1.13
 
 // textWidth guesses how wide a text of a size is; every sans-serif type is a little different, so it guesses high.
 func textWidth(s string, size int) float64 {
