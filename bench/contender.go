@@ -45,8 +45,9 @@ func (m *measure) better(other measure) {
 	m.wall, m.cpu, m.peak = min(m.wall, other.wall), min(m.cpu, other.cpu), min(m.peak, other.peak)
 }
 
-func (c contender) measure(ctx context.Context, dir string) (measure, error) {
-	args := append(c.command[1:len(c.command):len(c.command)], filepath.Join(dir, captureName))
+// measure runs it once on what path names. Its output goes into dir, where it is looked at.
+func (c contender) measure(ctx context.Context, dir, path string) (measure, error) {
+	args := append(c.command[1:len(c.command):len(c.command)], path)
 	run := exec.CommandContext(ctx, c.command[0], args...)
 	run.Env = append(os.Environ(), "TMPDIR="+dir, "HOME="+dir, "WIRESHARK_CONFIG_DIR="+dir) // nobody's own settings
 	var stderr bytes.Buffer

@@ -1,7 +1,8 @@
-// Command bench measures chaperone watch --json side by side with what a user would pick instead, on the same file, in
-// one run: tshark, which decodes the same protocols, and bare TCP reassembly by gopacket, which decodes none.
+// Command bench measures chaperone side by side with what a user would pick instead, on the same files, in one run.
+// chaperone watch --json beside tshark, which decodes the same protocols, and bare TCP reassembly by gopacket, which decodes
+// none; chaperone investigate --json beside tshark, evtxexport and sha256sum, with which a person would begin.
 //
-//	go run ./bench           # three captures of 500 MB
+//	go run ./bench           # three captures of 500 MB, and a folder of evidence
 //	go run ./bench -smoke    # 10 MB each, for CI
 //
 // It makes its captures itself (internal/clinicsim), checks every answer of chaperone against their truth, and ends with
@@ -48,6 +49,8 @@ func main() {
 // jobs are the parts that run in a process of their own: a child's peak memory begins with its parent's, so the one that
 // measures stays small.
 var jobs = map[string]func(args []string, stdout io.Writer) error{
+	"evidence": func(args []string, _ io.Writer) error { return makeEvidence(args[0], args[1]) },
+	"judge":    func(args []string, _ io.Writer) error { return judge(args[0], args[1]) },
 	"make":     func(args []string, _ io.Writer) error { return makeCapture(args[0], args[1], args[2]) },
 	"check":    func(args []string, _ io.Writer) error { return check(args[0], args[1]) },
 	"gopacket": func(args []string, stdout io.Writer) error { return countStreams(args[0], stdout) },
@@ -75,6 +78,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	for _, k := range o.kinds {
+		if k == evidence {
+			if err := measureEvidence(ctx, o, dir, stdout); err != nil {
+				return err
+			}
+			continue
+		}
 		if err := measureKind(ctx, o, k, filepath.Join(dir, k), contenders, stdout); err != nil {
 			return err
 		}
@@ -89,7 +98,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	size := f.Int64("size", 500, "`MB` of each capture")
 	smoke := f.Bool("smoke", false, "10 MB and one run: shows that everything works, not how fast")
 	f.IntVar(&o.runs, "runs", 3, "times each contender runs; the best counts")
-	names := f.String("kinds", strings.Join(kindNames(), ","), "`kinds` of traffic")
+	names := f.String("kinds", strings.Join(append(kindNames(), evidence), ","), "`kinds` of traffic")
 	f.StringVar(&o.dir, "dir", "", "`folder` for the captures (default: the system's for temporary files)")
 	f.BoolVar(&o.keep, "keep", false, "keep the captures")
 	if err := f.Parse(args); err != nil {
@@ -101,8 +110,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	}
 	o.kinds = strings.Split(*names, ",")
 	for _, k := range o.kinds {
-		if !slices.Contains(kindNames(), k) {
-			return o, fmt.Errorf("bench: -kinds: one or more of %s, with commas", strings.Join(kindNames(), ","))
+		if all := append(kindNames(), evidence); !slices.Contains(all, k) {
+			return o, fmt.Errorf("bench: -kinds: one or more of %s, with commas", strings.Join(all, ","))
 		}
 	}
 	if o.size <= 0 || o.runs <= 0 || f.NArg() > 0 {
@@ -161,7 +170,7 @@ func measureKind(ctx context.Context, o options, kind, dir string, contenders []
 	best := make([]measure, len(contenders))
 	for range o.runs {
 		for i, c := range contenders {
-			m, err := c.measure(ctx, dir)
+			m, err := c.measure(ctx, dir, filepath.Join(dir, captureName))
 			if err != nil {
 				return err
 			}

@@ -88,7 +88,8 @@ func compare(ctx context.Context, path string, tokens *patient.Tokenizer, census
 		return t, err
 	}
 	t.found = slices.ContainsFunc(r.Columns(), func(c dump.Column) bool { return c.Means == dump.Number })
-	seen := map[uint64]struct{}{}
+	var rows, unmatched digests
+	known := map[uint64]bool{} // numbers that matched
 	seed := maphash.MakeSeed()
 	for {
 		row, err := r.Next()
@@ -104,24 +105,52 @@ func compare(ctx context.Context, path string, tokens *patient.Tokenizer, census
 			h.WriteString(row.At(i).Reveal()) // into a digest that is thrown away: rows that repeat count once
 			h.WriteByte(0)
 		}
-		if _, again := seen[h.Sum64()]; again {
-			continue
-		}
-		seen[h.Sum64()] = struct{}{}
-		t.rows++
-		var nodes []patient.Node
-		if number := row.Of(dump.Number); !number.Empty() {
-			for _, token := range tokens.Numbers(number) {
-				if n, ok := census.Find(token); ok {
-					nodes = append(nodes, n)
-				}
+		rows.add(h.Sum64())
+		number := row.Of(dump.Number)
+		name := maphash.String(seed, number.Reveal()) // likewise
+		if number.Empty() || !known[name] {
+			nodes := find(number, tokens, census)
+			if len(nodes) == 0 {
+				unmatched.add(h.Sum64())
+				continue
 			}
+			known[name] = true
+			t.matches = append(t.matches, nodes)
 		}
-		if len(nodes) == 0 {
-			t.unmatched++
-			continue
-		}
-		t.matches = append(t.matches, nodes)
 	}
+	t.rows, t.unmatched = rows.distinct(), unmatched.distinct()
 	return t, nil
+}
+
+// find gives the nodes of the census that bear a number.
+func find(number chaperone.PHI, tokens *patient.Tokenizer, census *patient.Census) []patient.Node {
+	if number.Empty() {
+		return nil
+	}
+	var nodes []patient.Node
+	for _, token := range tokens.Numbers(number) {
+		if n, ok := census.Find(token); ok {
+			nodes = append(nodes, n)
+		}
+	}
+	return nodes
+}
+
+// digests are a set of 8 bytes for each of millions of rows: sorted now and then, and at the end.
+type digests struct {
+	list []uint64
+	due  int // length at which repetitions are taken out
+}
+
+func (d *digests) add(v uint64) {
+	d.list = append(d.list, v)
+	if len(d.list) >= max(d.due, 1<<16) {
+		d.due = 2 * d.distinct()
+	}
+}
+
+func (d *digests) distinct() int {
+	slices.Sort(d.list)
+	d.list = slices.Compact(d.list)
+	return len(d.list)
 }

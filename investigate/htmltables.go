@@ -32,6 +32,9 @@ type head struct {
 	Class string // of its cells too: "num", "mono", or "whole", which is not wrapped
 }
 
+// Short reports whether a table should stay on one page of paper.
+func (t *table) Short() bool { return len(t.Rows) <= 12 }
+
 // cell is text with what belongs to it in small print.
 type cell struct{ Text, Small string }
 
@@ -64,11 +67,20 @@ func (t *text) tables(s *sheet) {
 	for _, f := range t.Findings {
 		s.First = append(s.First, todo{f.Severity.String(), safe(f.Why, 200), safe(f.Advice, 400), safe(f.Title, 400), safe(t.where(f.Finding), 200), place(f.Evidence)})
 	}
-	s.Findings = tabulate("all-findings", "Findings, the most severe first", []head{{"Severity", ""}, {"What was seen", ""}, {"Systems", ""}, {"When", "whole"}, {"How often", "num"}, {"Evidence", ""}, {"Rule", ""}}, t.Watch.Findings, t.finding)
+	advised := map[string]bool{} // the same advice is given once
+	finding := func(f chaperone.Finding) []cell {
+		row := t.finding(f)
+		if advised[f.Advice] {
+			row[1].Small = ""
+		}
+		advised[f.Advice] = true
+		return row
+	}
+	s.Findings = tabulate("all-findings", "Findings, the most severe first", []head{{"Severity", ""}, {"What was seen", ""}, {"Systems", ""}, {"When", "whole"}, {"How often", "num"}, {"Evidence", ""}, {"Rule", ""}}, t.Watch.Findings, finding)
 	var seen []inventory.System
 	seen, s.Silent = t.telling()
 	s.Systems = tabulate("all-systems", "Systems that were seen: those with a known role first, the outside last",
-		[]head{{"System", ""}, {"Role", ""}, {"Signs", ""}, {"Calls itself, runs", ""}, {"Seen", ""}}, seen, t.system)
+		[]head{{"System", ""}, {"Role", "whole"}, {"Signs", ""}, {"Calls itself, runs", ""}, {"Connections", "num"}, {"Seen", "whole"}}, seen, t.system)
 	s.Evidence = tabulate("files-read", "Files that were read", []head{{"File", ""}, {"What it is", ""}, {"Size", "num"}, {"SHA-256", "mono"}, {"Problem", ""}}, t.Files, evidence)
 }
 
@@ -116,7 +128,7 @@ func (t *text) system(s inventory.System) []cell {
 		calls = append(calls, safe(c, 40))
 	}
 	for _, n := range s.Names {
-		calls = append(calls, safe(n.Text, 40)+" ("+safe(n.From, 20)+")")
+		calls = append(calls, safe(n.Text, 40)+" ("+safe(n.From, 30)+")")
 	}
 	for _, n := range s.Software {
 		runs = append(runs, safe(n.Text, 60))
@@ -127,7 +139,7 @@ func (t *text) system(s inventory.System) []cell {
 		}
 	}
 	return []cell{t.at(s.Addr), role, {Text: brief(signs, 6)}, {brief(calls, 4), brief(runs, 4)},
-		{page.Count(s.Connections, "connection"), t.between(s.First, s.Last)}}
+		{Text: page.Number(s.Connections)}, t.stretch(s.First, s.Last)}
 }
 
 func evidence(f File) []cell {

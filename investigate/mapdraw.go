@@ -27,7 +27,7 @@ type frame struct {
 
 var (
 	wideFrame   = frame{"wide", false, 178, 46, 20, 104, 18, 30, 13}
-	narrowFrame = frame{"narrow", true, 106, 56, 14, 56, 3, 30, 12}
+	narrowFrame = frame{"narrow", true, 110, 56, 12, 56, 3, 30, 12}
 )
 
 // spot is a place, along and across.
@@ -206,7 +206,7 @@ func (p *plan) box(b *box) {
 		role = strings.TrimSuffix("entry, "+role, ", ")
 	}
 	d.Title = strings.Trim(b.name+" "+address+" "+role, " ")
-	room := float64(p.width - 16)
+	room := float64(p.width - 14)
 	if len(b.stages) > 0 {
 		d.Badge = numbers(b.stages)
 		d.BadgeWidth = int(textWidth(d.Badge, 11)) + 12
@@ -229,7 +229,7 @@ func (p *plan) box(b *box) {
 	step := 15
 	top := (p.height-step*(1+len(rest)))/2 + 12
 	for i, line := range append([]string{name}, rest...) {
-		w := written{X: 8, Y: top + i*step, Text: fit(line, room, small), Class: "small"}
+		w := written{X: 7, Y: top + i*step, Text: fit(line, room, small), Class: "small"}
 		if i == 0 {
 			w.Text, w.Class = fit(line, room/bold-float64(max(d.BadgeWidth-14, 0)), p.letters), "name"
 		}

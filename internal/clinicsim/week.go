@@ -13,6 +13,7 @@ type TheftOptions struct {
 	Days     int  // default 5, beginning on a Monday; with an intruder at least 3
 	Intruder bool // whether somebody comes and takes the records
 	Patients int  // size of the population, default 600, at least 200
+	Images   int  // bytes of pixel data in an image, about; default 500
 }
 
 func (o TheftOptions) withDefaults() TheftOptions {
@@ -26,6 +27,9 @@ func (o TheftOptions) withDefaults() TheftOptions {
 		o.Patients = 600
 	}
 	o.Patients = max(o.Patients, 200)
+	if o.Images == 0 {
+		o.Images = 500
+	}
 	return o
 }
 
@@ -55,7 +59,7 @@ func newWeek(o TheftOptions, sink func(Packet) error) *week {
 		return sink(p)
 	})
 	w.day = day{
-		Options: Options{Seed: 4 * o.Seed, Images: 500, ImagesPerStudy: 2}, // never a day with what Wireshark stumbles over
+		Options: Options{Seed: 4 * o.Seed, Images: o.Images, ImagesPerStudy: 2}, // never a day with what Wireshark stumbles over
 		net:     net, tally: t,
 		length: time.Duration(o.Days) * 24 * time.Hour,
 		people: population(net.random("people"), o.Patients),
