@@ -59,6 +59,23 @@ func TestStory(t *testing.T) {
 	}
 }
 
+// TestReadme keeps the example of the README true: its lines are printed one after the other.
+func TestReadme(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const command = "chaperone investigate testdata/clinic-2016"
+	_, rest, found := strings.Cut(string(page), "$ "+command+"\n")
+	shown, _, ended := strings.Cut(rest, "  …\n")
+	if !found || !ended {
+		t.Fatal("the README shows no example")
+	}
+	if !strings.Contains(printed(t, strings.Fields(command)[1:]), shown) {
+		t.Errorf("the README shows something else than what is printed by: %s", command)
+	}
+}
+
 // said is what is printed, by label.
 type said map[string]string
 
@@ -75,17 +92,8 @@ func (s said) find(text string) (label, says string) {
 // paragraphs runs a command and joins the lines of each label.
 func paragraphs(t *testing.T, args []string) said {
 	t.Helper()
-	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
-	zone := time.Local
-	time.Local = time.UTC
-	defer func() { time.Local = zone }()
-	t.Chdir(filepath.Join("..", ".."))
-	var out, errs bytes.Buffer
-	if status := run(t.Context(), args, strings.NewReader(""), &out, &errs); status != 0 {
-		t.Fatalf("exit status %d: %s", status, errs.String())
-	}
 	all, label := said{}, ""
-	for line := range strings.Lines(out.String()) {
+	for line := range strings.Lines(printed(t, args)) {
 		switch m := regexp.MustCompile(`^  (\w+(?: in| to)?)  +(.*)`).FindStringSubmatch(strings.TrimRight(line, "\n")); {
 		case m != nil:
 			label = m[1]
@@ -102,4 +110,19 @@ func paragraphs(t *testing.T, args []string) said {
 		}
 	}
 	return all
+}
+
+// printed runs a command in the root folder and gives what it prints, with times in UTC.
+func printed(t *testing.T, args []string) string {
+	t.Helper()
+	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
+	zone := time.Local
+	time.Local = time.UTC
+	defer func() { time.Local = zone }()
+	t.Chdir(filepath.Join("..", ".."))
+	var out, errs bytes.Buffer
+	if status := run(t.Context(), args, strings.NewReader(""), &out, &errs); status != 0 {
+		t.Fatalf("exit status %d: %s", status, errs.String())
+	}
+	return out.String()
 }
