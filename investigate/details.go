@@ -218,8 +218,22 @@ func (t *text) evidence() {
 		if f.Problem != "" {
 			says += ": " + page.Clean(f.Problem, 200)
 		}
-		t.Wrap(fmt.Sprintf("  %8s  ", page.Size(f.Size)), page.Clean(f.Path, 60)+"  "+says)
+		t.Wrap(fmt.Sprintf("  %8s  ", page.Size(f.Size)), page.Clean(t.within(f.Path), 70)+"  "+says)
 	}
+}
+
+// within gives a path below the folder that holds all of the evidence.
+func (r *Report) within(path string) string {
+	dir := filepath.Dir(r.Files[0].Path)
+	for _, f := range r.Files {
+		for dir != "." && dir != string(filepath.Separator) && !strings.HasPrefix(f.Path, dir+string(filepath.Separator)) {
+			dir = filepath.Dir(dir)
+		}
+	}
+	if rest, ok := strings.CutPrefix(path, dir+string(filepath.Separator)); ok {
+		return rest
+	}
+	return path
 }
 
 // items says how much was read of a file.

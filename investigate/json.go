@@ -70,6 +70,7 @@ type claimLine struct {
 // Summary is the last JSON line of a run.
 type Summary struct {
 	watch.Summary
+	Alerts           int              `json:"alerts"` // findings of severity high or critical
 	Stages           []incident.Stage `json:"stages"` // that were found, in order; empty when there is no story
 	Intruder         []string         `json:"intruder"`
 	Entry            string           `json:"entry,omitempty"`
@@ -105,6 +106,11 @@ func (r *Report) Summary() Summary {
 		Summary: r.Watch.Summary(), Stages: []incident.Stage{}, Intruder: addresses(r.Story.Intruder), Reached: addresses(r.Story.Reached),
 		PatientsTaken: t.Patients.Patients, PatientsTakenMin: t.Patients.Min, PatientsTakenMax: t.Patients.Max, RecordsTaken: t.Records,
 		BytesOutside: t.Outside, FilesTaken: []string{}, EvidenceFiles: []fileLine{}, Own: []string{}, Stopped: r.Stopped, Limits: r.Limits(),
+	}
+	for _, f := range r.Watch.Findings {
+		if f.Severity >= chaperone.High {
+			s.Alerts++
+		}
 	}
 	for _, step := range r.Story.Steps {
 		if step.Found {

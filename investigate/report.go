@@ -26,6 +26,10 @@ type text struct {
 // Write writes the report.
 func (r *Report) Write(out io.Writer, zone *time.Location) error {
 	t := &text{Report: r, zone: zone, Writer: page.Writer{Out: out}}
+	if r.Stopped {
+		t.Wrap("", "STOPPED BEFORE THE END: what follows covers only what was read until then. Numbers can only grow.")
+		t.Line("")
+	}
 	t.summary()
 	t.timeline()
 	t.patients()

@@ -149,7 +149,9 @@ func (b *books) keep(s *step) {
 	switch s.what {
 	case event:
 		if s.event.Stage == wire.Noted {
-			b.fact(a, s.event)
+			if s.view == 0 { // bytes of a file must not count twice
+				b.fact(a, s.event)
+			}
 			break
 		}
 		b.event(a.views[s.view], s)
