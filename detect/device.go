@@ -71,12 +71,7 @@ func (s *Set) newRemote(site *inventory.Site) {
 			if !e.isRemote() || e.worked.IsZero() || !isNew(site, e.worked) || isDevice(site.Role(e.client)) || !site.Inside(e.client) || !site.Inside(e.server) {
 				continue
 			}
-			s.put(fmt.Sprint(e.port), chaperone.Finding{
-				Rule: NewRemote, Severity: chaperone.Info, Technique: "T1021", From: host(e.client), To: host(e.server), First: e.worked, Last: e.last,
-				Count: e.connections, Evidence: e.workedBy,
-				Title:  fmt.Sprintf("A system opened %s to another for the first time.", e.what()),
-				Advice: "Ask the users of both systems whether that is theirs.",
-			})
+			s.put(fmt.Sprint(e.port), e.way())
 		}
 	}
 }

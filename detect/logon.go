@@ -50,7 +50,36 @@ func (s *Set) logons(site *inventory.Site) {
 			}
 		}
 	}
+	s.sessions(site)
 	s.logs.suspects = s.suspicions()
+}
+
+// sessions finds remote desktop sessions from outside addresses that never had one before: what the wire shows of a
+// logon where there is no log.
+func (s *Set) sessions(site *inventory.Site) {
+	for k := range s.remote {
+		if site.Inside(k[0]) || !site.Inside(k[1]) {
+			continue
+		}
+		if _, known := s.found[subject{GuessedIn, k[0], k[1], ""}]; known {
+			continue
+		}
+		if _, known := s.found[subject{LogonNewSource, k[0], k[1], ""}]; known {
+			continue
+		}
+		visits := s.remote.ordered(k)
+		i := slices.IndexFunc(visits, visit.session)
+		if i < 0 || !isNew(site, visits[0].first) {
+			continue
+		}
+		v := visits[i]
+		s.put("", chaperone.Finding{
+			Rule: LogonNewSource, Severity: chaperone.Medium, Technique: "T1021.001", From: host(k[0]), To: host(k[1]), First: v.first, Last: v.last,
+			Count: 1, Evidence: v.evidence,
+			Title:  "A remote desktop session lasted long that came from an outside address which never had one before.",
+			Advice: "Look into the log of the server who that was, and ask them.",
+		})
+	}
 }
 
 // guessedBefore gives the outside source that tried an account often, shortly before a logon.

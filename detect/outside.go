@@ -45,13 +45,3 @@ func (s *Set) newParty(site *inventory.Site) {
 		s.put(f.from.String(), out)
 	}
 }
-
-// Opened reports whether a system got through to another's desktop, files, shell or database.
-func (s *Set) Opened(from, to netip.Addr) bool {
-	for k, e := range s.edges.list {
-		if k.client == from && k.server == to && e.isRemote() && !e.worked.IsZero() {
-			return true
-		}
-	}
-	return false
-}

@@ -21,7 +21,7 @@ type Evidence struct {
 	Copies   []detect.Copy
 	Census   *patient.Census
 	Claims   []Claim
-	Opened   func(from, to netip.Addr) bool // whether a system got through to a desktop of another; may be nil
+	Ways     []chaperone.Finding // who first opened whose desktop, files or shell, and when: detect.Set.Ways
 }
 
 // Build joins what belongs together. Without an entry that something proves, and without two strong acts that belong
@@ -210,16 +210,20 @@ func (c *chain) link(f chaperone.Finding) (time.Time, Belief, bool) {
 
 // path gives the first new way from a reached system to the one behind an act.
 func (c *chain) path(from netip.Addr, since time.Time, f chaperone.Finding) *chaperone.Finding {
-	for i := range c.Findings {
-		g := &c.Findings[i]
-		switch g.Rule {
-		case detect.NewRemote, detect.DeviceActs, detect.LogonNewSource, detect.GuessedIn:
-			if g.From.Addr == from && g.To.Addr == f.From.Addr && !g.First.Before(since.Add(-slack)) && !g.First.After(f.Last) {
-				return g
+	var best *chaperone.Finding
+	for _, list := range [][]chaperone.Finding{c.Ways, c.Findings} {
+		for i := range list {
+			g := &list[i]
+			switch g.Rule {
+			case detect.NewRemote, detect.DeviceActs, detect.LogonNewSource, detect.GuessedIn:
+				if g.From.Addr == from && g.To.Addr == f.From.Addr && !g.First.Before(since.Add(-slack)) && !g.First.After(f.Last) &&
+					(best == nil || g.First.Before(best.First)) {
+					best = g
+				}
 			}
 		}
 	}
-	return nil
+	return best
 }
 
 // before looks back from the entry: who guessed, who scanned.
@@ -257,7 +261,7 @@ func (c *chain) scout() {
 	var best *chaperone.Finding
 	for i := range c.Findings {
 		f := &c.Findings[i]
-		if f.Rule == detect.FanOut && !c.Site.Inside(f.From.Addr) && c.entry.IsValid() && c.Opened != nil && c.Opened(f.From.Addr, c.entry) &&
+		if f.Rule == detect.FanOut && !c.Site.Inside(f.From.Addr) && c.entry.IsValid() && c.opened(f.From.Addr, c.entry) &&
 			!f.First.After(first) && first.Sub(f.First) < memory {
 			best = f
 		}
@@ -267,6 +271,11 @@ func (c *chain) scout() {
 		c.how[best.From.Addr] = Inferred
 		c.suspect(best.From.Addr)
 	}
+}
+
+// opened reports whether a system got through to another.
+func (c *chain) opened(from, to netip.Addr) bool {
+	return slices.ContainsFunc(c.Ways, func(w chaperone.Finding) bool { return w.From.Addr == from && w.To.Addr == to })
 }
 
 // elsewhere reports whether the one who entered was not the one who guessed, so that another's guesses explain it.

@@ -98,7 +98,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	r.Story = incident.Build(incident.Evidence{
 		Site: r.Watch.Site, Findings: slices.Clone(r.Watch.Findings), Trails: r.Watch.Detected.Trails.All(),
 		Copies: r.Watch.Detected.Copies(r.Watch.Site), Census: r.Watch.Census, Claims: claims,
-		Opened: r.Watch.Detected.Opened,
+		Ways: r.Watch.Detected.Ways(),
 	})
 	r.Findings = rank(r)
 	r.Took = time.Since(r.Read)
