@@ -28,6 +28,7 @@ type System struct {
 
 	marks map[act]*mark
 	hours hours
+	relay relay
 }
 
 // Name is a name or a program of a system, and who says so.

@@ -62,21 +62,21 @@ var weights = [acts]struct {
 }{
 	storesOwn:      {"sends images it made", map[Role]float64{Modality: 2.5}},
 	asksWorklist:   {"asks for the worklist", map[Role]float64{Modality: 3}},
-	answersWork:    {"answers worklist queries", map[Role]float64{Server: 2, Engine: 1}},
+	answersWork:    {"answers worklist queries", map[Role]float64{Server: 2}},
 	answersQuery:   {"answers image queries", map[Role]float64{PACS: 3}},
 	asksQuery:      {"asks the archive", map[Role]float64{Viewer: 2.5}},
 	takesImages:    {"receives images from modalities", map[Role]float64{PACS: 2.5}},
 	takesRetrieved: {"receives images that were asked for", map[Role]float64{Viewer: 2}},
 	givesRetrieved: {"delivers images that were asked for", map[Role]float64{PACS: 2}},
-	sendsHL7:       {"sends HL7 messages", map[Role]float64{Engine: 1.5, Server: 1}},
-	takesHL7:       {"receives HL7 messages", map[Role]float64{Engine: 1.5, Server: 1}},
-	passesOn:       {"passes on HL7 messages of others", map[Role]float64{Engine: 4}},
-	servesFiles:    {"serves shared files", map[Role]float64{FileServer: 5}},
+	sendsHL7:       {"sends HL7 messages", map[Role]float64{Engine: 0.25, Server: 1}},
+	takesHL7:       {"receives HL7 messages", map[Role]float64{Engine: 0.25, Server: 1}},
+	passesOn:       {"passes on HL7 messages of others", map[Role]float64{Engine: 5}},
+	servesFiles:    {"serves shared files", map[Role]float64{FileServer: 6}},
 	opensFiles:     {"opens shared files", map[Role]float64{Workstation: 2}},
 	servesDesktop:  {"lets users in by remote desktop", map[Role]float64{Server: 2}},
 	opensDesktop:   {"opens remote desktops", map[Role]float64{Workstation: 1.5}},
 	browses:        {"opens encrypted or unknown connections to many", map[Role]float64{Workstation: 1.5}},
-	accepts:        {"several systems connect to it", map[Role]float64{Server: 1, FileServer: 1, PACS: 1, Engine: 1}},
+	accepts:        {"several systems connect to it", map[Role]float64{Server: 1.5, FileServer: 0.5}},
 }
 
 // Thresholds of a judgement: how far the best role must be ahead of the next, and on how many independent signs.
@@ -121,6 +121,7 @@ func (s *System) saw(a act, t time.Time, peer netip.Addr) {
 
 // judge decides what a system is.
 func (s *System) judge() {
+	s.relays()
 	score := map[Role]float64{}
 	s.Signs = nil
 	type weighed struct {
@@ -159,6 +160,39 @@ func (s *System) judge() {
 		s.Role = best
 		s.Sure = 1 / (1 + math.Exp(second-score[best]))
 	}
+}
+
+// relay notes how soon a system sends HL7 messages after it received one.
+type relay struct {
+	from   netip.Addr // whom the last one came from
+	last   time.Time
+	sent   int
+	prompt int // of them, those sent at once to somebody else
+}
+
+// Bounds of passing on: most of what is sent follows within seconds on what was received.
+const (
+	promptly   = 5 * time.Second
+	leastSent  = 5
+	mostPrompt = 0.8
+)
+
+func (r *relay) received(from netip.Addr, t time.Time) { r.from, r.last = from, t }
+
+func (r *relay) sends(to netip.Addr, t time.Time) {
+	r.sent++
+	if d := t.Sub(r.last); to != r.from && !r.last.IsZero() && d >= 0 && d <= promptly {
+		r.prompt++
+	}
+}
+
+// relays notes that a system passes on what others made.
+func (s *System) relays() {
+	sends := s.marks[sendsHL7]
+	if sends == nil || s.relay.sent < leastSent || float64(s.relay.prompt) < mostPrompt*float64(s.relay.sent) {
+		return
+	}
+	s.marks[passesOn] = sends
 }
 
 // counts reports whether an act is what the system usually does.

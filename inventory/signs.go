@@ -30,6 +30,8 @@ func (v *Inventory) signs(c *exchange.Connection, m *wire.Message) {
 	switch {
 	case c.Protocol == chaperone.HL7 && m.Role == wire.Push && m.Data == wire.FromClient:
 		both(sendsHL7, takesHL7, client, server)
+		client.relay.sends(server.Addr, t)
+		server.relay.received(client.Addr, t)
 		if first, ok := v.senders[m.From]; ok && first != client.Addr {
 			client.saw(passesOn, t, server.Addr)
 		} else if !ok && m.From != "" && len(v.senders) < maxSenders {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -106,7 +107,11 @@ func (t *text) top(s *sheet) {
 		s.Title = "No theft is shown by this evidence"
 		s.Lead = "Nothing in this evidence shows a theft of patient records from beginning to end. That is not proof that there was none: " +
 			"the last section says what this evidence cannot show."
-		s.Patients = figure{page.Number(t.Watch.Patients.Patients), "patients whose records were seen passing on the network", "an ordinary day has such exchanges too"}
+		n := t.Watch.Patients.Patients
+		s.Patients = figure{Number: page.Number(n), Label: "patients whose records were seen passing on the network"}
+		if n > 0 {
+			s.Patients.Note = "an ordinary day has such exchanges too"
+		}
 		return
 	}
 	s.Title = "A theft of patient records: what the evidence shows"
@@ -151,21 +156,16 @@ func (t *text) zones() string {
 	for _, s := range t.Story.Steps {
 		at = append(at, s.First, s.Last)
 	}
+	at = slices.DeleteFunc(at, time.Time.IsZero)
+	if len(at) == 0 {
+		at = []time.Time{t.Read}
+	}
 	var offsets []string
 	for _, x := range at {
-		if x.IsZero() {
-			continue
-		}
-		o := "UTC" + x.In(t.zone).Format("-07:00")
-		if o == "UTC+00:00" {
-			o = "UTC"
-		}
-		if !strings.Contains(strings.Join(offsets, " ")+" ", o+" ") {
+		o := "UTC" + strings.TrimPrefix(x.In(t.zone).Format("-07:00"), "+00:00")
+		if !slices.Contains(offsets, o) {
 			offsets = append(offsets, o)
 		}
-	}
-	if len(offsets) == 0 {
-		return "UTC" + t.Read.In(t.zone).Format("-07:00")
 	}
 	return strings.Join(offsets, " and ")
 }

@@ -62,7 +62,11 @@ func (t *text) tables(s *sheet) {
 	if len(taken.Files) > 0 {
 		s.Files = tabulate("files", "Database files that were copied", []head{{"File", ""}, {"From", ""}, {"By", ""}, {"Size", "num"}, {"Read", "num"}, {"When", "whole"}, {"Evidence", ""}}, taken.Files, t.copied)
 	}
-	s.Edges = tabulate("edges", "All exchanges of patient records that were seen; what was taken is among them",
+	caption := "All exchanges of patient records that were seen"
+	if s.Theft {
+		caption += "; what was taken is among them"
+	}
+	s.Edges = tabulate("edges", caption,
 		[]head{{"From", ""}, {"To", ""}, {"Protocol", "whole"}, {"Patients", "num"}, {"Records", "num"}, {"Messages", "num"}, {"When", "whole"}}, edges, t.edge)
 	for _, f := range t.Findings {
 		s.First = append(s.First, todo{f.Severity.String(), safe(f.Why, 200), safe(f.Advice, 400), safe(f.Title, 400), safe(t.where(f.Finding), 200), place(f.Evidence)})

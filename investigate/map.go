@@ -2,13 +2,10 @@ package investigate
 
 import (
 	"cmp"
-	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"chaperone/incident"
-	"chaperone/inventory"
 	"chaperone/page"
 )
 
@@ -53,7 +50,6 @@ type strand struct {
 	stages   []int // of the theft; none for an ordinary exchange
 	patients int
 	least    bool // patients is the greatest of several edges: together they are at least so many
-	alone    bool
 }
 
 // label says what is written on a line.
@@ -190,30 +186,6 @@ func include(list []int, n int) []int {
 	return list
 }
 
-// group says in which column a system belongs.
-func (t *text) group(a netip.Addr, role inventory.Role) group {
-	from := func(s incident.Source) bool { return s.From.Addr == a }
-	held := func(f incident.File) bool { return f.At == a }
-	switch {
-	case slices.Contains(t.Story.Reached, a):
-		return stepping
-	case !t.Site().Inside(a):
-		return beyond
-	case slices.ContainsFunc(t.Story.Taken.Sources, from), slices.ContainsFunc(t.Story.Taken.Files, held), role == inventory.PACS, role == inventory.FileServer:
-		return keeping
-	}
-	return others
-}
-
-// role gives what a system is.
-func (t *text) role(a netip.Addr) inventory.Role {
-	i, ok := slices.BinarySearchFunc(t.Watch.Systems, a, func(x inventory.System, a netip.Addr) int { return x.Addr.Compare(a) })
-	if !ok {
-		return inventory.Unknown
-	}
-	return t.Watch.Systems[i].Role
-}
-
 // leg is one act of the theft between two systems. Where data was taken it follows the data.
 type leg struct {
 	stage    int
@@ -244,86 +216,4 @@ func (t *text) theft() []leg {
 		}
 	}
 	return legs
-}
-
-// mapWords tells the lines of the theft for those who do not see the map.
-func (t *text) mapWords() []string {
-	var words []string
-	said := map[string]int{}
-	for _, l := range t.theft() {
-		stage := string(t.Story.Steps[l.stage-1].Stage)
-		line := fmt.Sprintf("%d %s: ", l.stage, stage)
-		switch {
-		case l.from.IsValid() && l.to.IsValid() && l.from != l.to:
-			line += t.host(l.from) + " → " + t.host(l.to)
-		case l.to.IsValid():
-			line += "on " + t.host(l.to)
-		case l.from.IsValid():
-			line += "by " + t.host(l.from)
-		default:
-			continue
-		}
-		if said[line]++; said[line] == 1 && len(words) < maxTable {
-			words = append(words, safe(line, 300))
-		}
-	}
-	return words
-}
-
-// order puts the systems of each group into an order in which few lines cross: those that were reached as they were
-// reached, the others beside what they are tied to.
-func (c *scene) order() (groups [others + 1][]*box) {
-	ties := map[*box][]*box{}
-	for _, s := range c.strands {
-		ties[s.from], ties[s.to] = append(ties[s.from], s.to), append(ties[s.to], s.from)
-	}
-	for range 3 { // a line of the theft weighs more
-		for _, s := range c.theft {
-			ties[s.from], ties[s.to] = append(ties[s.from], s.to), append(ties[s.to], s.from)
-		}
-	}
-	slices.SortStableFunc(c.boxes, func(a, b *box) int { return cmp.Or(cmp.Compare(a.role, b.role), a.addr.Compare(b.addr)) })
-	slices.SortStableFunc(c.boxes, func(a, b *box) int { return cmp.Compare(a.reached, b.reached) })
-	for _, b := range c.boxes {
-		groups[b.group] = append(groups[b.group], b)
-	}
-	at := map[*box]float64{} // distance from the middle of its group
-	for _, g := range []group{stepping, keeping, beyond, others} {
-		pull := map[*box]float64{}
-		for _, b := range groups[g] {
-			n := 0.0
-			for _, x := range ties[b] {
-				if place, known := at[x]; known {
-					pull[b] += place
-					n++
-				}
-			}
-			pull[b] /= max(n, 1)
-		}
-		if g != stepping {
-			slices.SortStableFunc(groups[g], func(a, b *box) int { return cmp.Compare(pull[a], pull[b]) })
-		}
-		for i, b := range groups[g] {
-			at[b] = float64(i) - float64(len(groups[g])-1)/2
-		}
-	}
-	return groups
-}
-
-// says is what the map is called by those who cannot see it.
-func (c *scene) says() string {
-	var parts []string
-	for g, name := range groupNames {
-		n := 0
-		for _, b := range c.boxes {
-			if b.group == group(g) {
-				n++
-			}
-		}
-		if n > 0 {
-			parts = append(parts, fmt.Sprintf("%s: %s", strings.ToLower(name), page.Count(n, "system")))
-		}
-	}
-	return fmt.Sprintf("%s. %s of the theft and %s are drawn; the list and the tables below say the same in words.",
-		strings.Join(parts, ", "), page.Count(len(c.theft), "line"), page.Count(len(c.strands), "ordinary exchange"))
 }

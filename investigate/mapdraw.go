@@ -3,11 +3,8 @@ package investigate
 import (
 	"cmp"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
-
-	"chaperone/page"
 )
 
 // The map is laid out in two directions: along it the groups follow one another, across it the systems of a group lie
@@ -23,11 +20,12 @@ type frame struct {
 	most          int  // boxes across
 	head          int  // room for the name of a group
 	letters       int  // size of a name
+	least         int  // width of the drawing: with few systems it would be blown up
 }
 
 var (
-	wideFrame   = frame{"wide", false, 178, 46, 20, 104, 18, 30, 13}
-	narrowFrame = frame{"narrow", true, 110, 56, 12, 56, 3, 30, 12}
+	wideFrame   = frame{"wide", false, 178, 46, 20, 104, 18, 30, 13, 1000}
+	narrowFrame = frame{"narrow", true, 110, 56, 12, 56, 3, 30, 12, 360}
 )
 
 // spot is a place, along and across.
@@ -96,6 +94,9 @@ func draw(c *scene, f frame) *drawing {
 	routes := make([][]spot, len(lines))
 	for i, s := range lines {
 		routes[i] = p.route(s)
+	}
+	for _, r := range routes {
+		p.taken = append(p.taken, p.tip(r))
 	}
 	for i := len(lines) - 1; i >= 0; i-- { // the theft's labels have the first choice
 		p.write(lines[i], routes[i])
@@ -191,7 +192,7 @@ func (p *plan) arrange() {
 		along += float64(p.channel) * 0.7 // its lines bulge out
 	}
 	x, y := p.xy(spot{along, before + whole + margin})
-	p.out.Width, p.out.Height = int(x), int(y)
+	p.out.Width, p.out.Height = max(int(x), p.least), int(y)
 }
 
 // box writes a system into its box.
@@ -265,44 +266,3 @@ func lineTitle(s *strand) string {
 	}
 	return out
 }
-
-// bold is how much wider bold letters are.
-const bold = 1.13
-
-// textWidth guesses how wide a text of a size is; every sans-serif type is a little different, so it guesses high.
-func textWidth(s string, size int) float64 {
-	w := 0.0
-	for _, r := range s {
-		switch {
-		case strings.ContainsRune("iljtfrI.,:;'|!()[] ·", r):
-			w += 0.36
-		case strings.ContainsRune("mwMWQGO@%", r):
-			w += 0.95
-		case r >= 'A' && r <= 'Z':
-			w += 0.73
-		case r < 0x250:
-			w += 0.6
-		default:
-			w += 1.05
-		}
-	}
-	return w * float64(size)
-}
-
-// fit cuts a text that is too wide for its room.
-func fit(s string, room float64, size int) string {
-	for n := len([]rune(s)); textWidth(s, size) > room && n > 1; n-- {
-		s = page.Clean(s, n-1)
-	}
-	return s
-}
-
-// fitMiddle does so for an address, whose ends say most.
-func fitMiddle(s string, room float64, size int) string {
-	for n := len(s); textWidth(s, size) > room && n > 4; n-- {
-		s = page.Middle(strings.ReplaceAll(s, "…", ""), n-1)
-	}
-	return s
-}
-
-func round(f float64) int { return int(math.Round(f)) }

@@ -151,6 +151,16 @@ func (p *plan) arrow(route []spot) string {
 	return out + "Z"
 }
 
+// tip gives the ground that the head of a line takes.
+func (p *plan) tip(route []spot) rect {
+	x, y := p.xy(route[len(route)-1])
+	const reach = 9 // to either side: a little more than it takes is no loss, for it ends at a box
+	if p.down {
+		return rect{x - 4, y - reach, 8, 2 * reach}
+	}
+	return rect{x - reach, y - 4, 2 * reach, 8}
+}
+
 // write puts the number of a line on it, where nothing else is. A number of an ordinary exchange that finds no place is
 // left to the table.
 func (p *plan) write(s *strand, route []spot) {

@@ -43,16 +43,16 @@ type tick struct {
 	Anchor      string
 }
 
-// format is the size of a drawing.
-type format struct {
+// extent is the size of an axis.
+type extent struct {
 	id          string
 	width, left int
 	apart       int // least distance of two ticks
 }
 
 var (
-	wideAxis   = format{"wide", 960, 210, 84}
-	narrowAxis = format{"narrow", 360, 116, 70}
+	wideAxis   = extent{"wide", 960, 210, 84}
+	narrowAxis = extent{"narrow", 360, 116, 70}
 )
 
 // Sizes of an axis.
@@ -63,7 +63,7 @@ const (
 )
 
 // newAxis draws the stages.
-func newAxis(steps []incident.Step, zone *time.Location, f format) *axis {
+func newAxis(steps []incident.Step, zone *time.Location, f extent) *axis {
 	a := &axis{ID: "axis-" + f.id, Class: f.id, Width: f.width, Height: axisHead + len(steps)*laneHeight + 4, Left: f.left, Right: f.width - axisMargin}
 	moments := momentsOf(steps)
 	scale := newScale(moments, float64(a.Left+axisMargin), float64(a.Right))
