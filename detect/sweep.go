@@ -3,6 +3,7 @@ package detect
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"time"
@@ -72,14 +73,18 @@ func (f *flow) surges(short bool, floor int) []int64 {
 	if short {
 		distance = 1 // a short capture can only be compared with itself
 	}
+	order := slices.Sorted(maps.Keys(f.hours))
+	before, after := make([]int, len(order)+1), make([]int, len(order)+1) // the most in the first i hours, and from hour i on
+	for i := range order {
+		before[i+1] = max(before[i], len(f.hours[order[i]]))
+		j := len(order) - 1 - i
+		after[j] = max(after[j+1], len(f.hours[order[j]]))
+	}
 	hot := map[int64]bool{}
 	for h, nodes := range f.hours {
-		usual := floor
-		for other, people := range f.hours {
-			if other < h-distance || other > h+1+distance {
-				usual = max(usual, len(people))
-			}
-		}
+		earlier, _ := slices.BinarySearch(order, h-distance)
+		later, _ := slices.BinarySearch(order, h+1+distance+1)
+		usual := max(floor, before[earlier], after[later])
 		both := nodes
 		if next := f.hours[h+1]; len(next) > 0 {
 			both = union(nodes, next)
