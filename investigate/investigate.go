@@ -4,6 +4,7 @@ package investigate
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"slices"
 	"time"
@@ -12,7 +13,9 @@ import (
 	"chaperone/exchange"
 	"chaperone/incident"
 	"chaperone/inventory"
+	"chaperone/page"
 	"chaperone/patient"
+	"chaperone/source"
 	"chaperone/watch"
 )
 
@@ -86,12 +89,12 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	r.Watch, err = watch.Run(ctx, w)
 	if r.Watch == nil { // no capture could be opened at all; the rest is still worth reading
 		w.Paths = nil
-		r.blame(captures, err)
+		r.blame(ctx)
 		if r.Watch, err = watch.Run(ctx, w); r.Watch == nil {
 			return nil, err
 		}
 	}
-	r.note(captures)
+	r.note()
 	claims := readClaims(ctx, r.Files, o.Tokens, r.Watch.Census, meter)
 	hashed()
 	r.Stopped = ctx.Err() != nil
@@ -102,7 +105,23 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	})
 	r.Findings = rank(r)
 	r.Took = time.Since(r.Read)
-	return r, ctx.Err()
+	if ctx.Err() != nil {
+		return r, ctx.Err()
+	}
+	return r, r.nothing(o.Paths)
+}
+
+// nothing says that there was no evidence, if so.
+func (r *Report) nothing(paths []string) error {
+	items := int64(0)
+	for _, f := range r.Files {
+		items += f.Items
+	}
+	if items > 0 {
+		return nil
+	}
+	return fmt.Errorf("%s: nothing was read of the %s in it; put captures, Windows event logs, and what is offered for sale there",
+		paths[0], page.Count(len(r.Files), "file"))
 }
 
 // span widens a time to that of a log.
@@ -120,18 +139,23 @@ func span(first, last time.Time, l Log) (time.Time, time.Time) {
 }
 
 // blame notes why captures could not be read.
-func (r *Report) blame(captures []string, err error) {
+func (r *Report) blame(ctx context.Context) {
 	for i := range r.Files {
-		if f := &r.Files[i]; f.Kind == Capture && f.Problem == "" && len(captures) == 1 {
-			f.Problem = problem(f.Path, err)
-		} else if f.Kind == Capture && f.Problem == "" {
-			f.Problem = "cannot be read as a capture"
+		f := &r.Files[i]
+		if f.Kind != Capture {
+			continue
 		}
+		c, err := source.Open(ctx, []string{f.Path}, source.Options{})
+		if err != nil {
+			f.Problem = problem(f.Path, err)
+			continue
+		}
+		_ = c.Close()
 	}
 }
 
 // note takes over what the sensor says of each capture.
-func (r *Report) note(captures []string) {
+func (r *Report) note() {
 	for _, c := range r.Watch.Files {
 		for i := range r.Files {
 			f := &r.Files[i]
@@ -139,6 +163,9 @@ func (r *Report) note(captures []string) {
 				continue
 			}
 			f.Items = c.Packets
+			if c.Packets == 0 && c.Err == nil {
+				f.Problem = "no packets in it"
+			}
 			if c.Err != nil && f.Problem == "" {
 				f.Problem = problem(f.Path, c.Err)
 			}

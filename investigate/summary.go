@@ -16,6 +16,11 @@ func (t *text) summary() {
 	t.Line("WHAT HAPPENED")
 	if len(t.Story.Steps) == 0 {
 		t.Wrap("  ", "Nothing in this evidence shows a theft of patient records from beginning to end. That is not proof that there was none: the last section says what the evidence cannot show.")
+		if t.Watch.Counters.Disclosures == 0 {
+			t.row("Seen", "no patient records, in what could be read")
+			t.claims()
+			return
+		}
 		t.row("Seen", fmt.Sprintf("%s in %s, %s to %s", page.People(t.Watch.Patients.Patients), page.Count(int(t.Watch.Counters.Disclosures), "message"),
 			t.minute(t.Site().Begin), t.minute(t.Site().End)))
 		t.claims()
