@@ -20,6 +20,6 @@ func (s *Set) cleared(*inventory.Site) {
 			f.Severity = chaperone.High
 			f.Title = "During the suspicious session an event log was cleared."
 		}
-		s.put(c.evidence.File+c.at.String(), f)
+		s.put(h.computer+c.at.String(), f)
 	}, logCleared, sysLogCleared)
 }

@@ -14,7 +14,7 @@ import (
 // of everything: what comes after them is counted, not kept.
 type edges struct {
 	list    map[edgeKey]*edge
-	sources map[netip.Addr]int // edges by client
+	sources map[netip.Addr]int // edges by client that began with a failure
 	days    map[dayKey]*traffic
 }
 
@@ -67,10 +67,12 @@ func (t *edges) contact(c *exchange.Contact) {
 	}
 	e := t.list[k]
 	if e == nil {
-		if len(t.list) >= maxEdges || t.sources[k.client] >= perSource {
+		if len(t.list) >= maxEdges || c.Failed && t.sources[k.client] >= perSource {
 			return
 		}
-		t.sources[k.client]++
+		if c.Failed {
+			t.sources[k.client]++
+		}
 		e = &edge{edgeKey: k, first: c.First, evidence: c.Evidence, failed: c.Failed}
 		t.list[k] = e
 	}

@@ -63,10 +63,14 @@ func (s *Set) scan(site *inventory.Site, list []*edge) chaperone.Finding {
 			last = e
 		}
 	}
+	atLeast := ""
+	if failed >= perSource {
+		atLeast = "at least "
+	}
 	f := chaperone.Finding{
 		Rule: FanOut, Severity: chaperone.High, Technique: "T1046", From: host(list[0].client), First: first.first, Last: last.last, Count: len(list), Evidence: first.evidence,
-		Title: fmt.Sprintf("A system tried %d %s on %d %s; %d of these first contacts failed, as a scanner's do.",
-			len(ports), plural(len(ports), "port", "ports"), len(hosts), plural(len(hosts), "system", "systems"), failed),
+		Title: fmt.Sprintf("A system tried %s%d %s on %d %s; %d of these first contacts failed, as a scanner's do.",
+			atLeast, len(ports), plural(len(ports), "port", "ports"), len(hosts), plural(len(hosts), "system", "systems"), failed),
 		Advice: "Find out who runs it; if nobody knows, take it off the network and look at what answered it.",
 	}
 	if len(hosts) == 1 {

@@ -1,6 +1,8 @@
 package detect
 
 import (
+	"fmt"
+	"hash/maphash"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -15,10 +17,15 @@ import (
 // logs keep what the event logs of each computer say about logons and about what was changed.
 type logs struct {
 	hosts    map[string]*logHost
+	kept     int                 // events of all
+	seen     map[uint64]struct{} // events, so that a copy of a log counts once
+	seed     maphash.Seed
 	suspects []suspicion // once logons were judged
 }
 
-func newLogs() logs { return logs{hosts: map[string]*logHost{}} }
+func newLogs() logs {
+	return logs{hosts: map[string]*logHost{}, seen: map[uint64]struct{}{}, seed: maphash.MakeSeed()}
+}
 
 // logHost is one computer.
 type logHost struct {
@@ -30,11 +37,13 @@ type logHost struct {
 	changes    []change
 	ends       map[string]time.Time // of sessions, by logon ID
 	sessions   map[string][]int     // places in logons, by logon ID; once they are in order
+	ahead      time.Duration        // of its clock before that of the captures; its times were set right by it
 }
 
 // failures are the logons that one source failed at.
 type failures struct {
 	times    []time.Time // the first maxVisits
+	ports    []uint16    // that they came from, in the order in which they were logged
 	accounts []string
 	evidence chaperone.Evidence // of the first
 }
@@ -46,6 +55,7 @@ type logon struct {
 	kind     string // logon type: 3 network, 10 remote desktop
 	id       string // of the session
 	from     netip.Addr
+	port     uint16 // that it came from, 0 when the log does not say
 	evidence chaperone.Evidence
 }
 
@@ -74,22 +84,49 @@ const (
 	sysLogCleared  = 104
 )
 
-// maxLogged bounds what is kept of one computer.
-const maxLogged = 1 << 16
+// Bounds of what is kept: of one computer, and of all.
+const (
+	maxLogged    = 1 << 16
+	maxAllLogged = 1 << 19
+	maxComputers = 1 << 12
+)
+
+// again reports whether an event was logged before: archives and exports of one log overlap.
+func (l *logs) again(r *evtx.Record) bool {
+	var h maphash.Hash
+	h.SetSeed(l.seed)
+	fmt.Fprintf(&h, "%s\x00%s\x00%d\x00%d\x00%d", strings.ToLower(r.Computer), r.Channel, r.ID, r.EventID, r.Time.UnixNano())
+	if _, known := l.seen[h.Sum64()]; known {
+		return true
+	}
+	if l.kept++; l.kept <= maxAllLogged {
+		l.seen[h.Sum64()] = struct{}{}
+	}
+	return false
+}
 
 // Log takes one record of an event log.
 func (s *Set) Log(r *evtx.Record, evidence chaperone.Evidence) {
 	h := s.logs.host(r)
 	t := r.Time
+	if h == nil {
+		return
+	}
+	switch r.EventID {
+	case failedLogon, loggedOn, loggedOff, userLoggedOff, privileged, serviceAudited, serviceAdded, accountMade, logCleared, sysLogCleared:
+		if s.logs.again(r) || s.logs.kept > maxAllLogged {
+			return
+		}
+	}
 	switch r.EventID {
 	case failedLogon:
-		h.fail(source(r), t, r.Get("TargetUserName"), evidence)
+		h.fail(source(r), port(r), t, r.Get("TargetUserName"), evidence)
 	case loggedOn:
 		account, from := r.Get("TargetUserName"), source(r)
 		if strings.HasSuffix(account, "$") || len(h.logons) >= maxLogged || !from.IsValid() {
 			return // machines log on to each other all day
 		}
-		h.logons = append(h.logons, logon{t, account, r.Get("LogonType"), logonID(r.Get("TargetLogonId")), from, evidence})
+		h.logons = append(h.logons, logon{t, account, r.Get("LogonType"), logonID(r.Get("TargetLogonId")), from, port(r), evidence})
 	case loggedOff, userLoggedOff:
 		if id := logonID(r.Get("TargetLogonId")); len(h.ends) < maxLogged {
 			h.ends[id] = t
@@ -115,6 +152,9 @@ func (l *logs) host(r *evtx.Record) *logHost {
 	key := strings.ToLower(r.Computer)
 	h := l.hosts[key]
 	if h == nil {
+		if len(l.hosts) >= maxComputers {
+			return nil
+		}
 		h = &logHost{computer: r.Computer, begin: r.Time, end: r.Time, failures: map[netip.Addr]*failures{}, ends: map[string]time.Time{}}
 		l.hosts[key] = h
 	}
@@ -127,7 +167,7 @@ func (l *logs) host(r *evtx.Record) *logHost {
 	return h
 }
 
-func (h *logHost) fail(from netip.Addr, t time.Time, account string, evidence chaperone.Evidence) {
+func (h *logHost) fail(from netip.Addr, port uint16, t time.Time, account string, evidence chaperone.Evidence) {
 	f := h.failures[from]
 	if f == nil {
 		if len(h.failures) >= maxLogged {
@@ -138,6 +178,7 @@ func (h *logHost) fail(from netip.Addr, t time.Time, account string, evidence ch
 	}
 	if len(f.times) < maxVisits {
 		f.times = append(f.times, t)
+		f.ports = append(f.ports, port)
 	}
 	if account = strings.ToLower(account); len(f.accounts) < 256 && account != "" && !slices.Contains(f.accounts, account) {
 		f.accounts = append(f.accounts, account)
@@ -153,6 +194,15 @@ func source(r *evtx.Record) netip.Addr {
 	return a.Unmap().WithZone("")
 }
 
+// port gives the port that a logon came from, 0 when the log does not say.
+func port(r *evtx.Record) uint16 {
+	n, err := strconv.ParseUint(strings.TrimSpace(r.Get("IpPort")), 10, 16)
+	if err != nil {
+		return 0
+	}
+	return uint16(n)
+}
+
 // logonID gives a session's number in one spelling: logs write it in hexadecimal or in decimal.
 func logonID(text string) string {
 	n, err := strconv.ParseUint(strings.TrimSpace(text), 0, 64)
@@ -166,6 +216,8 @@ func logonID(text string) string {
 // answer to.
 func (l *logs) place(site *inventory.Site, r remote) {
 	for _, h := range l.hosts {
+		h.addr, _ = site.Find(h.computer)
+		h.align(r)
 		slices.SortFunc(h.logons, func(a, b logon) int { return a.at.Compare(b.at) })
 		slices.SortFunc(h.changes, func(a, b change) int { return a.at.Compare(b.at) })
 		h.sessions = map[string][]int{}
@@ -175,11 +227,12 @@ func (l *logs) place(site *inventory.Site, r remote) {
 		for _, f := range h.failures {
 			slices.SortFunc(f.times, time.Time.Compare)
 		}
-		if a, ok := site.Find(h.computer); ok {
-			h.addr = a
+		if h.addr.IsValid() {
 			continue
 		}
-		h.addr = h.vote(r)
+		if h.addr = h.vote(r); !h.addr.IsValid() {
+			h.addr = inventory.Unplaced(h.computer)
+		}
 	}
 }
 

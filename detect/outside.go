@@ -34,7 +34,7 @@ func (s *Set) newParty(site *inventory.Site) {
 		}
 		out := chaperone.Finding{
 			Rule: NewParty, Severity: chaperone.Critical, Technique: "T1048", From: host(f.asker), To: host(f.to),
-			Advice: "Stop this way at once, find out who owns the address, and let systems release records to known parties only.",
+			Advice: "Ask at once who this party is. If nobody knows it, stop this way; let systems release records to known parties only.",
 		}
 		people := f.fill(&out, hours)
 		out.Title = fmt.Sprintf("Records of %d %s went to an outside address that never got any before.", people, plural(people, "patient", "patients"))

@@ -17,6 +17,9 @@ func (s *Set) privileges(*inventory.Site) {
 			Title:  "The suspicious session has an administrator's privileges.",
 			Advice: "Treat the whole computer as the intruder's: build it anew rather than clean it.",
 		})
+		if _, guessed := s.found[subject{GuessedIn, f.From.Addr, f.To.Addr, ""}]; !guessed {
+			f.Severity = chaperone.Medium // an administrator from a new address, as far as is known
+		}
 		if _, known := s.found[subject{Privileges, f.From.Addr, f.To.Addr, ""}]; suspect && !known {
 			s.put("", f)
 		}

@@ -24,6 +24,7 @@ const maxVisits = 1 << 14
 // visit is one RDP connection.
 type visit struct {
 	first, last time.Time
+	port        uint16 // of the client
 	bytes       int64
 	cookie      string
 	nla         wire.NLA
@@ -58,7 +59,7 @@ func (r remote) contact(c *exchange.Contact) {
 		return
 	}
 	d := c.Desktop
-	r[k] = append(r[k], visit{first: c.First, last: c.Last, bytes: c.Total(), cookie: d.Cookie, nla: d.NLA, answered: d.Answered,
+	r[k] = append(r[k], visit{first: c.First, last: c.Last, port: c.Client.Port(), bytes: c.Total(), cookie: d.Cookie, nla: d.NLA, answered: d.Answered,
 		failure: d.Failure != 0, evidence: c.Evidence})
 }
 

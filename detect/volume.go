@@ -18,7 +18,7 @@ const (
 	muchBytes       = 100 << 20
 	muchDeviceBytes = 10 << 20
 	oneSided        = 5
-	spread          = 10 // median absolute deviations
+	spread          = 10 // deviations
 )
 
 // volume finds days on which a system sent far more to an outside address than on others.
@@ -48,9 +48,10 @@ func (s *Set) volume(site *inventory.Site) {
 		if isDevice(site.Role(w.from)) {
 			least = muchDeviceBytes
 		}
-		median, mad := deviation(all)
-		limit := max(least, 3*median, median+spread*mad)
-		if len(all) == 1 {
+		usual, off := deviation(all)
+		limit := max(least, 3*usual, usual+spread*off)
+		short := len(all) < 3
+		if short {
 			limit = least
 		}
 		var out chaperone.Finding
@@ -75,7 +76,7 @@ func (s *Set) volume(site *inventory.Site) {
 		out.Rule, out.Severity, out.Technique, out.From, out.To, out.Bytes = Volume, chaperone.High, "T1041", host(w.from), host(w.to), total
 		out.Title = fmt.Sprintf("A system sent %s to an outside address, far more than on other days.", bytesText(total))
 		out.Advice = "Block this address, find out who owns it, and look at what the system had gathered."
-		if len(all) == 1 {
+		if short {
 			out.Severity = chaperone.Medium
 			out.Title = fmt.Sprintf("A system sent %s to an outside address; the evidence is too short to say whether that is usual.", bytesText(total))
 		}
@@ -83,22 +84,23 @@ func (s *Set) volume(site *inventory.Site) {
 	}
 }
 
-// deviation gives the median and the median absolute deviation.
-func deviation(values []int64) (median, mad int64) {
-	median = middle(values)
-	off := make([]int64, len(values))
+// deviation gives what is usual and how far values lie from it. Usual is the lower quartile: a transfer over midnight, or
+// two of them in a few days, must not make themselves usual.
+func deviation(values []int64) (usual, off int64) {
+	usual = quartile(values)
+	away := make([]int64, len(values))
 	for i, v := range values {
-		off[i] = max(v-median, median-v)
+		away[i] = max(v-usual, usual-v)
 	}
-	return median, middle(off)
+	return usual, quartile(away)
 }
 
-func middle(values []int64) int64 {
+func quartile(values []int64) int64 {
 	sorted := slices.SortedFunc(slices.Values(values), cmp.Compare[int64])
 	if len(sorted) == 0 {
 		return 0
 	}
-	return sorted[len(sorted)/2]
+	return sorted[(len(sorted)-1)/4]
 }
 
 // bytesText gives an amount as people say it.

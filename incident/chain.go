@@ -39,6 +39,10 @@ func Build(e Evidence) Story {
 	c.inside()
 	c.collect()
 	c.leave()
+	if !slices.ContainsFunc(c.used[Entered], func(f chaperone.Finding) bool { return f.Rule == detect.GuessedIn }) &&
+		len(c.used[Collected])+len(c.used[Left])+len(c.taken.Files)+len(c.taken.Sources) == 0 {
+		return Story{Claims: e.Claims} // somebody came from a new address and worked: that is for the list of findings
+	}
 	return c.story()
 }
 
@@ -46,6 +50,7 @@ func Build(e Evidence) Story {
 type chain struct {
 	Evidence
 	intruder []netip.Addr
+	sources  []netip.Addr // where the entries came from; a gateway's address may be among them
 	entry    netip.Addr
 	entered  time.Time // when the first system was entered, or first acted
 	reached  map[netip.Addr]time.Time
@@ -60,30 +65,76 @@ type chain struct {
 const slack = 2 * time.Minute
 
 // enter finds the beginning: a guessed password that worked; else a first logon from outside, if the system then acted;
-// else a system whose own acts are strong enough.
+// else a system whose own acts are strong enough. A source inside may be a gateway or a VPN with somebody behind it.
 func (c *chain) enter() bool {
-	for _, rule := range []string{detect.GuessedIn, detect.LogonNewSource} {
+	for _, kind := range []struct {
+		rule     string
+		outside  bool
+		followed bool // it counts only when the system then acted
+	}{{detect.GuessedIn, true, false}, {detect.GuessedIn, false, true}, {detect.LogonNewSource, true, true}} {
+		var list []chaperone.Finding
 		for _, f := range c.Findings {
-			if f.Rule != rule || c.Site.Inside(f.From.Addr) || f.Severity < chaperone.Medium {
-				continue
+			if f.Rule == kind.rule && f.Severity >= chaperone.Medium && c.Site.Inside(f.From.Addr) != kind.outside && f.To.Addr.IsValid() &&
+				(!kind.followed || c.actsAfter(f.To.Addr, f.First)) {
+				list = append(list, f)
 			}
-			if rule == detect.LogonNewSource && !c.actsAfter(f.To.Addr, f.First) {
-				continue
-			}
+		}
+		if kind.rule == detect.LogonNewSource {
+			list = c.likely(list)
+		}
+		if len(list) == 0 {
+			continue
+		}
+		for _, f := range list {
 			c.use(Entered, f)
 			c.reach(f.To.Addr, f.First, Observed)
 			c.suspect(f.From.Addr)
+			c.sources = append(c.sources, f.From.Addr)
 		}
-		if len(c.used[Entered]) > 0 {
-			first := c.used[Entered][0]
-			c.entry, c.entered = first.To.Addr, first.First
-			return true
-		}
+		c.entry, c.entered = list[0].To.Addr, list[0].First
+		return true
 	}
 	return c.actor()
 }
 
-// actor finds a system that did two kinds of strong acts, where nothing shows how it was entered.
+// likely leaves, of several first logons, those whose session made accounts, installed services or cleared logs; else the
+// last one before the first strong act, and that is inferred: honest people come from new addresses, too.
+func (c *chain) likely(list []chaperone.Finding) []chaperone.Finding {
+	var tied []chaperone.Finding
+	var last *chaperone.Finding
+	for i, l := range list {
+		if slices.ContainsFunc(c.Findings, func(f chaperone.Finding) bool {
+			return f.Severity >= chaperone.High && f.From.Addr == l.From.Addr && f.To.Addr == l.To.Addr &&
+				(f.Rule == detect.NewAccount || f.Rule == detect.NewService || f.Rule == detect.LogCleared)
+		}) {
+			tied = append(tied, l)
+		}
+		if act := c.firstAct(); !l.First.After(act.Add(slack)) {
+			last = &list[i]
+		}
+	}
+	if len(tied) > 0 {
+		return tied
+	}
+	if last == nil {
+		return nil
+	}
+	c.how[last.From.Addr] = Inferred
+	return []chaperone.Finding{*last}
+}
+
+// firstAct gives when the first strong act was done.
+func (c *chain) firstAct() time.Time {
+	var first time.Time
+	for _, f := range c.Findings {
+		if c.strong(f) && f.Severity >= chaperone.High && (first.IsZero() || f.First.Before(first)) {
+			first = f.First
+		}
+	}
+	return first
+}
+
+// actor finds a system that did two kinds of strong acts, one of them to data, where nothing shows how it was entered.
 func (c *chain) actor() bool {
 	kinds := map[netip.Addr]map[string]bool{}
 	first := map[netip.Addr]time.Time{}
@@ -96,11 +147,16 @@ func (c *chain) actor() bool {
 			kinds[a] = map[string]bool{}
 			first[a] = f.First
 		}
+		if f.Rule == detect.FanOut || f.Rule == detect.ClinicalSweep {
+			kinds[a]["scan"] = true // the same packets
+			continue
+		}
 		kinds[a][f.Rule] = true
+		kinds[a]["data"] = kinds[a]["data"] || f.Rule != detect.DeviceActs
 	}
 	var best netip.Addr
 	for a, k := range kinds {
-		if len(k) >= 2 && (!best.IsValid() || first[a].Before(first[best]) || first[a].Equal(first[best]) && a.Less(best)) {
+		if len(k) >= 3 && k["data"] && (!best.IsValid() || first[a].Before(first[best]) || first[a].Equal(first[best]) && a.Less(best)) {
 			best = a
 		}
 	}
@@ -137,6 +193,9 @@ func (c *chain) actsAfter(a netip.Addr, t time.Time) bool {
 
 // reach notes that the intruder acts from a system.
 func (c *chain) reach(a netip.Addr, t time.Time, how Belief) {
+	if !a.IsValid() {
+		return
+	}
 	if have, ok := c.reached[a]; ok {
 		if t.Before(have) {
 			c.reached[a] = t
@@ -168,7 +227,7 @@ func (c *chain) spread() {
 	for again := true; again; {
 		again = false
 		for i, f := range c.Findings {
-			if done[i] || !c.strong(f) || f.First.Before(c.entered.Add(-slack)) {
+			if done[i] || !c.strong(f) || f.Last.Before(c.entered.Add(-slack)) {
 				continue
 			}
 			since, here := c.reached[f.From.Addr]
@@ -178,7 +237,7 @@ func (c *chain) spread() {
 					c.reach(f.From.Addr, since, how)
 				}
 			}
-			if here && !f.First.Before(since.Add(-slack)) {
+			if here && !f.Last.Before(since.Add(-slack)) {
 				done[i], again = true, true
 				c.acts = append(c.acts, f)
 			}
@@ -233,7 +292,7 @@ func (c *chain) before() {
 		if f.Rule != detect.RDPGuessed || f.First.After(c.entered.Add(slack)) || c.entered.Sub(f.Last) > memory {
 			continue
 		}
-		if slices.Contains(c.intruder, f.From.Addr) || f.To.Addr == c.entry && c.elsewhere(f) {
+		if slices.Contains(c.sources, f.From.Addr) || slices.Contains(c.intruder, f.From.Addr) || f.To.Addr == c.entry && c.elsewhere(f) {
 			c.use(Guessed, f)
 			c.suspect(f.From.Addr)
 		}
@@ -298,7 +357,7 @@ func (c *chain) inside() {
 	for _, f := range c.Findings {
 		since, ok := c.reached[f.To.Addr]
 		_, fromInside := c.reached[f.From.Addr]
-		if !ok || !fromInside && !slices.Contains(c.intruder, f.From.Addr) || f.First.Before(since.Add(-slack)) {
+		if !ok || !fromInside && !slices.Contains(c.intruder, f.From.Addr) && !slices.Contains(c.sources, f.From.Addr) || f.First.Before(since.Add(-slack)) {
 			continue
 		}
 		switch f.Rule {

@@ -77,6 +77,7 @@ type Taken struct {
 // Source says how many patients were taken from one system to another in one way.
 type Source struct {
 	From, To     chaperone.Party
+	By           netip.Addr // who asked
 	Protocol     chaperone.Protocol
 	Action       string
 	Patients     int

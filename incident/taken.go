@@ -9,6 +9,7 @@ import (
 	"chaperone"
 	"chaperone/detect"
 	"chaperone/exchange"
+	"chaperone/inventory"
 )
 
 // worklist is the SOP class of the Modality Worklist (PS3.4 annex K): a device goes on asking for it, whoever sits at it.
@@ -57,10 +58,10 @@ type way struct {
 }
 
 // take adds the hours of a trail that are the intruder's: all after the system was reached, where it had not used this
-// way before; else those of the finding that says it took too much.
+// way before and such ways are not its work; else those of the finding that says it took too much.
 func (c *chain) take(t *exchange.Trail, since time.Time, ways map[way]*Source) {
 	asked := t.RequestedBy.IsValid() && t.Class != worklist
-	used := len(t.Hours) > 0 && t.Hours[0].First.Before(since.Add(-slack))
+	used := len(t.Hours) > 0 && t.Hours[0].First.Before(since.Add(-slack)) || c.Site.Role(t.Asker()) == inventory.Viewer
 	k := way{t.From, t.To, t.Receiver, t.Action, t.Protocol}
 	for i := range t.Hours {
 		h := &t.Hours[i]
@@ -69,7 +70,7 @@ func (c *chain) take(t *exchange.Trail, since time.Time, ways map[way]*Source) {
 		}
 		s := ways[k]
 		if s == nil {
-			s = &Source{From: chaperone.Party{Addr: t.From, Claimed: t.Sender}, To: chaperone.Party{Addr: t.To, Claimed: t.Receiver},
+			s = &Source{From: chaperone.Party{Addr: t.From, Claimed: t.Sender}, To: chaperone.Party{Addr: t.To, Claimed: t.Receiver}, By: t.Asker(),
 				Protocol: t.Protocol, Action: t.Action, First: h.First, Evidence: h.Evidence}
 			ways[k] = s
 		}

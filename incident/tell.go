@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"chaperone"
+	"chaperone/detect"
 )
 
 // missing says of each stage what could have shown it.
@@ -27,7 +28,7 @@ var missing = map[Stage]string{
 var belongs = map[Stage]string{
 	Scanned:   "the same outside address, before the entry",
 	Guessed:   "the same target, and the address that came in or the account that was used",
-	Entered:   "from an outside address, after the failures",
+	Entered:   "a password that was guessed before",
 	Escalated: "the same session, by its logon number",
 	Persisted: "during the same session, by its logon number or its time",
 	Moved:     "opened from a system that the intruder had",
@@ -46,6 +47,8 @@ func (c *chain) story() Story {
 			step = offered(s.Claims)
 		} else if list := c.used[stage]; len(list) > 0 {
 			step = c.step(stage, list)
+		} else if stage == Collected && len(c.taken.Sources)+len(c.taken.Files) > 0 {
+			step = c.quiet()
 		}
 		s.Steps = append(s.Steps, step)
 	}
@@ -77,11 +80,13 @@ func (c *chain) step(stage Stage, list []chaperone.Finding) Step {
 	if s.Belief == Observed && logged {
 		s.Belief = Logged
 	}
-	if stage == Collected && c.taken.Patients.Patients > 0 {
-		s.Says = fmt.Sprintf("Records of %d patients were collected.", c.taken.Patients.Patients)
-		if len(c.taken.Files) > 0 {
-			s.Says = fmt.Sprintf("Records of %d patients were collected, and %d database %s copied as a whole.", c.taken.Patients.Patients, len(c.taken.Files), plural(len(c.taken.Files), "file was", "files were"))
+	switch stage {
+	case Collected:
+		if c.taken.Patients.Patients > 0 {
+			s.Says = c.collected()
 		}
+	case Entered:
+		c.entrance(&s)
 	}
 	if stage == Scanned && s.Belief == Inferred {
 		s.Because = "the last scan before the guesses that found the door of the entered system open"
@@ -93,6 +98,57 @@ func (c *chain) step(stage Stage, list []chaperone.Finding) Step {
 		s.Says = together(list)
 	}
 	return s
+}
+
+// entrance says how sure an entry is, and from where.
+func (c *chain) entrance(s *Step) {
+	first := s.Findings[0]
+	switch {
+	case first.Rule == detect.LogonNewSource && s.Belief == Inferred:
+		s.Because = "the last logon from a new outside address before the first act; nothing else ties it to the rest"
+	case first.Rule == detect.LogonNewSource:
+		s.Because = "a logon from an outside address that never logged on before, and what its session changed"
+	case first.Severity < chaperone.Critical:
+		s.Belief = Inferred
+		s.Because = "a long session after the attempts; the log of the system would prove it"
+	}
+	if c.Site.Inside(first.From.Addr) {
+		s.Because += "; it came from an inside address, behind which a gateway or a VPN may stand"
+	}
+	for _, f := range s.Findings {
+		if f.Account != s.Account {
+			s.Account = "" // two ways in: each finding names its own
+		}
+	}
+}
+
+// quiet makes the step of what was taken without being too much for any detector.
+func (c *chain) quiet() Step {
+	s := Step{Stage: Collected, Found: true, Belief: Observed, Because: belongs[Collected]}
+	seen := func(by, at netip.Addr, first, last time.Time) {
+		if s.First.IsZero() || first.Before(s.First) {
+			s.First = first
+		}
+		s.Last = later(s.Last, last)
+		s.By, s.At = include(s.By, by), include(s.At, at)
+	}
+	for _, x := range c.taken.Sources {
+		seen(x.By, x.From.Addr, x.First, x.Last)
+	}
+	for _, f := range c.taken.Files {
+		seen(f.By, f.At, f.Time, f.Time)
+	}
+	s.Says = c.collected()
+	return s
+}
+
+// collected says what was taken.
+func (c *chain) collected() string {
+	says := fmt.Sprintf("Records of %d patients were collected", c.taken.Patients.Patients)
+	if n := len(c.taken.Files); n > 0 {
+		says += fmt.Sprintf(", and %d database %s copied as a whole", n, plural(n, "file was", "files were"))
+	}
+	return says + "."
 }
 
 // together tells several findings of one session in one sentence.

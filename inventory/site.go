@@ -36,41 +36,68 @@ func prefixes(list ...string) []netip.Prefix {
 	return all
 }
 
-// NewSite judges which systems are one's own: by what was given, else by the names that were given, else private networks
-// are; where no such address is seen, the networks are that ask archives, keep them, or exchange HL7 messages.
+// NewSite judges which systems are one's own: those of the networks that were given; else those of private networks, and
+// those that were named. Where no private address is seen or named, the networks of systems that were named together are,
+// and without names those that keep and ask for medical data.
 func NewSite(v *Inventory, g Given, begin, end time.Time) *Site {
 	s := &Site{Systems: v.Systems(), Begin: begin, End: end, Names: g.Names, roles: map[netip.Addr]Role{}, named: map[string][]netip.Addr{}}
-	switch {
-	case len(g.Own) > 0:
+	if len(g.Own) > 0 {
 		s.Own, s.Why = g.Own, "given"
-	case len(g.Names) > 0:
-		for a := range g.Names {
-			s.own(a)
-		}
-		s.Why = "the networks of the systems that were named"
-	default:
-		s.Own, s.Why = private, "private networks"
-		if !slices.ContainsFunc(s.Systems, func(x System) bool { return s.Inside(x.Addr) }) {
-			s.Own, s.Why = nil, "inferred from who keeps and asks for medical data"
-			for _, x := range s.Systems {
-				if x.keeps() {
-					s.own(x.Addr)
-				}
-			}
-		}
+	} else {
+		s.Own, s.Why = slices.Clone(private), "private networks"
+		s.addPublic(g.Names)
 	}
 	slices.SortFunc(s.Own, func(a, b netip.Prefix) int { return a.Addr().Compare(b.Addr()) })
 	s.judge()
 	return s
 }
 
-// own takes the network of an address as one's own: /24, or /64 of IPv6.
-func (s *Site) own(a netip.Addr) {
+// addPublic adds what is one's own beside private networks.
+func (s *Site) addPublic(names map[netip.Addr]string) {
+	inPrivate := slices.ContainsFunc(s.Systems, func(x System) bool { return s.Inside(x.Addr) })
+	together := map[netip.Prefix]int{}
+	for a := range names {
+		inPrivate = inPrivate || s.Inside(a)
+		together[network(a)]++
+	}
+	for a := range names {
+		switch {
+		case s.Inside(a):
+		case !inPrivate && together[network(a)] > 1:
+			s.own(network(a))
+			s.Why = "the networks of the systems that were named"
+		default:
+			s.own(netip.PrefixFrom(a, a.BitLen())) // a provider's or a partner's neighbours are not one's own
+			if !inPrivate {
+				s.Why = "the systems that were named"
+			} else {
+				s.Why = "private networks, and systems that were named"
+			}
+		}
+	}
+	if len(names) > 0 || inPrivate {
+		return
+	}
+	for _, x := range s.Systems {
+		if x.keeps() {
+			s.own(network(x.Addr))
+			s.Why = "inferred from who keeps and asks for medical data"
+		}
+	}
+}
+
+// network gives the network of an address: /24, or /64 of IPv6.
+func network(a netip.Addr) netip.Prefix {
 	bits := 24
 	if a.Is6() {
 		bits = 64
 	}
-	if p, err := a.Prefix(bits); err == nil && !slices.Contains(s.Own, p) {
+	p, _ := a.Prefix(bits) // both are fewer than the address has
+	return p
+}
+
+func (s *Site) own(p netip.Prefix) {
+	if p.IsValid() && !slices.Contains(s.Own, p) {
 		s.Own = append(s.Own, p)
 	}
 }
@@ -120,12 +147,35 @@ func firstLabel(name string) string {
 
 // Inside reports whether an address is one's own.
 func (s *Site) Inside(a netip.Addr) bool {
+	if Computer(a) != "" {
+		return true
+	}
 	a = a.Unmap()
 	return slices.ContainsFunc(s.Own, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
 // Role gives what a system is.
 func (s *Site) Role(a netip.Addr) Role { return s.roles[a] }
+
+// Unplaced stands for a computer that wrote a log and whose address nobody knows. It is no address: Show and Computer give
+// the name.
+func Unplaced(computer string) netip.Addr { return netip.IPv6Unspecified().WithZone(computer) }
+
+// Computer gives the name that an Unplaced stands for, "" for an address.
+func Computer(a netip.Addr) string {
+	if a.WithZone("") == netip.IPv6Unspecified() {
+		return a.Zone()
+	}
+	return ""
+}
+
+// Show gives an address, or the name of a computer without one.
+func Show(a netip.Addr) string {
+	if c := Computer(a); c != "" {
+		return c
+	}
+	return a.String()
+}
 
 // Find gives the address of a computer's name, as a log or a certificate has it. A name of several systems is none's.
 func (s *Site) Find(name string) (netip.Addr, bool) {
@@ -138,6 +188,9 @@ func (s *Site) Find(name string) (netip.Addr, bool) {
 
 // Name gives the name of an address: the operator's, else one that it was seen to have, "" for none.
 func (s *Site) Name(a netip.Addr) string {
+	if c := Computer(a); c != "" {
+		return c
+	}
 	if n := s.Names[a.Unmap()]; n != "" {
 		return n
 	}

@@ -11,6 +11,7 @@ import (
 
 	"chaperone"
 	"chaperone/incident"
+	"chaperone/inventory"
 	"chaperone/page"
 )
 
@@ -122,6 +123,9 @@ func (t *text) some(list []netip.Addr) (out []known, more int) {
 func (t *text) known(a netip.Addr) known {
 	if !a.IsValid() {
 		return known{Name: "a system that was not seen"}
+	}
+	if c := inventory.Computer(a); c != "" {
+		return known{Name: safe(c, 60)}
 	}
 	if name := t.Site().Name(a); name != "" {
 		return known{safe(name, 60), a.String()}

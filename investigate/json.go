@@ -6,6 +6,7 @@ import (
 
 	"chaperone"
 	"chaperone/incident"
+	"chaperone/inventory"
 	"chaperone/watch"
 )
 
@@ -118,7 +119,7 @@ func (r *Report) Summary() Summary {
 		}
 	}
 	if r.Story.Entry.IsValid() {
-		s.Entry = r.Story.Entry.String()
+		s.Entry = inventory.Show(r.Story.Entry)
 	}
 	for _, f := range t.Files {
 		s.FilesTaken = append(s.FilesTaken, f.Name)
@@ -152,7 +153,7 @@ func (r *Report) stage(s incident.Step) stageLine {
 func (r *Report) named(list []netip.Addr) []system {
 	out := make([]system, 0, len(list))
 	for _, a := range list {
-		out = append(out, system{a.String(), r.Site().Name(a)})
+		out = append(out, system{inventory.Show(a), r.Site().Name(a)})
 	}
 	return out
 }
@@ -160,7 +161,7 @@ func (r *Report) named(list []netip.Addr) []system {
 func addresses(list []netip.Addr) []string {
 	out := make([]string, 0, len(list))
 	for _, a := range list {
-		out = append(out, a.String())
+		out = append(out, inventory.Show(a))
 	}
 	return out
 }

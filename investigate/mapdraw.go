@@ -1,6 +1,7 @@
 package investigate
 
 import (
+	"chaperone/inventory"
 	"cmp"
 	"fmt"
 	"slices"
@@ -203,6 +204,9 @@ func (p *plan) box(b *box) {
 		d.Class += " entry"
 	}
 	role, address := b.role, b.addr.String()
+	if inventory.Computer(b.addr) != "" {
+		address = "address not known"
+	}
 	if b.entry {
 		role = strings.TrimSuffix("entry, "+role, ", ")
 	}

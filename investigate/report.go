@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"chaperone/incident"
+	"chaperone/inventory"
 	"chaperone/page"
 )
 
@@ -53,6 +54,9 @@ func (r *Report) step(s incident.Stage) *incident.Step {
 func (t *text) host(a netip.Addr) string {
 	if !a.IsValid() {
 		return "a system that was not seen"
+	}
+	if c := inventory.Computer(a); c != "" {
+		return page.Clean(c, 40)
 	}
 	if name := t.Site().Name(a); name != "" {
 		return fmt.Sprintf("%s (%s)", page.Clean(name, 30), a)

@@ -24,7 +24,9 @@ type jsonParty struct {
 
 func (j *JSON) party(p chaperone.Party) jsonParty {
 	out := jsonParty{Port: p.Port, Claimed: p.Claimed, Name: j.names.Of(p.Addr)}
-	if p.Addr.IsValid() {
+	if c := inventory.Computer(p.Addr); c != "" {
+		out.Claimed = c
+	} else if p.Addr.IsValid() {
 		out.Addr = p.Addr.String()
 	}
 	return out
