@@ -11,6 +11,7 @@ import (
 	"chaperone"
 	"chaperone/exchange"
 	"chaperone/inventory"
+	"chaperone/page"
 )
 
 // WholeFile is the rule of databases in a file that were copied.
@@ -138,7 +139,7 @@ func (s *Set) wholeFiles(site *inventory.Site) {
 		f := chaperone.Finding{
 			Rule: WholeFile, Severity: chaperone.High, Technique: "T1039", From: host(c.Client), To: host(c.Server), Account: c.Account,
 			First: c.First, Last: c.Last, Count: 1, Bytes: c.Read, Evidence: c.Evidence,
-			Title:  fmt.Sprintf("A database file was copied as a whole over the network: %s, %s.", short(c.Name), bytesText(c.Size)),
+			Title:  fmt.Sprintf("A database file was copied as a whole over the network: %s, %s.", short(c.Name), page.Size(c.Size)),
 			Advice: "Everybody who can open the share can take the whole file: move it into a database with rights for each user.",
 		}
 		switch {

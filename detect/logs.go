@@ -288,6 +288,15 @@ func (l *logs) sorted() []*logHost {
 	return all
 }
 
+// Logged gives the systems whose logs were read.
+func (s *Set) Logged() []netip.Addr {
+	var all []netip.Addr
+	for _, h := range s.logs.sorted() {
+		all = append(all, h.addr)
+	}
+	return all
+}
+
 // of gives the logs of a system, nil when there are none.
 func (l *logs) of(a netip.Addr) *logHost {
 	for _, h := range l.hosts {

@@ -8,6 +8,7 @@ import (
 
 	"chaperone"
 	"chaperone/inventory"
+	"chaperone/page"
 )
 
 // Volume is the rule of large amounts of data that leave.
@@ -74,11 +75,11 @@ func (s *Set) volume(site *inventory.Site) {
 			continue
 		}
 		out.Rule, out.Severity, out.Technique, out.From, out.To, out.Bytes = Volume, chaperone.High, "T1041", host(w.from), host(w.to), total
-		out.Title = fmt.Sprintf("A system sent %s to an outside address, far more than on other days.", bytesText(total))
+		out.Title = fmt.Sprintf("A system sent %s to an outside address, far more than on other days.", page.Size(total))
 		out.Advice = "Block this address, find out who owns it, and look at what the system had gathered."
 		if short {
 			out.Severity = chaperone.Medium
-			out.Title = fmt.Sprintf("A system sent %s to an outside address; the evidence is too short to say whether that is usual.", bytesText(total))
+			out.Title = fmt.Sprintf("A system sent %s to an outside address; the evidence is too short to say whether that is usual.", page.Size(total))
 		}
 		s.put("", out)
 	}
@@ -101,17 +102,4 @@ func quartile(values []int64) int64 {
 		return 0
 	}
 	return sorted[(len(sorted)-1)/4]
-}
-
-// bytesText gives an amount as people say it.
-func bytesText(n int64) string {
-	units := []string{"bytes", "KB", "MB", "GB", "TB"}
-	v, i := float64(n), 0
-	for v >= 1000 && i < len(units)-1 {
-		v, i = v/1000, i+1
-	}
-	if i == 0 {
-		return fmt.Sprintf("%d bytes", n)
-	}
-	return fmt.Sprintf("%.1f %s", v, units[i])
 }

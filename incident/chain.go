@@ -21,6 +21,8 @@ type Evidence struct {
 	Copies   []detect.Copy
 	Census   *patient.Census
 	Claims   []Claim
+	Captured bool                // there are captures
+	Logged   []netip.Addr        // systems whose logs are there
 	Ways     []chaperone.Finding // who first opened whose desktop, files or shell, and when: detect.Set.Ways
 }
 

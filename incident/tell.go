@@ -24,6 +24,21 @@ var missing = map[Stage]string{
 	Offered:   "a copy of the offer and of its sample, put into the folder, would be compared with these patients",
 }
 
+// missing says why a stage was not found: the evidence is there and does not show it, or it is not there.
+func (c *chain) missing(s Stage) string {
+	switch s {
+	case Guessed, Entered, Escalated, Persisted:
+		if c.entry.IsValid() && slices.Contains(c.Logged, c.entry) {
+			return "the logs of " + c.name(c.entry) + " are here, and what they hold does not show it"
+		}
+	case Scanned, Moved, Collected, Left:
+		if c.Captured {
+			return "the captures that are here do not show it; " + missing[s]
+		}
+	}
+	return missing[s]
+}
+
 // belongs says of each stage why its findings are part of the story.
 var belongs = map[Stage]string{
 	Scanned:   "the same outside address, before the entry",
@@ -42,7 +57,7 @@ func (c *chain) story() Story {
 	s := Story{Intruder: c.intruder, Entry: c.entry, Reached: c.order, Taken: c.taken, Claims: c.claims()}
 	slices.SortFunc(s.Intruder, netip.Addr.Compare)
 	for _, stage := range Stages {
-		step := Step{Stage: stage, Because: missing[stage]}
+		step := Step{Stage: stage, Because: c.missing(stage)}
 		if stage == Offered {
 			step = offered(s.Claims)
 		} else if list := c.used[stage]; len(list) > 0 {
@@ -157,6 +172,7 @@ func together(list []chaperone.Finding) string {
 	var parts []string
 	for _, f := range list {
 		part := strings.TrimSuffix(strings.TrimPrefix(f.Title, same), ".")
+		part = strings.ToLower(part[:1]) + part[1:]
 		if !slices.Contains(parts, part) {
 			parts = append(parts, part)
 		}

@@ -6,7 +6,9 @@ import (
 	"hash/maphash"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 
 	"chaperone"
 	"chaperone/format/dump"
@@ -28,6 +30,8 @@ type match struct {
 func readClaims(ctx context.Context, files []File, tokens *patient.Tokenizer, census *patient.Census, m *meter) []incident.Claim {
 	var claims []incident.Claim
 	var tables []match
+	var texts []string           // of the offers
+	known := map[string]string{} // tables by digest
 	for i := range files {
 		f := &files[i]
 		switch {
@@ -36,9 +40,13 @@ func readClaims(ctx context.Context, files []File, tokens *patient.Tokenizer, ce
 			if text, err := os.ReadFile(f.Path); err == nil {
 				p, _ := post.Read(text)
 				f.Items = 1
+				texts = append(texts, strings.ToLower(string(text)))
 				claims = append(claims, incident.Claim{Evidence: chaperone.Evidence{File: f.Path}, Posted: p.Posted, Place: p.Place, Price: p.Price, Claimed: p.Claimed})
 			}
+		case f.Kind == Table && known[digest(ctx, f.Path)] != "":
+			f.Problem = "the same as " + known[digest(ctx, f.Path)]
 		case f.Kind == Table:
+			known[digest(ctx, f.Path)] = f.Path
 			t, err := compare(ctx, f.Path, tokens, census, m)
 			f.Items = int64(t.rows)
 			if err != nil {
@@ -50,19 +58,31 @@ func readClaims(ctx context.Context, files []File, tokens *patient.Tokenizer, ce
 			tables = append(tables, t)
 		}
 	}
-	if len(claims) == 1 { // the sample beside the only offer is taken for its sample
-		for _, t := range tables {
-			attach(&claims[0], t, census)
-		}
-		return claims
-	}
+	offers := len(claims)
 	for _, t := range tables {
+		if i := offerOf(t, texts); i >= 0 {
+			attach(&claims[i], t, census)
+			continue
+		}
+		if offers == 1 { // the table beside the only offer is taken for its sample
+			attach(&claims[0], t, census)
+			continue
+		}
 		var c incident.Claim
 		attach(&c, t, census)
 		claims = append(claims, c)
 	}
 	return claims
 }
+
+// offerOf gives the offer that names a table's file, -1 for none.
+func offerOf(t match, texts []string) int {
+	name := strings.ToLower(filepath.Base(t.path))
+	return slices.IndexFunc(texts, func(text string) bool { return strings.Contains(text, name) })
+}
+
+// digest names the content of a file.
+func digest(ctx context.Context, path string) string { return sum(ctx, path, newMeter(nil, nil)) }
 
 // attach adds a table to a claim.
 func attach(c *incident.Claim, t match, census *patient.Census) {

@@ -18,6 +18,9 @@ func (t *text) timeline() {
 	}
 	t.Line("")
 	zone, _ := t.Site().Begin.In(t.zone).Zone()
+	if later, _ := t.Site().End.In(t.zone).Zone(); later != zone {
+		zone += " and " + later
+	}
 	t.Line("THE STORY (times in %s)", zone)
 	for _, s := range t.Story.Steps {
 		if !s.Found {
@@ -27,6 +30,9 @@ func (t *text) timeline() {
 		at := "time unknown"
 		if !s.First.IsZero() {
 			at = t.moment(s.First)
+		}
+		if s.Stage == incident.Offered && !s.First.IsZero() {
+			at = t.day(s.First)
 		}
 		t.Wrap(page.Cell("  "+string(s.Stage), 13), at+"  "+t.who(s)+page.Clean(s.Says, 300))
 		t.Wrap(page.Cell("", 13), fmt.Sprintf("%s: %s%s.", s.Belief, s.Because, t.proof(s)))
@@ -84,7 +90,7 @@ func (t *text) proof(s incident.Step) string {
 
 // place points at evidence.
 func (t *text) place(e chaperone.Evidence) string {
-	file := page.Clean(filepath.Base(e.File), 40)
+	file := page.Clean(t.within(e.File), 50)
 	if e.Record > 0 {
 		return fmt.Sprintf("%s record %d", file, e.Record)
 	}
@@ -131,11 +137,14 @@ func (t *text) party(p chaperone.Party) string {
 
 // fix lists what to do first, and what else was found.
 func (t *text) fix() {
-	if len(t.Findings) == 0 {
+	if len(t.Watch.Findings) == 0 {
 		return
 	}
 	t.Line("")
 	t.Line("WHAT TO FIX FIRST")
+	if len(t.Findings) == 0 {
+		t.Line("  Nothing that is more than everyday news.")
+	}
 	for i, f := range t.Findings {
 		where := t.party(f.From)
 		if !f.From.Addr.IsValid() {

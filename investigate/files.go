@@ -3,6 +3,7 @@ package investigate
 import (
 	"bytes"
 	"compress/gzip"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -52,7 +53,7 @@ const maxText = 1 << 20
 // survey lists all files of the evidence and finds out what they are, by their content.
 func survey(paths []string, leave string) ([]File, error) {
 	var files []File
-	seen := map[string]bool{}
+	seen := names{map[string]bool{}, map[int64][]sameSize{}}
 	for _, path := range paths {
 		info, err := os.Stat(path)
 		if err != nil {
@@ -70,6 +71,10 @@ func survey(paths []string, leave string) ([]File, error) {
 				if leave != "" && same(name, leave) {
 					return filepath.SkipDir
 				}
+				if isReport(name) {
+					files = append(files, File{Path: name, Kind: Other, Problem: "an earlier report of this program: not read"})
+					return filepath.SkipDir
+				}
 				return nil
 			}
 			files = add(files, seen, name, err)
@@ -83,6 +88,13 @@ func survey(paths []string, leave string) ([]File, error) {
 	return files, nil
 }
 
+// isReport reports whether a folder holds a report of this program: what it says is no evidence.
+func isReport(dir string) bool {
+	b, err := os.ReadFile(filepath.Join(dir, ManifestFile))
+	var m manifest
+	return err == nil && json.Unmarshal(b, &m) == nil && m.Program == program
+}
+
 // same reports whether two names are one folder.
 func same(a, b string) bool {
 	x, err1 := os.Stat(a)
@@ -90,14 +102,34 @@ func same(a, b string) bool {
 	return err1 == nil && err2 == nil && os.SameFile(x, y)
 }
 
-func add(files []File, seen map[string]bool, path string, err error) []File {
+// names remembers files, so that one that is reachable by two names is read once. Only files of one size can be the same.
+type names struct {
+	paths  map[string]bool
+	bySize map[int64][]sameSize
+}
+
+type sameSize struct {
+	info fs.FileInfo
+	path string
+}
+
+func add(files []File, seen names, path string, err error) []File {
 	if abs, e := filepath.Abs(path); e == nil {
-		if seen[abs] {
+		if seen.paths[abs] {
 			return files
 		}
-		seen[abs] = true
+		seen.paths[abs] = true
 	}
 	f := File{Path: path, Kind: Other}
+	if info, e := os.Stat(path); err == nil && e == nil {
+		for _, other := range seen.bySize[info.Size()] {
+			if os.SameFile(info, other.info) {
+				f.Problem = "the same file as " + other.path
+				return append(files, f)
+			}
+		}
+		seen.bySize[info.Size()] = append(seen.bySize[info.Size()], sameSize{info, path})
+	}
 	if err == nil {
 		err = f.identify()
 	}

@@ -11,6 +11,7 @@ import (
 	"unicode"
 
 	"chaperone"
+	"chaperone/incident"
 	"chaperone/page"
 )
 
@@ -105,8 +106,7 @@ func (t *text) top(s *sheet) {
 	}
 	if !s.Theft {
 		s.Title = "No theft is shown by this evidence"
-		s.Lead = "Nothing in this evidence shows a theft of patient records from beginning to end. That is not proof that there was none: " +
-			"the last section says what this evidence cannot show."
+		s.Lead = safe(t.noStory(), 600)
 		n := t.Watch.Patients.Patients
 		s.Patients = figure{Number: page.Number(n), Label: "patients whose records were seen passing on the network"}
 		if n > 0 {
@@ -115,6 +115,9 @@ func (t *text) top(s *sheet) {
 		return
 	}
 	s.Title = "A theft of patient records: what the evidence shows"
+	if t.step(incident.Entered) == nil {
+		s.Title = "Records were taken: what the evidence shows"
+	}
 	s.Lead = safe(t.sentence(), 900)
 	s.Patients = t.taken()
 	if when := t.when(); when != "" {
@@ -133,7 +136,10 @@ func (t *text) taken() figure {
 	if taken.Patients.Patients == 1 {
 		f.Label = "patient whose records were taken"
 	}
-	notes := []string{fmt.Sprintf("at least %s, at most %s, however one counts", page.Number(taken.Patients.Min), page.Number(taken.Patients.Max))}
+	if taken.Patients.Patients == 0 {
+		return figure{Number: "?", Label: "how many patients is not known", Note: "no records that passed to these systems are in the evidence"}
+	}
+	notes := []string{fmt.Sprintf("at least %s, at most %s as one counts", page.Number(taken.Patients.Min), page.Number(taken.Patients.Max))}
 	if n := taken.Patients.Weak; n > 0 {
 		notes = append(notes, page.Number(n)+" of them known by name only")
 	}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"net/netip"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -137,31 +136,31 @@ func (t *text) known(a netip.Addr) known {
 func (t *text) proofs(s incident.Step) []proof {
 	var list []proof
 	for _, f := range s.Findings {
-		list = append(list, proof{safe(f.Title, 300), place(f.Evidence)})
+		list = append(list, proof{safe(f.Title, 300), t.shownAt(f.Evidence)})
 	}
 	switch s.Stage {
 	case incident.Collected:
 		for _, f := range t.Story.Taken.Files {
-			if !slices.ContainsFunc(list, func(p proof) bool { return p.Place == place(f.Evidence) }) {
-				list = append(list, proof{safe("The file "+f.Name+" was read.", 300), place(f.Evidence)})
+			if !slices.ContainsFunc(list, func(p proof) bool { return p.Place == t.shownAt(f.Evidence) }) {
+				list = append(list, proof{safe("The file "+f.Name+" was read.", 300), t.shownAt(f.Evidence)})
 			}
 		}
 	case incident.Offered:
 		for _, c := range t.Story.Claims {
 			if c.Evidence.File != "" {
-				list = append(list, proof{"The offer.", place(c.Evidence)})
+				list = append(list, proof{"The offer.", t.shownAt(c.Evidence)})
 			}
 			if c.Dump != "" {
-				list = append(list, proof{"What is shown as its sample.", place(chaperone.Evidence{File: c.Dump})})
+				list = append(list, proof{"What is shown as its sample.", t.shownAt(chaperone.Evidence{File: c.Dump})})
 			}
 		}
 	}
 	return list
 }
 
-// place points at evidence.
-func place(e chaperone.Evidence) string {
-	file := safe(filepath.Base(e.File), 80)
+// shownAt points at evidence.
+func (t *text) shownAt(e chaperone.Evidence) string {
+	file := safe(t.within(e.File), 80)
 	switch {
 	case e.File == "":
 		return ""
@@ -185,7 +184,7 @@ func (t *text) claimed(c incident.Claim) claimed {
 			out.Head += " for " + safe(c.Price, 80)
 		}
 		if !c.Posted.IsZero() {
-			out.Head += ", " + t.minute(c.Posted)
+			out.Head += ", " + t.day(c.Posted)
 		}
 	}
 	number := figure{"none", "claimed", "the offer names no number"}
@@ -203,6 +202,6 @@ func (t *text) claimed(c incident.Claim) claimed {
 		{page.Number(c.Proven), "proven", "patients of the sample whose exact number is in this evidence"},
 		{page.Number(c.Unmatched), "unmatched", "rows of the sample without a match"}}
 	out.Note = strings.TrimSpace(fmt.Sprintf("The sample, %s, has %s. Of the patients proven, %s are among those shown as taken above.",
-		place(chaperone.Evidence{File: c.Dump}), page.Count(c.Rows, "row"), page.Share(c.Taken, c.Proven)))
+		t.shownAt(chaperone.Evidence{File: c.Dump}), page.Count(c.Rows, "row"), page.Share(c.Taken, c.Proven)))
 	return out
 }

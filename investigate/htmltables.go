@@ -69,7 +69,7 @@ func (t *text) tables(s *sheet) {
 	s.Edges = tabulate("edges", caption,
 		[]head{{"From", ""}, {"To", ""}, {"Protocol", "whole"}, {"Patients", "num"}, {"Records", "num"}, {"Messages", "num"}, {"When", "whole"}}, edges, t.edge)
 	for _, f := range t.Findings {
-		s.First = append(s.First, todo{f.Severity.String(), safe(f.Why, 200), safe(f.Advice, 400), safe(f.Title, 400), safe(t.where(f.Finding), 200), place(f.Evidence)})
+		s.First = append(s.First, todo{f.Severity.String(), safe(f.Why, 200), safe(f.Advice, 400), safe(f.Title, 400), safe(t.where(f.Finding), 200), t.shownAt(f.Evidence)})
 	}
 	advised := map[string]bool{} // the same advice is given once
 	finding := func(f chaperone.Finding) []cell {
@@ -94,11 +94,11 @@ func (t *text) way(s incident.Source) []cell {
 		patients.Small = "and " + page.Count(s.Unidentified, "record") + " naming nobody"
 	}
 	return []cell{t.side(s.From), t.side(s.To), {strings.ToUpper(string(s.Protocol)), safe(s.Action, 40)}, patients,
-		{Text: page.Number(s.Records)}, t.stretch(s.First, s.Last), {Text: place(s.Evidence)}}
+		{Text: page.Number(s.Records)}, t.stretch(s.First, s.Last), {Text: t.shownAt(s.Evidence)}}
 }
 
 func (t *text) copied(f incident.File) []cell {
-	return []cell{{Text: safe(f.Name, 160)}, t.at(f.At), t.at(f.By), {Text: page.Size(f.Size)}, {Text: page.Size(f.Read)}, {Text: t.moment(f.Time)}, {Text: place(f.Evidence)}}
+	return []cell{{Text: safe(f.Name, 160)}, t.at(f.At), t.at(f.By), {Text: page.Size(f.Size)}, {Text: page.Size(f.Read)}, {Text: t.moment(f.Time)}, {Text: t.shownAt(f.Evidence)}}
 }
 
 func (t *text) edge(e watch.Edge) []cell {
@@ -116,7 +116,7 @@ func (t *text) edge(e watch.Edge) []cell {
 
 func (t *text) finding(f chaperone.Finding) []cell {
 	return []cell{{Text: f.Severity.String()}, {safe(f.Title, 400), safe(f.Advice, 400)}, {Text: safe(t.where(f), 200)}, t.stretch(f.First, f.Last),
-		{Text: page.Number(max(f.Count, 1))}, {Text: place(f.Evidence)}, {safe(f.Rule, 60), safe(f.Technique, 20)}}
+		{Text: page.Number(max(f.Count, 1))}, {Text: t.shownAt(f.Evidence)}, {safe(f.Rule, 60), safe(f.Technique, 20)}}
 }
 
 func (t *text) system(s inventory.System) []cell {

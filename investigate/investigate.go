@@ -39,6 +39,7 @@ type Report struct {
 	Story    incident.Story
 	Findings []Ranked // what to fix first
 	Names    watch.Names
+	Clocks   []detect.Clock
 	Stopped  bool // before everything was read
 	Read     time.Time
 	Took     time.Duration
@@ -97,13 +98,20 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	r.note()
 	claims := readClaims(ctx, r.Files, o.Tokens, r.Watch.Census, meter)
 	hashed()
-	r.Stopped = ctx.Err() != nil
+	if r.Stopped = ctx.Err() != nil; r.Stopped {
+		for i := range r.Files {
+			if f := &r.Files[i]; f.Items == 0 && f.Kind != Other {
+				f.Problem = "not read: the run was stopped"
+			}
+		}
+	}
 	r.Story = incident.Build(incident.Evidence{
 		Site: r.Watch.Site, Findings: slices.Clone(r.Watch.Findings), Trails: r.Watch.Detected.Trails.All(),
 		Copies: r.Watch.Detected.Copies(r.Watch.Site), Census: r.Watch.Census, Claims: claims,
+		Captured: len(captures) > 0, Logged: r.Watch.Detected.Logged(),
 		Ways: r.Watch.Detected.Ways(),
 	})
-	r.Findings = rank(r)
+	r.Findings, r.Clocks = rank(r), r.Watch.Detected.Clocks()
 	r.Took = time.Since(r.Read)
 	if ctx.Err() != nil {
 		return r, ctx.Err()

@@ -2,6 +2,7 @@ package investigate
 
 import (
 	"fmt"
+	"time"
 
 	"chaperone/page"
 	"chaperone/watch"
@@ -31,6 +32,14 @@ func (r *Report) Limits() []string {
 	} else {
 		notes = append(notes, r.Watch.Limits(r.Names)...)
 	}
+	if covers := r.Site().End.Sub(r.Site().Begin); covers > 0 && covers < 24*time.Hour {
+		note("whether anything in it is new: the evidence covers less than a day")
+	} else if covers > 0 {
+		note("whether what was seen in the first 24 hours was new then")
+	}
+	for _, c := range r.Clocks {
+		note("the clock of %s differed from that of the captures by %s; its times were set right by that", page.Clean(c.Computer, 40), c.Ahead)
+	}
 	if logs == 0 {
 		note("what happened on the systems themselves: there is no Windows event log among the evidence")
 	} else {
@@ -40,6 +49,7 @@ func (r *Report) Limits() []string {
 		note("whose records are in %s: files of databases are not opened yet", page.Clean(f.Name, 60))
 	}
 	if len(r.Story.Claims) > 0 {
+		note("whether names agree: numbers are compared, so a list of running numbers would match, too")
 		note("people in a sample who appear there without the exact number of this site: they are counted as unmatched")
 	}
 	return notes

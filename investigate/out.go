@@ -23,6 +23,9 @@ const (
 	ManifestFile = "manifest.json"
 )
 
+// program is what a manifest says made it.
+const program = "chaperone"
+
 // manifest says what was read and what was made of it: the chain of custody.
 type manifest struct {
 	Program  string     `json:"program"`
@@ -135,7 +138,7 @@ func (f *Folder) Close(r *Report, zone *time.Location, lines error) error {
 			return err
 		}
 	}
-	m := manifest{"chaperone", chaperone.Version, r.Read.UTC(), r.Took.Seconds(), !r.Stopped, r.Summary().EvidenceFiles, f.sums}
+	m := manifest{program, chaperone.Version, r.Read.UTC(), r.Took.Seconds(), !r.Stopped, r.Summary().EvidenceFiles, f.sums}
 	text, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {
 		return err

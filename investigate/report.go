@@ -95,4 +95,13 @@ func without(list []netip.Addr, a netip.Addr) []netip.Addr {
 }
 
 func (t *text) moment(at time.Time) string { return at.In(t.zone).Format("2006-01-02 15:04:05") }
+
+// day gives a time without the hour where none was said: offers often have a date only.
+func (t *text) day(at time.Time) string {
+	if at.Equal(at.UTC().Truncate(24 * time.Hour)) {
+		return at.UTC().Format(time.DateOnly)
+	}
+	return t.minute(at)
+}
+
 func (t *text) minute(at time.Time) string { return at.In(t.zone).Format("2006-01-02 15:04") }

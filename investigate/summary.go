@@ -3,6 +3,7 @@ package investigate
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"chaperone"
@@ -15,7 +16,7 @@ import (
 func (t *text) summary() {
 	t.Line("WHAT HAPPENED")
 	if len(t.Story.Steps) == 0 {
-		t.Wrap("  ", "Nothing in this evidence shows a theft of patient records from beginning to end. That is not proof that there was none: the last section says what the evidence cannot show.")
+		t.Wrap("  ", t.noStory())
 		if t.Watch.Counters.Disclosures == 0 {
 			t.row("Seen", "no patient records, in what could be read")
 			t.claims()
@@ -43,11 +44,22 @@ func (t *text) row(label, says string) {
 	}
 }
 
+// noStory says what it means that there is none.
+func (t *text) noStory() string {
+	out := "Nothing in this evidence shows a theft of patient records from beginning to end. That is not proof that there was none: the last section says what the evidence cannot show."
+	if n := t.Report.Summary().Alerts; n > 0 {
+		out += fmt.Sprintf(" But %s of high or critical severity: look at what to fix first.", page.Count(n, "finding is", "findings are"))
+	}
+	return out
+}
+
 // sentence tells the story in one.
 func (t *text) sentence() string {
 	s := t.Story
 	who := "Somebody"
-	if len(s.Intruder) > 0 {
+	if step := t.step(incident.Entered); step == nil {
+		who = "Somebody, or something, on " + t.hosts(s.Reached, 2)
+	} else if slices.ContainsFunc(step.By, func(a netip.Addr) bool { return !t.Site().Inside(a) }) {
 		who += " from outside"
 	}
 	var took []string
@@ -60,13 +72,23 @@ func (t *text) sentence() string {
 	if len(took) == 0 {
 		took = append(took, "no patient records that this evidence shows")
 	}
-	return who + " took " + join(took) + "."
+	out := who + " took " + join(took) + "."
+	if t.step(incident.Entered) == nil {
+		out += " Nothing shows who was behind it: if this is your own backup or a planned move, it is no theft."
+	}
+	return out
 }
 
 // amount says how many patients, and between which bounds.
 func (t *text) amount() string {
 	c := t.Story.Taken.Patients
+	if c.Patients == 0 {
+		return "not known: no records that passed to these systems are in the evidence"
+	}
 	out := fmt.Sprintf("%s (at least %s, at most %s)", page.Number(c.Patients), page.Number(c.Min), page.Number(c.Max))
+	if t.Watch.LostBytes > t.Watch.CutBytes {
+		out += "; more may have passed where the captures have gaps"
+	}
 	if c.Weak > 0 {
 		out += fmt.Sprintf("; %s known by name only", page.Number(c.Weak))
 	}
@@ -89,6 +111,9 @@ func (t *text) when() string {
 			continue
 		}
 		at := t.minute(step.First)
+		if stage == incident.Offered {
+			at = t.day(step.First)
+		}
 		if at[:10] == day {
 			at = at[11:]
 		} else {
@@ -105,15 +130,19 @@ func (t *text) route() string {
 	for _, a := range without(t.Story.Reached, t.Story.Entry) {
 		via = append(via, t.name(a))
 	}
+	on := "on to "
+	if !t.Story.Entry.IsValid() {
+		on = "from "
+	}
 	switch from := t.sources(); {
 	case len(via) == 0 && from == "":
 		return ""
 	case len(via) == 0:
 		return "took from " + from
 	case from == "":
-		return "on to " + join(via)
+		return on + join(via)
 	default:
-		return "on to " + join(via) + "; took from " + from
+		return on + join(via) + "; took from " + from
 	}
 }
 
@@ -147,7 +176,7 @@ func (t *text) name(a netip.Addr) string {
 func (t *text) outside() string {
 	step := t.step(incident.Left)
 	if step == nil {
-		return "not shown: no transfer to the outside is in this evidence"
+		return "not shown: no large transfer to the outside by these systems was found"
 	}
 	return fmt.Sprintf("%s to %s", page.Size(t.Story.Taken.Outside), t.hosts(step.At, 3))
 }
@@ -202,9 +231,11 @@ func (t *text) claims() {
 			}
 			t.row("Claimed", says)
 		}
-		if c.Dump != "" {
-			t.row("Proven", fmt.Sprintf("%s by exact number in %s of the sample (%s of those taken); %s match nobody",
-				page.Count(c.Proven, "patient"), page.Count(c.Rows, "row"), page.Number(c.Taken), page.Count(c.Unmatched, "row")))
+		if c.Dump != "" && t.Watch.Patients.Patients == 0 {
+			t.row("Proven", fmt.Sprintf("nothing: there are no patients in this evidence to compare the sample's %s with", page.Count(c.Rows, "row")))
+		} else if c.Dump != "" {
+			t.row("Proven", fmt.Sprintf("%s by exact number in %s (%s of those taken); %s match nobody",
+				page.Count(c.Proven, "patient"), page.Count(c.Rows, "sample row"), page.Number(c.Taken), page.Number(c.Unmatched)))
 		}
 	}
 }
