@@ -56,6 +56,56 @@ func (s *Set) guessed(site *inventory.Site) {
 		s.putGuess(site, c, times, logged)
 		s.gotIn(c, times, logged)
 	}
+	s.guessedTogether(site)
+}
+
+// Thresholds of many sources that guess together: attempts in an hour, and sources.
+const (
+	togetherGuesses = 50
+	togetherSources = 5
+)
+
+// guessedTogether finds servers that many outside sources try, each too seldom to be noticed.
+func (s *Set) guessedTogether(site *inventory.Site) {
+	type target struct {
+		to       chaperone.Party
+		times    []time.Time
+		sources  int
+		evidence map[time.Time]chaperone.Evidence
+	}
+	of := map[netip.Addr]*target{}
+	for _, c := range s.campaigns() {
+		if _, alone := s.found[subject{RDPGuessed, c.client, c.target().Addr, ""}]; alone || site.Inside(c.client) {
+			continue
+		}
+		t := of[c.target().Addr]
+		if t == nil {
+			t = &target{to: c.target(), evidence: map[time.Time]chaperone.Evidence{}}
+			of[c.target().Addr] = t
+		}
+		t.sources++
+		if c.failed != nil {
+			t.times = append(t.times, c.failed.times...)
+			t.evidence[c.failed.times[0]] = c.failed.evidence
+			continue // the wire would count the same attempts again
+		}
+		for _, v := range c.attempts {
+			t.times = append(t.times, v.first)
+			t.evidence[v.first] = v.evidence
+		}
+	}
+	for _, t := range of {
+		slices.SortFunc(t.times, time.Time.Compare)
+		if t.sources < togetherSources || !within(t.times, togetherGuesses, time.Hour) {
+			continue
+		}
+		s.put("together", chaperone.Finding{
+			Rule: RDPGuessed, Severity: chaperone.Medium, Technique: "T1110.003", To: t.to, First: t.times[0], Last: t.times[len(t.times)-1], Count: len(t.times),
+			Evidence: t.evidence[t.times[0]],
+			Title:    fmt.Sprintf("%d outside addresses tried passwords together: %d failures.", t.sources, len(t.times)),
+			Advice:   "Take remote desktop off the reach of the outside, lock accounts after ten failures, and demand network level authentication with a second factor.",
+		})
+	}
 }
 
 // campaigns joins what captures and logs say about each source and server.

@@ -299,6 +299,14 @@ func (c *chain) before() {
 			c.suspect(f.From.Addr)
 		}
 	}
+	if len(c.used[Guessed]) == 0 { // by many together, of whom one came in, or somebody for them
+		for _, f := range c.Findings {
+			if f.Rule == detect.RDPGuessed && !f.From.Addr.IsValid() && f.To.Addr == c.entry && !f.First.After(c.entered.Add(slack)) && c.entered.Sub(f.Last) < memory {
+				c.use(Guessed, f)
+				c.how[f.From.Addr] = Inferred
+			}
+		}
+	}
 	for _, f := range c.Findings {
 		if (f.Rule == detect.FanOut || f.Rule == detect.ClinicalSweep) && slices.Contains(c.intruder, f.From.Addr) && !f.First.After(c.entered.Add(slack)) {
 			c.use(Scanned, f)
