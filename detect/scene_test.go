@@ -14,6 +14,7 @@ import (
 	"chaperone/inventory"
 	"chaperone/patient"
 	"chaperone/wire"
+	"chaperone/wire/dimse"
 )
 
 // The clinic of these tests. Its own network is 192.0.2.0/24; all else is outside.
@@ -63,7 +64,7 @@ func newScene(begin, end time.Time) *scene {
 		s.roles.Event(c, wire.Event{Stage: wire.Head, Message: &m})
 	}
 	say(chaperone.DICOM, ct, archive, wire.Message{Action: "C-STORE"})
-	say(chaperone.DICOM, ct, planner, wire.Message{Action: "C-FIND", Role: wire.Query, Class: worklist, Data: wire.FromServer})
+	say(chaperone.DICOM, ct, planner, wire.Message{Action: "C-FIND", Role: wire.Query, Class: dimse.Worklist, Data: wire.FromServer})
 	for _, v := range []netip.Addr{viewer, viewer2} {
 		say(chaperone.DICOM, v, archive, wire.Message{Action: "C-FIND", Role: wire.Query, Data: wire.FromServer})
 		say(chaperone.DICOM, v, archive, wire.Message{Action: "C-STORE", Role: wire.Reply, Data: wire.FromServer})
@@ -182,7 +183,7 @@ func (s *scene) disclose(t time.Time, from, to, asker netip.Addr, nodes []patien
 
 func hl7(d *exchange.Disclosed) { d.Protocol, d.Action = chaperone.HL7, "ADT^A01" }
 
-func appointments(d *exchange.Disclosed) { d.Class = worklist }
+func appointments(d *exchange.Disclosed) { d.Class = dimse.Worklist }
 
 // judged gives the findings of some rules.
 func (s *scene) judged(rules ...string) []chaperone.Finding {

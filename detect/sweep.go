@@ -12,6 +12,7 @@ import (
 	"chaperone/exchange"
 	"chaperone/inventory"
 	"chaperone/patient"
+	"chaperone/wire/dimse"
 )
 
 // The rules of too many patients.
@@ -26,9 +27,6 @@ const (
 	minSurge = 50
 	apart    = 12 // hours that must lie between what is judged and what it is compared with
 )
-
-// worklist is the SOP class of the Modality Worklist: everybody's appointments of a day are one answer (PS3.4 annex K).
-const worklist = "1.2.840.10008.5.1.4.31"
 
 // flow is a group of trails that are judged together, by the hour.
 type flow struct {
@@ -141,7 +139,7 @@ func (f *flow) fill(out *chaperone.Finding, hot []int64) (people int) {
 // kind do.
 func (s *Set) sweep(site *inventory.Site) {
 	flows := group(s.Trails.All(), func(t *exchange.Trail) ([3]netip.Addr, bool) {
-		return [3]netip.Addr{t.From, {}, t.Asker()}, t.Protocol == chaperone.DICOM && t.RequestedBy.IsValid() && t.Class != worklist
+		return [3]netip.Addr{t.From, {}, t.Asker()}, t.Protocol == chaperone.DICOM && t.RequestedBy.IsValid() && t.Class != dimse.Worklist
 	})
 	short := site.End.Sub(site.Begin) < learning
 	for _, f := range flows {
@@ -183,7 +181,7 @@ func (s *Set) usual(site *inventory.Site) {
 		return // there is nothing to compare with
 	}
 	flows := group(s.Trails.All(), func(t *exchange.Trail) ([3]netip.Addr, bool) {
-		return [3]netip.Addr{t.From, t.To, t.Asker()}, t.Class != worklist && t.To.IsValid()
+		return [3]netip.Addr{t.From, t.To, t.Asker()}, t.Class != dimse.Worklist && t.To.IsValid()
 	})
 	slices.SortFunc(flows, func(a, b *flow) int {
 		return cmp.Or(a.from.Compare(b.from), a.to.Compare(b.to), a.asker.Compare(b.asker))

@@ -10,10 +10,8 @@ import (
 	"chaperone/detect"
 	"chaperone/exchange"
 	"chaperone/inventory"
+	"chaperone/wire/dimse"
 )
-
-// worklist is the SOP class of the Modality Worklist (PS3.4 annex K): a device goes on asking for it, whoever sits at it.
-const worklist = "1.2.840.10008.5.1.4.31"
 
 // collect adds up what reached systems took.
 func (c *chain) collect() {
@@ -60,7 +58,7 @@ type way struct {
 // take adds the hours of a trail that are the intruder's: all after the system was reached, where it had not used this
 // way before and such ways are not its work; else those of the finding that says it took too much.
 func (c *chain) take(t *exchange.Trail, since time.Time, ways map[way]*Source) {
-	asked := t.RequestedBy.IsValid() && t.Class != worklist
+	asked := t.RequestedBy.IsValid() && t.Class != dimse.Worklist
 	used := len(t.Hours) > 0 && t.Hours[0].First.Before(since.Add(-slack)) || c.Site.Role(t.Asker()) == inventory.Viewer
 	k := way{t.From, t.To, t.Receiver, t.Action, t.Protocol}
 	for i := range t.Hours {
@@ -95,9 +93,9 @@ func (c *chain) flagged(t *exchange.Trail, h *exchange.Stretch) bool {
 		}
 		switch f.Rule {
 		case detect.StoreSweep:
-			return f.To.Addr == t.From && t.RequestedBy.IsValid() && t.Class != worklist
+			return f.To.Addr == t.From && t.RequestedBy.IsValid() && t.Class != dimse.Worklist
 		case detect.PatientSurge, detect.NewParty:
-			return f.To.Addr == t.To && t.Class != worklist && (t.RequestedBy.IsValid() || !c.Site.Inside(t.To))
+			return f.To.Addr == t.To && t.Class != dimse.Worklist && (t.RequestedBy.IsValid() || !c.Site.Inside(t.To))
 		}
 		return false
 	})

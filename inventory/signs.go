@@ -7,10 +7,8 @@ import (
 	"chaperone"
 	"chaperone/exchange"
 	"chaperone/wire"
+	"chaperone/wire/dimse"
 )
-
-// worklist is the SOP class of the Modality Worklist (PS3.4 annex K).
-const worklist = "1.2.840.10008.5.1.4.31"
 
 // maxSenders bounds the names under which HL7 messages are sent.
 const maxSenders = 1 << 14
@@ -42,7 +40,7 @@ func (v *Inventory) signs(c *exchange.Connection, m *wire.Message) {
 		both(givesRetrieved, takesRetrieved, holderOf(m, client, server), receiverOf(m, client, server))
 	case m.Action == "C-STORE":
 		both(storesOwn, takesImages, holderOf(m, client, server), receiverOf(m, client, server))
-	case m.Class == worklist:
+	case m.Class == dimse.Worklist:
 		both(asksWorklist, answersWork, asker, holder)
 	case m.Role == wire.Query || m.Role == wire.Move:
 		both(asksQuery, answersQuery, asker, holder)

@@ -22,6 +22,10 @@ const (
 	response = 0x8000
 )
 
+// Worklist is the SOP class of the Modality Worklist (PS3.4 annex K): a device goes on asking for it whoever sits at it,
+// and everybody's appointments of a day are one answer.
+const Worklist = "1.2.840.10008.5.1.4.31"
+
 var commandNames = map[uint16]string{
 	cStore: "C-STORE", cGet: "C-GET", cFind: "C-FIND", cMove: "C-MOVE", cEcho: "C-ECHO", cCancel: "C-CANCEL",
 	0x0100: "N-EVENT-REPORT", 0x0110: "N-GET", 0x0120: "N-SET", 0x0130: "N-ACTION", 0x0140: "N-CREATE", 0x0150: "N-DELETE",
