@@ -10,7 +10,7 @@ import (
 	"chaperone/wire"
 )
 
-// calls lets somebody ask an archive for an association under a pair of titles.
+// asks lets somebody ask an archive for an association under a pair of titles.
 func (s *scene) asks(minute int, from, to netip.Addr, calling, asked string, outcome chaperone.Outcome) {
 	m := &wire.Message{Action: "A-ASSOCIATE", Role: wire.Control, From: calling, To: asked, Outcome: outcome}
 	m.At.Time = at(2, 9, minute)

@@ -88,7 +88,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		},
 	}
 	r.Watch, _ = watch.Run(ctx, w) // what could not be read stands with its file
-	if r.Watch == nil { // no capture could be opened at all; the rest is still worth reading
+	if r.Watch == nil {            // no capture could be opened at all; the rest is still worth reading
 		w.Paths = nil
 		r.blame(ctx)
 		if r.Watch, err = watch.Run(ctx, w); r.Watch == nil {
