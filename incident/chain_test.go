@@ -109,7 +109,9 @@ func TestHonest(t *testing.T) {
 // TestEnter: where a story begins.
 func TestEnter(t *testing.T) {
 	logon := func(from netip.Addr, when time.Time, edits ...func(*chaperone.Finding)) func(*scene) {
-		return func(s *scene) { s.found(detect.LogonNewSource, chaperone.Medium, from, gate, when, append(edits, logged)...) }
+		return func(s *scene) {
+			s.found(detect.LogonNewSource, chaperone.Medium, from, gate, when, append(edits, logged)...)
+		}
 	}
 	leaves := func(when time.Time) func(*scene) { return func(s *scene) { s.leaves(gate, when) } }
 	try(t, []trial{

@@ -79,14 +79,20 @@ func logged(f *chaperone.Finding) { f.Evidence = chaperone.Evidence{File: "GATE0
 
 func until(t time.Time) func(*chaperone.Finding) { return func(f *chaperone.Finding) { f.Last = t } }
 
-func titled(text string) func(*chaperone.Finding) { return func(f *chaperone.Finding) { f.Title = text } }
+func titled(text string) func(*chaperone.Finding) {
+	return func(f *chaperone.Finding) { f.Title = text }
+}
 
-func account(name string) func(*chaperone.Finding) { return func(f *chaperone.Finding) { f.Account = name } }
+func account(name string) func(*chaperone.Finding) {
+	return func(f *chaperone.Finding) { f.Account = name }
+}
 
 func amount(n int64) func(*chaperone.Finding) { return func(f *chaperone.Finding) { f.Bytes = n } }
 
 // Acts, as detectors find them.
-func (s *scene) guessedIn() { s.found(detect.GuessedIn, chaperone.Critical, thief, gate, entered, logged) }
+func (s *scene) guessedIn() {
+	s.found(detect.GuessedIn, chaperone.Critical, thief, gate, entered, logged)
+}
 
 func (s *scene) leaves(from netip.Addr, when time.Time) {
 	s.found(detect.Volume, chaperone.High, from, drop, when, amount(5<<30))
