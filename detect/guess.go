@@ -78,6 +78,9 @@ func (s *Set) guessedTogether(site *inventory.Site) {
 		if _, alone := s.found[subject{RDPGuessed, c.client, c.target().Addr, ""}]; alone || site.Inside(c.client) {
 			continue
 		}
+		if c.failed == nil && len(c.attempts) == 0 {
+			continue
+		}
 		t := of[c.target().Addr]
 		if t == nil {
 			t = &target{to: c.target(), evidence: map[time.Time]chaperone.Evidence{}}

@@ -19,16 +19,13 @@ func (s *Set) logons(site *inventory.Site) {
 	for _, h := range s.logs.sorted() {
 		seen := map[netip.Addr]bool{}
 		for _, l := range h.logons {
-			if seen[l.from] || l.kind != "3" && l.kind != "10" {
+			outside := !site.Inside(l.from)
+			if seen[l.from] || l.kind != "3" && l.kind != "10" || !outside && l.kind != "10" { // inside, shares are opened from everywhere
 				continue
 			}
 			seen[l.from] = true
 			if l.at.Sub(h.begin) < learning {
 				continue
-			}
-			outside := !site.Inside(l.from)
-			if !outside && l.kind != "10" {
-				continue // shares are opened from everywhere
 			}
 			f := chaperone.Finding{
 				Rule: LogonNewSource, Severity: chaperone.Low, Technique: "T1078", From: host(l.from), To: h.party(), Account: l.account,

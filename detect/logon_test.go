@@ -24,7 +24,6 @@ func TestLogons(t *testing.T) {
 		{name: "inside, by remote desktop", play: on(at(3, 9, 0), desk, "10"), want: "logon-new-source low desk>gate"},
 		{name: "inside, a share", play: on(at(3, 9, 0), desk, "3")},
 		{name: "inside, with network level authentication, which is a network logon first",
-			bug: "logon.go logons: the network logon marks the source as seen, so the session of remote desktop a second later is never new",
 			play: func(s *scene) {
 				s.awake()
 				s.logon(at(3, 9, 0), "GATE01", desk, "maintenance", "3", "0x1a")

@@ -55,12 +55,12 @@ func (r remote) contact(c *exchange.Contact) {
 		return
 	}
 	k := [2]netip.Addr{c.Client.Addr(), c.Server.Addr()}
-	if len(r[k]) >= maxVisits {
-		return
-	}
 	d := c.Desktop
-	r[k] = append(r[k], visit{first: c.First, last: c.Last, port: c.Client.Port(), bytes: c.Total(), cookie: d.Cookie, nla: d.NLA, answered: d.Answered,
-		failure: d.Failure != 0, evidence: c.Evidence})
+	v := visit{first: c.First, last: c.Last, port: c.Client.Port(), bytes: c.Total(), cookie: d.Cookie, nla: d.NLA, answered: d.Answered,
+		failure: d.Failure != 0, evidence: c.Evidence}
+	if n := len(r[k]); n < maxVisits || v.session() && n < 2*maxVisits { // the session that follows is what matters most
+		r[k] = append(r[k], v)
+	}
 }
 
 // ordered gives the visits of a pair by time.

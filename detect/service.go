@@ -13,7 +13,7 @@ const NewService = "new-service"
 
 // odd are parts of a path from where no installer runs a service: folders that every user may write to, and
 // interpreters that are told what to do on their command line.
-var odd = []string{`\users\`, `\temp\`, `\perflogs\`, `\programdata\`, `\appdata\`, `\recycle`, `\windows\tasks\`, `\public\`,
+var odd = []string{`\users\`, `\temp\`, `\perflogs\`, `\programdata\`, `\appdata\`, `\recycle`, `recycle.bin\`, `\windows\tasks\`, `\public\`,
 	"cmd.exe", "cmd /c", "powershell", "rundll32", "mshta", "regsvr32", "wscript", "%comspec%"}
 
 // services finds new services (events 7045 and 4697): updates install them, and so do intruders who want to stay.

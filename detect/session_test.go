@@ -154,7 +154,7 @@ func TestServices(t *testing.T) {
 			s.log(at(3, 9, 40), "LOST02", serviceAdded, "ServiceName", "Update", "ImagePath", usual)
 		}, want: "new-service info ->LOST02"},
 	}
-	trials = append(trials, trial{name: "the bin", bug: `service.go odd: \recycle is not in \$Recycle.Bin\, the folder's name since Windows Vista`,
+	trials = append(trials, trial{name: "the bin",
 		play: install(at(3, 9, 40), `C:\$Recycle.Bin\S-1-5-21\u.exe`), want: odd})
 	for _, path := range []string{`C:\RECYCLER\u.exe`, `C:\Users\frontdesk\u.exe`, `C:\Windows\Temp\u.exe`, `C:\PerfLogs\u.exe`, `C:\ProgramData\u.exe`, `D:\AppData\u.exe`,
 		`C:\Windows\Tasks\u.exe`, `D:\Public\u.exe`, `cmd.exe /k`, `CMD /C start`, `powershell -enc AA`, `rundll32 u.dll`,

@@ -111,7 +111,7 @@ func (c *chain) likely(list []chaperone.Finding) []chaperone.Finding {
 		}) {
 			tied = append(tied, l)
 		}
-		if act := c.firstAct(); !l.First.After(act.Add(slack)) {
+		if act := c.firstAct(list[0].First); !l.First.After(act.Add(slack)) {
 			last = &list[i]
 		}
 	}
@@ -125,11 +125,11 @@ func (c *chain) likely(list []chaperone.Finding) []chaperone.Finding {
 	return []chaperone.Finding{*last}
 }
 
-// firstAct gives when the first strong act was done.
-func (c *chain) firstAct() time.Time {
+// firstAct gives when the first strong act after a time was done.
+func (c *chain) firstAct(after time.Time) time.Time {
 	var first time.Time
 	for _, f := range c.Findings {
-		if c.strong(f) && f.Severity >= chaperone.High && (first.IsZero() || f.First.Before(first)) {
+		if c.strong(f) && f.Severity >= chaperone.High && !f.Last.Before(after) && (first.IsZero() || f.First.Before(first)) {
 			first = f.First
 		}
 	}
@@ -294,7 +294,7 @@ func (c *chain) before() {
 		if f.Rule != detect.RDPGuessed || f.First.After(c.entered.Add(slack)) || c.entered.Sub(f.Last) > memory {
 			continue
 		}
-		if slices.Contains(c.sources, f.From.Addr) || slices.Contains(c.intruder, f.From.Addr) || f.To.Addr == c.entry && c.elsewhere(f) {
+		if slices.Contains(c.sources, f.From.Addr) || slices.Contains(c.intruder, f.From.Addr) || f.From.Addr.IsValid() && f.To.Addr == c.entry && c.elsewhere(f) {
 			c.use(Guessed, f)
 			c.suspect(f.From.Addr)
 		}

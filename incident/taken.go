@@ -105,7 +105,7 @@ func (c *chain) flagged(t *exchange.Trail, h *exchange.Stretch) bool {
 func (c *chain) leave() {
 	for _, f := range c.Findings {
 		since, ok := c.reached[f.From.Addr]
-		if f.Rule == detect.Volume && ok && !f.First.Before(since.Add(-slack)) {
+		if f.Rule == detect.Volume && ok && !f.Last.Before(since.Add(-slack)) {
 			c.use(Left, f)
 			c.suspect(f.To.Addr)
 		}

@@ -255,7 +255,7 @@ func offered(claims []Claim) Step {
 		if claim.Proven > 0 {
 			s.Because = "numbers in the dump are those of patients in this evidence"
 		}
-		if s.First.IsZero() || claim.Posted.Before(s.First) {
+		if s.First.IsZero() || !claim.Posted.IsZero() && claim.Posted.Before(s.First) {
 			s.First = claim.Posted
 		}
 		s.Last = later(s.Last, claim.Posted)

@@ -70,7 +70,7 @@ var weights = [acts]struct {
 	givesRetrieved: {"delivers images that were asked for", map[Role]float64{PACS: 2}},
 	sendsHL7:       {"sends HL7 messages", map[Role]float64{Engine: 0.25, Server: 1}},
 	takesHL7:       {"receives HL7 messages", map[Role]float64{Engine: 0.25, Server: 1}},
-	passesOn:       {"passes on HL7 messages of others", map[Role]float64{Engine: 5}},
+	passesOn:       {"passes on HL7 messages of others", map[Role]float64{Engine: 6.5}},
 	servesFiles:    {"serves shared files", map[Role]float64{FileServer: 6}},
 	opensFiles:     {"opens shared files", map[Role]float64{Workstation: 2}},
 	servesDesktop:  {"lets users in by remote desktop", map[Role]float64{Server: 2}},

@@ -103,7 +103,7 @@ func TestJudge(t *testing.T) {
 				tell(v, morning.Add(time.Duration(i)*time.Minute+5*time.Second), "ENGINE", 1, 3)
 			}
 		}},
-		{name: "engine to which several connect", want: Engine, bug: "role.go weights: sends, receives and accepts give Server 3.5 of Engine's 5.5, which is less than the margin",
+		{name: "engine to which several connect", want: Engine,
 			play: func(v *Inventory) {
 				tell(v, morning, "REG", 2, 1)
 				tell(v, morning, "LAB", 3, 1)
@@ -236,38 +236,5 @@ func TestSigns(t *testing.T) {
 	s := v.Systems()[0]
 	if got, want := fmt.Sprint(s.Signs), "[{asks for the worklist 20} {sends images it made 10}]"; got != want {
 		t.Errorf("got %s, want %s", got, want)
-	}
-}
-
-// TestNames: what names a system, and what it runs; each once.
-func TestNames(t *testing.T) {
-	v := New()
-	for range 3 {
-		connect(v, morning, chaperone.RDP, 1, 2, func(c *exchange.Contact) {
-			c.Desktop = &wire.Desktop{Machine: "FRONTDESK", Tunnel: &wire.Tunnel{Names: []string{"GATE01.clinic.example", "192.0.2.2"}}}
-		})
-		v.Fact(host(1), host(2), wire.Logon{Workstation: "DESK7", Server: "GATE01", Build: "10.0.17763"})
-		v.Fact(host(1), host(2), wire.Software{Dir: wire.FromClient, Name: "VIEW_1", Context: "A-ASSOCIATE"})
-		v.Fact(host(1), host(2), wire.Software{Dir: wire.FromServer, Name: "PACS_2", Context: "A-ASSOCIATE"})
-		v.Fact(host(1), host(2), wire.Share{Path: `\\GATE01\c`})
-	}
-	all := v.Systems()
-	for i, want := range []string{
-		"[{FRONTDESK remote desktop client} {DESK7 SMB logon}] [{VIEW_1 A-ASSOCIATE}]",
-		"[{GATE01.clinic.example remote desktop certificate} {GATE01 SMB logon}] [{Windows 10.0.17763 SMB logon} {PACS_2 A-ASSOCIATE}]",
-	} {
-		if got := fmt.Sprint(all[i].Names, all[i].Software); got != want {
-			t.Errorf("got  %s\nwant %s", got, want)
-		}
-	}
-}
-
-// TestSilent: an address that nothing answers from is no system.
-func TestSilent(t *testing.T) {
-	v := New()
-	connect(v, morning, "", 1, 2, failed, func(c *exchange.Contact) { c.Silent = true })
-	connect(v, morning, "", 1, 3, failed)
-	if all := v.Systems(); len(all) != 2 || all[0].Addr != host(1) || all[1].Addr != host(3) || all[0].Connections != 2 {
-		t.Errorf("got %+v, want .1 with two connections and .3, which refused", all)
 	}
 }
