@@ -114,8 +114,8 @@ func (s *studies) patient(study chaperone.PatientToken) (chaperone.PatientToken,
 	return p, ok
 }
 
-// patients gives the nodes behind the keys of a retrieve, and how many keys lead nowhere.
-func (r *Recorder) patients(keys []chaperone.Record) (nodes []patient.Node, unknown int) {
+// patients gives the nodes behind the keys of a retrieve, who they are, and how many keys lead nowhere.
+func (r *Recorder) patients(keys []chaperone.Record) (nodes []patient.Node, who []patient.Identity, unknown int) {
 	for _, k := range keys {
 		i := r.tokens.Identify(k)
 		if len(i.Numbers) == 0 {
@@ -129,8 +129,9 @@ func (r *Recorder) patients(keys []chaperone.Record) (nodes []patient.Node, unkn
 		}
 		if n, ok := r.Census.Add(i); ok {
 			nodes = append(nodes, n)
+			who = append(who, i)
 		}
 	}
 	slices.Sort(nodes)
-	return slices.Compact(nodes), unknown
+	return slices.Compact(nodes), who, unknown
 }

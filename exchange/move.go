@@ -243,7 +243,7 @@ func (r *Recorder) settle(v *move) {
 	if missing <= 0 || v.draft.disclosed.unwanted {
 		return
 	}
-	nodes, unknown := r.patients(v.message.Retrieve.Keys)
+	nodes, who, unknown := r.patients(v.message.Retrieve.Keys)
 	out := v.draft.disclosed
 	out.To = chaperone.Party{Claimed: v.message.Retrieve.Destination}
 	caller := v.caller
@@ -252,7 +252,7 @@ func (r *Recorder) settle(v *move) {
 	out.Unseen = true
 	out.Outcome = v.message.Outcome
 	out.Protection = ""
-	out.Nodes = nodes
+	out.Nodes, out.Who = nodes, who
 	out.Unidentified = min(unknown, missing)
 	if len(nodes) == 0 {
 		out.Unidentified = missing

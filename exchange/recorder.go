@@ -31,6 +31,7 @@ type Counters struct {
 type Disclosed struct {
 	chaperone.Disclosure                    // Patients is empty: Nodes hold them
 	Nodes                []patient.Node     // without duplicates
+	Who                  []patient.Identity // of each record that has an identity, only with Recorder.Identify
 	People               []chaperone.Record // only with Recorder.Reveal
 	Class                string             // SOP class UID, of DICOM
 	unwanted             bool               // by Recorder.Keep: it is followed, so that others find what belongs to it, and not counted
@@ -40,7 +41,10 @@ type Disclosed struct {
 type Recorder struct {
 	Counters Counters
 	Census   *patient.Census
-	Reveal   bool            // keep the records themselves, for a caller that was asked to show them
+	Reveal   bool // keep the records themselves, for a caller that was asked to show them
+	Identify bool // keep what each record says of who it is, for a ledger
+	// Merged is told of each statement that two sets of identifiers are one person, or with undo that they are not; may be nil.
+	Merged   func(survivor, prior []chaperone.PatientToken, undo bool, at time.Time)
 	Keep     func(Seen) bool // which messages count; nil for all
 	tokens   *patient.Tokenizer
 	emit     func(Disclosed)
@@ -97,6 +101,7 @@ func (c *Connection) Fork() *Connection {
 	for seq, d := range c.drafts {
 		copied := *d
 		copied.disclosed.Nodes = slices.Clone(d.disclosed.Nodes)
+		copied.disclosed.Who = slices.Clone(d.disclosed.Who)
 		second.drafts[seq] = &copied
 	}
 	return &second
@@ -199,8 +204,14 @@ func (c *Connection) add(d *draft, m *wire.Message, e wire.Event) {
 		if d.disclosed.unwanted {
 			break
 		}
-		prior := r.Census.Merge(r.all(merge.Survivor), r.all(merge.Prior), merge.Undo, e.At.Time)
-		d.disclosed.Nodes = append(d.disclosed.Nodes, prior...)
+		survivor, prior := r.all(merge.Survivor), r.all(merge.Prior)
+		d.disclosed.Nodes = append(d.disclosed.Nodes, r.Census.Merge(survivor, prior, merge.Undo, e.At.Time)...)
+		if r.Merged != nil {
+			r.Merged(survivor, prior, merge.Undo, e.At.Time)
+		}
+		for i := range prior { // each was disclosed, and whether they are one person is not said
+			d.who(r, patient.Identity{Numbers: prior[i : i+1]})
+		}
 	}
 	for _, record := range e.Records {
 		if len(record.Identifiers) == 0 && !m.Study.Empty() {
@@ -228,12 +239,27 @@ func (c *Connection) record(d *draft, record chaperone.Record) {
 	}
 	if n, ok := r.Census.Add(i); ok {
 		d.disclosed.Nodes = append(d.disclosed.Nodes, n)
+		d.who(r, i)
 	} else {
 		d.disclosed.Unidentified++
 	}
 	if r.Reveal {
 		d.disclosed.People = append(d.disclosed.People, record)
 	}
+}
+
+// who keeps whose a record is, for a ledger. A query's many matches may be of one patient: neighbours are kept once.
+func (d *draft) who(r *Recorder, i patient.Identity) {
+	if !r.Identify {
+		return
+	}
+	if n := len(d.disclosed.Who); n > 0 {
+		last := &d.disclosed.Who[n-1]
+		if last.Demographic == i.Demographic && slices.Equal(last.Numbers, i.Numbers) {
+			return
+		}
+	}
+	d.disclosed.Who = append(d.disclosed.Who, i)
 }
 
 // learn remembers whose study a data set belongs to.

@@ -72,6 +72,9 @@ func openBooks(o Options) *books {
 	b.names.Store(&[]string{})
 	b.recorder = exchange.NewRecorder(o.Tokens, b.evidence, b.disclosed)
 	b.recorder.Reveal = o.Reveal
+	if o.Ledger != nil {
+		b.recorder.Identify, b.recorder.Merged = true, o.Ledger.merge
+	}
 	b.files = exchange.NewFiles(b.file)
 	if o.Filter != (Filter{}) {
 		b.recorder.Keep = o.Filter.keeps
@@ -229,6 +232,7 @@ func (b *books) where(m *wire.Message) chaperone.Evidence { return b.evidence(m.
 func (b *books) disclosed(d exchange.Disclosed) {
 	b.findings.Disclosure(&d)
 	b.edge(d)
+	b.options.Ledger.disclosure(&d)
 	if b.options.Each != nil {
 		b.options.Each(d)
 	}

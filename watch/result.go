@@ -10,6 +10,7 @@ import (
 	"chaperone/detect"
 	"chaperone/exchange"
 	"chaperone/inventory"
+	"chaperone/ledger"
 	"chaperone/patient"
 	"chaperone/source"
 	"chaperone/source/stream"
@@ -35,9 +36,10 @@ type Result struct {
 	Hidden      []Hidden // connections whose content this program could not see
 	Decode      source.DecodeStats
 	LostBytes   int64
-	CutBytes    int64  // of them, those the capture's snap length cut off
-	GivenUp     int64  // connections
-	Filter      string // what was not counted, in words; "" without one
+	CutBytes    int64           // of them, those the capture's snap length cut off
+	GivenUp     int64           // connections
+	Filter      string          // what was not counted, in words; "" without one
+	Receipt     *ledger.Receipt // what a ledger took; nil without one
 }
 
 // Edge is everything that passed from one system to another in one way.

@@ -30,6 +30,8 @@ type Summary struct {
 	Malformed         int64     `json:"malformed"`
 	Findings          int       `json:"findings"`
 	Coverage          Coverage  `json:"coverage"`
+	Recorded          *int      `json:"recorded,omitempty"`         // with a ledger: disclosures that are new in it
+	AlreadyRecorded   *int      `json:"already_recorded,omitempty"` // and those that were in it
 	From              time.Time `json:"from"`
 	Until             time.Time `json:"until"`
 }
@@ -75,6 +77,14 @@ func (r *Result) coverage() Coverage {
 
 // Summary gives the numbers of a result.
 func (r *Result) Summary() Summary {
+	s := r.summary()
+	if r.Receipt != nil {
+		s.Recorded, s.AlreadyRecorded = &r.Receipt.Recorded, &r.Receipt.Already
+	}
+	return s
+}
+
+func (r *Result) summary() Summary {
 	return Summary{
 		Kind: "summary", Files: len(r.Files), Packets: r.Packets, Bytes: r.Bytes,
 		Flows: r.Connections.Total, FlowsDecoded: r.Connections.Decoded, FlowsEncrypted: r.Connections.Encrypted,

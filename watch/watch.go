@@ -34,6 +34,7 @@ type Options struct {
 	Progress func(done, total int64)      // called now and then; may be nil
 	Each     func(exchange.Disclosed)     // every disclosure as it is made, from one goroutine; may be nil
 	Begin    func(census *patient.Census) // before the first disclosure; may be nil
+	Ledger   *Recording                   // where disclosures, findings and coverage are recorded; may be nil
 	// Logs adds what other evidence says, before findings are judged, and gives the time it covers; may be nil.
 	Logs func(*detect.Set) (first, last time.Time)
 }
@@ -108,7 +109,7 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	assembler.Flush()
 	s.books.close()
 	result := s.result(captures, decoder.Stats(), assembler.Stats)
-	return result, whole(result, stopped, o.Follow)
+	return result, errors.Join(o.Ledger.finish(result), whole(result, stopped, o.Follow))
 }
 
 // open opens the captures. None are needed where other evidence is there.

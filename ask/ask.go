@@ -1,0 +1,134 @@
+// Package ask puts questions to a ledger and writes the answers for people and for programs: how many patients, which
+// disclosures, and the accounting that a patient may ask for.
+//
+// An answer says what it rests on: which part of the period was watched, what was purged, what can be proven to whom, and by
+// which rule patients are counted. Everything that systems call themselves is text from outside and cannot steer a terminal,
+// a script or a spreadsheet.
+package ask
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/mattn/go-runewidth"
+
+	"chaperone"
+	"chaperone/ledger"
+	"chaperone/page"
+)
+
+// Style is how answers look. JSON and CSV have their times in UTC whatever the zone.
+type Style struct {
+	Names map[netip.Addr]string // what people call systems
+	Zone  *time.Location        // of times for people; nil is UTC
+}
+
+// maxRows bounds a list in a report; JSON has all.
+const maxRows = 40
+
+// CountingRule says how a ledger counts patients: the rule goes with every answer.
+const CountingRule = "One patient is one identifier: number and issuing authority. All numbers that one record gave to a person are one person. " +
+	"HL7 and DICOM numbers stay apart. Without any number, name with birth date and sex counts as one person (known by name only). " +
+	"Merges on record are applied, whenever they were said. A record without any of these names nobody and is not among the patients. " +
+	"\"At least\" also joins equal name, birth date and sex; \"at most\" takes every number that is known to be theirs for a person of its own."
+
+func (s Style) zone() *time.Location {
+	if s.Zone == nil {
+		return time.UTC
+	}
+	return s.Zone
+}
+
+func (s Style) moment(t time.Time) string { return t.In(s.zone()).Format("2006-01-02 15:04:05") }
+
+// period says from when to when, for a heading.
+func (s Style) period(from, until time.Time) string {
+	zone := s.zone().String()
+	switch {
+	case from.IsZero() && until.IsZero():
+		return "at any time"
+	case until.IsZero():
+		return "from " + s.moment(from) + " on (" + zone + ")"
+	case from.IsZero():
+		return "before " + s.moment(until) + " (" + zone + ")"
+	}
+	return "from " + s.moment(from) + " until " + s.moment(until) + " (" + zone + ")"
+}
+
+// party names a side in at most n columns: by the operator's name, else by claim and address. A long address is shortened
+// in the middle.
+func (s Style) party(p chaperone.Party, n int) string {
+	if name := s.Names[p.Addr.Unmap()]; name != "" {
+		return page.Clean(name, n)
+	}
+	claimed := p.Claimed
+	if claimed == "" {
+		claimed = p.Proven
+	}
+	if !p.Addr.IsValid() {
+		return page.Clean(claimed, n)
+	}
+	address := p.Addr.Unmap().String()
+	if claimed == "" {
+		return page.Middle(address, n)
+	}
+	claimed = page.Clean(claimed, max(n-len(address)-1, min(n/2-1, runewidth.StringWidth(claimed))))
+	return claimed + " " + page.Middle(address, n-runewidth.StringWidth(claimed)-1)
+}
+
+// whole names a side with all that is known of it.
+func (s Style) whole(p chaperone.Party) string {
+	var parts []string
+	add := func(format, text string) {
+		if text != "" {
+			parts = append(parts, fmt.Sprintf(format, page.Clean(text, 200)))
+		}
+	}
+	add("%s", s.Names[p.Addr.Unmap()])
+	add("proven by its certificate: %s", p.Proven)
+	add("calling itself %s", p.Claimed)
+	if p.Addr.IsValid() {
+		add("network address %s", p.Addr.Unmap().String())
+	}
+	if len(parts) == 0 {
+		return "not known"
+	}
+	return strings.Join(parts, ", ")
+}
+
+// question says in words which disclosures a query means.
+func (s Style) question(q ledger.Query) string {
+	words := []string{"Disclosures"}
+	matches := func(word string, list []ledger.Match) {
+		var names []string
+		for i, m := range list {
+			if i == 5 {
+				names = append(names, fmt.Sprintf("%s more", page.Number(len(list)-i)))
+				break
+			}
+			if m.Prefix.IsValid() {
+				names = append(names, m.Prefix.String())
+			} else {
+				names = append(names, page.Clean(m.Name, 40))
+			}
+		}
+		if len(names) > 0 {
+			words = append(words, word, strings.Join(names, " or "))
+		}
+	}
+	if q.Patient != nil {
+		words = append(words, "of one patient")
+	}
+	matches("from", q.Sources)
+	matches("to", q.Parties)
+	if len(q.Protocols) > 0 {
+		var names []string
+		for _, p := range q.Protocols {
+			names = append(names, strings.ToUpper(page.Clean(string(p), 20)))
+		}
+		words = append(words, "in", strings.Join(names, " or "))
+	}
+	return strings.Join(words, " ") + ", " + s.period(q.From, q.Until)
+}

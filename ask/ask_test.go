@@ -1,0 +1,341 @@
+package ask
+
+import (
+	"bytes"
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"chaperone"
+	"chaperone/ledger"
+	"chaperone/ledger/mem"
+)
+
+var update = flag.Bool("update", false, "rewrite testdata")
+
+var (
+	archive = chaperone.Party{Addr: netip.MustParseAddr("10.0.0.5"), Port: 104, Claimed: "ARCHIVE"}
+	viewer  = chaperone.Party{Addr: netip.MustParseAddr("10.0.1.9"), Port: 4242, Claimed: "VIEWER"}
+	lab     = chaperone.Party{Addr: netip.MustParseAddr("2001:db8:1234:5678:9abc:def0:1234:5678"), Claimed: "LAB@NORTH", Proven: "CN=lab.example"}
+	hostile = chaperone.Party{Addr: netip.MustParseAddr("192.0.2.66"), Port: 443, Claimed: "=cmd|'/C calc'!A0\x1b[31m\u202e"}
+	asker   = chaperone.Party{Claimed: "@ASKER"}
+
+	style = Style{Names: map[netip.Addr]string{viewer.Addr: "Reading room 2"}, Zone: time.FixedZone("CET", 3600)}
+	begin = time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
+)
+
+func token(letter byte) chaperone.PatientToken { return chaperone.PatientToken{0xab, 0xcd, letter} }
+
+// invented makes a ledger of invented people: letters are numbers, small ones names.
+func invented(t *testing.T) *mem.Store {
+	t.Helper()
+	s := mem.New()
+	n := byte(0)
+	give := func(hours int, protocol chaperone.Protocol, action string, from, to chaperone.Party, whose ...string) ledger.Disclosure {
+		n++
+		d := ledger.Disclosure{Disclosure: chaperone.Disclosure{
+			ID: [16]byte{n}, Time: begin.Add(time.Duration(hours)*time.Hour + 1500*time.Microsecond), Protocol: protocol, Action: action, From: from, To: to,
+			Records: len(whose), Bytes: 52_000 * int64(len(whose)), Protection: chaperone.InClear, Outcome: chaperone.Delivered,
+			Evidence: chaperone.Evidence{File: "a.pcap", Packet: int64(n), Offset: 100},
+		}}
+		for _, word := range whose {
+			var c ledger.Covered
+			for _, letter := range []byte(word) {
+				if letter >= 'a' {
+					c.Demographic = token(letter)
+				} else {
+					c.Numbers = append(c.Numbers, token(letter))
+				}
+			}
+			d.Covered = append(d.Covered, c)
+		}
+		return d
+	}
+	b := ledger.Batch{Disclosures: []ledger.Disclosure{
+		give(0, chaperone.DICOM, "C-STORE", archive, viewer, "Ax"), give(1, chaperone.DICOM, "C-STORE", archive, viewer, "Ax", "B"),
+		give(2, chaperone.HL7, "ORU^R01", archive, lab, "CDx"), give(26, chaperone.HL7, "ORU^R01", archive, lab, "C", "y"),
+		give(30, chaperone.DICOM, "C-FIND", archive, hostile, "A", "B", "C", "E", "z"), give(80, chaperone.DICOM, "C-STORE", archive, viewer, "A"),
+		give(-7*365*24, chaperone.HL7, "ADT^A08", lab, viewer, "A"),
+	}}
+	b.Disclosures[4].RequestedBy, b.Disclosures[4].Unidentified, b.Disclosures[4].Records = &asker, 1234, 1239
+	b.Disclosures[5].Unseen, b.Disclosures[5].Protection, b.Disclosures[5].Outcome = true, "", chaperone.Partial
+	b.Merges = []ledger.Merge{{Survivor: []chaperone.PatientToken{token('A')}, Prior: []chaperone.PatientToken{token('B')}, At: begin}}
+	seen := ledger.Seen{From: begin.Add(-time.Hour), Until: begin.Add(10 * time.Hour), Packets: 900, Flows: 20, Decoded: 12, Hidden: 5, LostBytes: 4096, Malformed: 1}
+	later := ledger.Seen{From: begin.Add(24 * time.Hour), Until: begin.Add(90 * time.Hour), Packets: 5000, Flows: 1000, Decoded: 900}
+	joined := ledger.Seen{From: later.Until.Add(time.Second), Until: later.Until.Add(time.Hour)}
+	for _, r := range []ledger.Seen{seen, later, joined} {
+		b.Notes = append(b.Notes, ledger.Note{Kind: ledger.Coverage, At: r.Until, Seen: r})
+	}
+	if _, err := s.Record(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Purge(ledger.DayOf(begin.Add(-48*time.Hour)), begin); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// golden compares with a file. Ids of patients, which are random, are numbered by their first use in the text.
+func golden(t *testing.T, s ledger.Store, name string, got []byte) {
+	t.Helper()
+	text := string(got)
+	err := s.Disclosures(t.Context(), ledger.Query{}, func(r ledger.Row) error {
+		for _, id := range r.People {
+			text = strings.ReplaceAll(text, id.String(), "(an id)")
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(text, "abcd") {
+		t.Error("the text has a token")
+	}
+	for i, l := range strings.Split(text, "\n") {
+		if strings.HasSuffix(name, ".txt") && len([]rune(l)) > 100 {
+			t.Errorf("line %d is %d columns wide", i+1, len([]rune(l)))
+		}
+	}
+	if strings.ContainsAny(text, "\x1b\u202e") {
+		t.Error("the text can steer a terminal")
+	}
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text != string(want) {
+		t.Errorf("%s: got:\n%s\nwant:\n%s", name, text, want)
+	}
+}
+
+// answers are all that can be written of a ledger.
+func answers(s ledger.Store) map[string]func(out io.Writer) error {
+	ctx := context.Background()
+	scope := func(q ledger.Query, seal ledger.Seal, write func(io.Writer, ledger.Query, ledger.Scope, Style) error) func(io.Writer) error {
+		return func(out io.Writer) error {
+			answer, err := s.Scope(ctx, q)
+			if err != nil {
+				return err
+			}
+			answer.Seal = seal
+			return write(out, q, answer, style)
+		}
+	}
+	list := func(q ledger.Query, format Format) func(io.Writer) error {
+		return func(out io.Writer) error {
+			_, err := Disclosures(ctx, out, s, q, format, style)
+			return err
+		}
+	}
+	account := func(a Account, write func(*Accounted, io.Writer, Style) error) func(io.Writer) error {
+		return func(out io.Writer) error {
+			a, err := Accounting(ctx, s, a)
+			if err != nil {
+				return err
+			}
+			return write(&a, out, style)
+		}
+	}
+	everything := ledger.Query{Detail: true}
+	part := ledger.Query{
+		From: begin.Add(-72 * time.Hour), Until: begin.Add(100 * time.Hour), Detail: true, Protocols: []chaperone.Protocol{chaperone.DICOM},
+		Parties: []ledger.Match{{Name: viewer.Claimed}, {Prefix: netip.MustParsePrefix("192.0.2.0/24")}}, Sources: []ledger.Match{{Name: "archive"}},
+	}
+	nobody := ledger.Query{Parties: []ledger.Match{{Name: "\x1b[31mnobody"}}, From: begin.Add(1000 * time.Hour)}
+	late := begin.AddDate(0, 1, 0)
+	a := Account{Patient: ledger.Who{Tokens: []chaperone.PatientToken{token('A')}}, Asked: late}
+	outside := a
+	_ = s.Disclosures(ctx, ledger.Query{Until: begin}, func(r ledger.Row) error { // one patient's
+		outside.Patient = ledger.Who{ID: r.People[0]}
+		return nil
+	})
+	outside.From = begin.AddDate(-20, 0, 0)
+	outside.Outside = func(r ledger.Row) bool { return r.To.Addr != viewer.Addr }
+	outside.Purpose = func(r ledger.Row) string { return "a theft" }
+	return map[string]func(io.Writer) error{
+		"scope.txt":      scope(everything, ledger.Seal{Batches: 12, Sealed: 11, Witnessed: 9, Witnesses: 3, Needed: 2}, Scope),
+		"scope.jsonl":    scope(everything, ledger.Seal{Batches: 12, Sealed: 11, Witnessed: 9, Witnesses: 3, Needed: 2}, ScopeJSON),
+		"part.txt":       scope(part, ledger.Seal{Batches: 1, Sealed: 1}, Scope),
+		"part.jsonl":     scope(part, ledger.Seal{Batches: 1, Sealed: 1}, ScopeJSON),
+		"nobody.txt":     scope(nobody, ledger.Seal{}, Scope),
+		"nobody.jsonl":   scope(nobody, ledger.Seal{}, ScopeJSON),
+		"table.txt":      list(ledger.Query{}, Table),
+		"empty.txt":      list(nobody, Table),
+		"list.csv":       list(ledger.Query{}, CSV),
+		"empty.csv":      list(nobody, CSV),
+		"list.jsonl":     list(ledger.Query{}, JSON),
+		"account.txt":    account(a, (*Accounted).Write),
+		"account.jsonl":  account(a, (*Accounted).WriteJSON),
+		"outside.txt":    account(outside, (*Accounted).Write),
+		"no-account.txt": account(Account{Patient: a.Patient, Asked: begin.Add(-24 * time.Hour)}, (*Accounted).Write),
+	}
+}
+
+func TestGolden(t *testing.T) {
+	s := invented(t)
+	for name, write := range answers(s) {
+		t.Run(name, func(t *testing.T) {
+			var out bytes.Buffer
+			if err := write(&out); err != nil {
+				t.Fatal(err)
+			}
+			golden(t, s, name, out.Bytes())
+			switch filepath.Ext(name) {
+			case ".csv":
+				rows, err := csv.NewReader(&out).ReadAll()
+				if err != nil || len(rows) == 0 {
+					t.Errorf("got %d rows, %v", len(rows), err)
+				}
+			case ".jsonl":
+				for _, l := range strings.Split(strings.TrimSpace(out.String()), "\n") {
+					var v struct{ Kind string }
+					if err := json.Unmarshal([]byte(l), &v); err != nil || v.Kind == "" {
+						t.Errorf("a line is no JSON of a kind: %v", err)
+					}
+				}
+			}
+		})
+	}
+}
+
+// short is a writer on a full disk.
+type short struct{ left int }
+
+var errShort = errors.New("no room")
+
+func (w *short) Write(b []byte) (int, error) {
+	n := min(w.left, len(b))
+	if w.left -= n; n < len(b) {
+		return n, errShort
+	}
+	return n, nil
+}
+
+// TestWriteErrors: an answer that was not written to its end is an error, wherever it was cut.
+func TestWriteErrors(t *testing.T) {
+	s := invented(t)
+	for name, write := range answers(s) {
+		t.Run(name, func(t *testing.T) {
+			var whole bytes.Buffer
+			if err := write(&whole); err != nil {
+				t.Fatal(err)
+			}
+			for n := 0; n < whole.Len(); n += 1 + whole.Len()/50 {
+				if err := write(&short{n}); !errors.Is(err, errShort) {
+					t.Fatalf("cut at %d of %d: got %v, want %v", n, whole.Len(), err, errShort)
+				}
+			}
+		})
+	}
+}
+
+func TestLedgerErrors(t *testing.T) {
+	s := invented(t)
+	nobody := ledger.Who{Tokens: []chaperone.PatientToken{token('?')}}
+	if _, err := Accounting(t.Context(), s, Account{Patient: nobody, Asked: begin}); !errors.Is(err, ledger.ErrUnknown) {
+		t.Errorf("accounting: got %v, want %v", err, ledger.ErrUnknown)
+	}
+	for _, format := range []Format{Table, CSV, JSON} {
+		if _, err := Disclosures(t.Context(), io.Discard, s, ledger.Query{Patient: &nobody}, format, style); !errors.Is(err, ledger.ErrUnknown) {
+			t.Errorf("disclosures: got %v, want %v", err, ledger.ErrUnknown)
+		}
+	}
+	if n, err := Disclosures(t.Context(), io.Discard, s, ledger.Query{}, JSON, style); n != 7 || err != nil {
+		t.Errorf("got %d disclosures, %v; want 7", n, err)
+	}
+}
+
+func TestCell(t *testing.T) {
+	for _, test := range []struct{ in, want string }{
+		{"", ""}, {"PACS", "PACS"}, {"A-1+2=3@x", "A-1+2=3@x"}, {"=1+1", "'=1+1"}, {"-1", "'-1"}, {"@SUM(A1)", "'@SUM(A1)"}, {"  +1", "  '+1"}, {"a;=1", "a;'=1"}, {"a, \"=1", "a, \"'=1"},
+		{"\t=1", "?=1"}, {"\r\n=1", "??=1"}, {"＝1", "'＝1"}, {"\x1b[31m", "?[31m"}, {"Köln", "Köln"}, {"''=1", "'''=1"},
+	} {
+		if got := cell(test.in); got != test.want {
+			t.Errorf("%+q: got %+q, want %+q", test.in, got, test.want)
+		}
+	}
+}
+
+func TestUnwatched(t *testing.T) {
+	at := func(hour int) time.Time { return begin.Add(time.Duration(hour) * time.Hour) }
+	run := func(from, until int) ledger.Seen { return ledger.Seen{From: at(from), Until: at(until)} }
+	for _, test := range []struct {
+		name string
+		q    ledger.Query
+		runs []ledger.Seen
+		want string
+	}{
+		{"nobody said anything", ledger.Query{From: at(0), Until: at(9)}, nil, "[]"},
+		{"all of it", ledger.Query{From: at(0), Until: at(9)}, []ledger.Seen{run(-1, 10)}, "[]"},
+		{"open", ledger.Query{}, []ledger.Seen{run(0, 3)}, "[]"},
+		{"before and after", ledger.Query{From: at(0), Until: at(9)}, []ledger.Seen{run(2, 7)}, "[0-2 7-9]"},
+		{"between, in any order", ledger.Query{}, []ledger.Seen{run(5, 7), run(0, 3), run(1, 2)}, "[3-5]"},
+		{"overlapping", ledger.Query{From: at(0), Until: at(9)}, []ledger.Seen{run(0, 5), run(4, 9)}, "[]"},
+		{"one within another", ledger.Query{From: at(0), Until: at(9)}, []ledger.Seen{run(0, 8), run(2, 3)}, "[8-9]"},
+		{"touching", ledger.Query{From: at(0), Until: at(9)}, []ledger.Seen{run(0, 5), run(5, 9)}, "[]"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got := []string{}
+			for _, gap := range unwatched(test.q, test.runs) {
+				got = append(got, fmt.Sprintf("%.0f-%.0f", gap.From.Sub(begin).Hours(), gap.Until.Sub(begin).Hours()))
+			}
+			if text := fmt.Sprint(got); text != test.want {
+				t.Errorf("got %s, want %s", text, test.want)
+			}
+		})
+	}
+}
+
+func TestSixYears(t *testing.T) {
+	for _, test := range []struct{ asked, want string }{
+		{"2026-03-01T10:00:00Z", "2020-03-01T00:00:00Z"}, {"2026-03-01T00:30:00+02:00", "2020-03-01T00:00:00+02:00"}, {"2024-02-29T10:00:00Z", "2018-02-28T00:00:00Z"},
+		{"2026-02-28T10:00:00Z", "2020-02-28T00:00:00Z"},
+	} {
+		asked, err := time.Parse(time.RFC3339, test.asked)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := sixYears(asked).Format(time.RFC3339); got != test.want {
+			t.Errorf("%s: got %s, want %s", test.asked, got, test.want)
+		}
+	}
+}
+
+func TestProven(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		seal ledger.Seal
+		want string // in the last sentence
+	}{
+		{"nothing", ledger.Seal{}, "Nothing is on record"},
+		{"not sealed", ledger.Seal{Batches: 5}, "no signed checkpoint"},
+		{"no witness", ledger.Seal{Batches: 5, Sealed: 5}, "No witness outside is asked"},
+		{"none has seen it", ledger.Seal{Batches: 5, Sealed: 5, Witnesses: 3, Needed: 2}, "No witness has seen any of it (2 of 3 witnesses needed)"},
+		{"a part", ledger.Seal{Batches: 5, Sealed: 5, Witnessed: 3, Witnesses: 3, Needed: 2}, "The latest 2 no witness has seen"},
+		{"what is not sealed no witness has seen", ledger.Seal{Batches: 6, Sealed: 5, Witnessed: 5, Witnesses: 3, Needed: 2}, "The latest 1 no witness has seen"},
+		{"all", ledger.Seal{Batches: 5, Sealed: 5, Witnessed: 5, Witnesses: 1, Needed: 1}, "At least 1 of 1 witness has seen all of them"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			notes := proven(test.seal)
+			if got := notes[len(notes)-1]; !strings.Contains(got, test.want) {
+				t.Errorf("got %q, want %q in it", got, test.want)
+			}
+		})
+	}
+}

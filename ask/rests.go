@@ -1,0 +1,149 @@
+package ask
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"chaperone/ledger"
+	"chaperone/page"
+)
+
+// span is a part of a period.
+type span struct {
+	From  time.Time `json:"from"`
+	Until time.Time `json:"until"`
+}
+
+// unwatched gives the parts of a period that no run says it covers. Where the period is open it is taken from the first to
+// the last moment of the runs.
+func unwatched(q ledger.Query, runs []ledger.Seen) []span {
+	if len(runs) == 0 {
+		return nil
+	}
+	runs = slices.Clone(runs)
+	slices.SortFunc(runs, func(a, b ledger.Seen) int { return cmp.Or(a.From.Compare(b.From), a.Until.Compare(b.Until)) })
+	var gaps []span
+	at := q.From
+	if at.IsZero() {
+		at = runs[0].From
+	}
+	for _, r := range runs {
+		if r.From.After(at) {
+			gaps = append(gaps, span{at.UTC(), r.From.UTC()})
+		}
+		if r.Until.After(at) {
+			at = r.Until
+		}
+	}
+	if at.Before(q.Until) {
+		gaps = append(gaps, span{at.UTC(), q.Until.UTC()})
+	}
+	return gaps
+}
+
+// maxGaps bounds the gaps that a report names.
+const maxGaps = 8
+
+// watched says in sentences what an answer does not cover.
+func (s Style) watched(q ledger.Query, scope ledger.Scope) []string {
+	var notes []string
+	note := func(format string, args ...any) { notes = append(notes, fmt.Sprintf(format, args...)) }
+	if len(scope.Seen) == 0 {
+		note("No run on record says that it watched any of this period: what is missing cannot be known.")
+	} else {
+		sum := total(scope.Seen)
+		note("%s watched at least a part of it, %s to %s. The numbers that follow are of the whole runs.", page.Count(len(scope.Seen), "run"), s.moment(sum.From), s.moment(sum.Until))
+		note("%s: %s decoded, %s encrypted or of unknown content, %s without medical traffic.", page.Count(int(sum.Flows), "connection"), page.Number(int(sum.Decoded)),
+			page.Number(int(sum.Hidden)), page.Number(int(max(0, sum.Flows-sum.Decoded-sum.Hidden))))
+		if sum.LostBytes > 0 {
+			note("%s were lost on the way to this program.", page.Size(sum.LostBytes))
+		}
+		if sum.Malformed > 0 {
+			note("%s outside the rules of the protocol: read as far as possible.", page.Count(int(sum.Malformed), "message or part", "messages or parts"))
+		}
+	}
+	long, short := 0, 0
+	for _, gap := range unwatched(q, scope.Seen) {
+		switch length := gap.Until.Sub(gap.From); {
+		case length < time.Minute: // as between one capture file and the next
+			short++
+		case long < maxGaps:
+			note("Nobody watched from %s until %s (%s).", s.moment(gap.From), s.moment(gap.Until), page.Span(length))
+			long++
+		default:
+			long++
+		}
+	}
+	if long > maxGaps {
+		note("Nobody watched in %s more either (--json has all).", page.Count(long-maxGaps, "gap"))
+	}
+	if short > 0 {
+		note("%s of less than a minute between runs.", page.Count(short, "gap"))
+	}
+	if n := len(scope.Purged); n > 0 {
+		var days []string
+		for i, d := range scope.Purged {
+			if i == maxGaps {
+				days = append(days, "…")
+				break
+			}
+			days = append(days, d.String())
+		}
+		note("%s purged, and none of what was on record of them is in the numbers: %s.", page.Count(n, "day was", "days were"), strings.Join(days, ", "))
+	}
+	return notes
+}
+
+// total adds runs up, from the first moment to the last.
+func total(runs []ledger.Seen) ledger.Seen {
+	var sum ledger.Seen
+	for i, r := range runs {
+		if i == 0 || r.From.Before(sum.From) {
+			sum.From = r.From
+		}
+		if r.Until.After(sum.Until) {
+			sum.Until = r.Until
+		}
+		sum.Packets += r.Packets
+		sum.Flows += r.Flows
+		sum.Decoded += r.Decoded
+		sum.Hidden += r.Hidden
+		sum.LostBytes += r.LostBytes
+		sum.Malformed += r.Malformed
+	}
+	return sum
+}
+
+// proven says in sentences what a seal is worth.
+func proven(s ledger.Seal) []string {
+	switch {
+	case s.Batches == 0:
+		return []string{"Nothing is on record, so nothing can be proven."}
+	case s.Sealed == 0:
+		return []string{"Nothing: no signed checkpoint covers any of this record."}
+	}
+	var notes []string
+	note := func(format string, args ...any) { notes = append(notes, fmt.Sprintf(format, args...)) }
+	note("%s of %s under a signed checkpoint: none of them can be changed or left out without that showing to whoever has an earlier checkpoint.",
+		page.Number(int(s.Sealed)), page.Count(int(s.Batches), "batch on record is", "batches on record are"))
+	if late := s.Batches - min(s.Batches, s.Sealed); late > 0 {
+		note("%s not sealed yet.", page.Count(int(late), "batch is", "batches are"))
+	}
+	if s.Witnesses == 0 {
+		note("No witness outside is asked: somebody who rewrites the whole record with its signing key is noticed by nobody who has no earlier checkpoint.")
+		return notes
+	}
+	switch unseen := s.Batches - min(s.Batches, s.Witnessed); {
+	case s.Witnessed == 0:
+		note("No witness has seen any of it (%s of %s needed): until then nobody outside can tell when it is rewritten.", page.Number(s.Needed), page.Count(s.Witnesses, "witness", "witnesses"))
+	case unseen > 0:
+		note("At least %s of %s seen %s of them. The latest %s no witness has seen: somebody in control of this machine could still hide them.",
+			page.Number(s.Needed), page.Count(s.Witnesses, "witness has", "witnesses have"), page.Number(int(s.Witnessed)), page.Number(int(unseen)))
+	default:
+		note("At least %s of %s seen all of them: nobody here can rewrite them unnoticed.", page.Number(s.Needed), page.Count(s.Witnesses, "witness has", "witnesses have"))
+	}
+	return notes
+}

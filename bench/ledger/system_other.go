@@ -1,0 +1,9 @@
+//go:build !linux
+
+package main
+
+import "os"
+
+func fdatasync(f *os.File) error { return f.Sync() }
+
+func peakMemory() float64 { return 0 }

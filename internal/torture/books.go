@@ -1,0 +1,125 @@
+package main
+
+import (
+	"bufio"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"sync"
+
+	"chaperone/ledger"
+)
+
+// books are what a ledger has acknowledged: it must never lose it.
+type books struct {
+	seed uint32
+
+	mu          sync.Mutex
+	disclosures map[[16]byte][8]byte // digests
+	notes       map[[16]byte]bool
+	merges      map[int]bool // by pair
+}
+
+func newBooks(seed uint32) *books {
+	return &books{seed: seed, disclosures: map[[16]byte][8]byte{}, notes: map[[16]byte]bool{}, merges: map[int]bool{}}
+}
+
+// add notes a batch whose recording returned without an error.
+func (b *books) add(batch ledger.Batch) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for i := range batch.Disclosures {
+		id := batch.Disclosures[i].ID
+		b.disclosures[id] = want(id)
+	}
+	for i := range batch.Notes {
+		b.notes[batch.Notes[i].ID] = true
+	}
+	for i := range batch.Merges {
+		b.merges[pairOf(batch.Merges[i])] = true
+	}
+	return nil
+}
+
+func pairOf(m ledger.Merge) int {
+	for pair := range pairs {
+		if m.Survivor[0] == pairToken(pair, 0) {
+			return pair
+		}
+	}
+	return -1
+}
+
+// writeAck says on the stream of acknowledgements that a batch was recorded, in one write.
+//
+//	d ID DIGEST   a disclosure
+//	n ID          a note
+//	m PAIR        a merge
+func writeAck(out io.Writer, b ledger.Batch) error {
+	var lines []byte
+	for i := range b.Disclosures {
+		id := b.Disclosures[i].ID
+		lines = fmt.Appendf(lines, "d %x %x\n", id, want(id))
+	}
+	for i := range b.Notes {
+		lines = fmt.Appendf(lines, "n %x\n", b.Notes[i].ID)
+	}
+	for i := range b.Merges {
+		lines = fmt.Appendf(lines, "m %d\n", pairOf(b.Merges[i]))
+	}
+	_, err := out.Write(lines)
+	return err
+}
+
+// read notes a stream of acknowledgements up to its end, which may be cut off in the middle of a line. It calls first once,
+// at the first acknowledgement.
+func (b *books) read(in io.Reader, first func()) error {
+	lines := bufio.NewReader(in)
+	for n := 0; ; n++ {
+		line, err := lines.ReadString('\n')
+		if err != nil {
+			return nil // what was cut off was not acknowledged
+		}
+		if err := b.line(strings.Fields(line)); err != nil {
+			return err
+		}
+		if n == 0 {
+			first()
+		}
+	}
+}
+
+func (b *books) line(fields []string) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var id [16]byte
+	var sum [8]byte
+	switch {
+	case len(fields) == 3 && fields[0] == "d" && unhex(id[:], fields[1]) && unhex(sum[:], fields[2]):
+		b.disclosures[id] = sum
+	case len(fields) == 2 && fields[0] == "n" && unhex(id[:], fields[1]):
+		b.notes[id] = true
+	case len(fields) == 2 && fields[0] == "m":
+		pair, err := strconv.Atoi(fields[1])
+		if err != nil {
+			return fmt.Errorf("torture: acknowledgement: %w", err)
+		}
+		b.merges[pair] = true
+	default:
+		return fmt.Errorf("torture: not an acknowledgement: a line of %d words", len(fields))
+	}
+	return nil
+}
+
+func unhex(to []byte, text string) bool {
+	n, err := hex.Decode(to, []byte(text[:min(len(text), 2*len(to))]))
+	return err == nil && n == len(to)
+}
+
+func (b *books) len() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.disclosures)
+}

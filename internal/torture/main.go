@@ -1,0 +1,138 @@
+// Command torture does to a ledger what machines, disks and people do, and checks that nothing it acknowledged is lost and
+// that it never says anything wrong:
+//
+//	go run ./internal/torture kill9    --n 1000   # kill -9 at any moment, of opening too
+//	go run ./internal/torture powercut --n 200    # the power fails: what was not fsynced is lost or torn
+//	go run ./internal/torture enospc   --n 20     # the disk is full
+//	go run ./internal/torture eio                 # each single call fails once with an input/output error
+//	go run ./internal/torture damage   --n 1000   # flipped bits, cut and swapped files
+//	go run ./internal/torture all
+//
+// powercut --ignore-fsync is the control: on a disk whose fsync does nothing, the run must fail.
+//
+// The seed is printed; it fixes the choices, not the kernel's timing. The exit status is 1 when a promise was broken.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"chaperone/internal/torture/faultfs"
+)
+
+// options are the flags as they are typed.
+type options struct {
+	n           int
+	seed        uint64
+	every       int
+	ignoreFsync bool
+	dir         string
+	stdout      io.Writer
+}
+
+// modes are the tortures, with how often each is done unless --n says otherwise.
+var modes = []struct {
+	name string
+	n    int
+	run  func(context.Context, options) error
+}{
+	{"kill9", 1000, killNine},
+	{"powercut", 200, powerCut},
+	{"enospc", 20, fullDisk},
+	{"eio", 0, failingCalls},
+	{"damage", 1000, damage},
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	if errors.Is(err, flag.ErrHelp) {
+		return
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	if len(args) == 0 {
+		return fmt.Errorf("torture: name a mode: %s", modeNames())
+	}
+	if args[0] == "worker" {
+		return work(ctx, args[1:], stdout, stderr)
+	}
+	o := options{stdout: stdout}
+	f := flag.NewFlagSet("torture", flag.ContinueOnError)
+	f.SetOutput(stderr)
+	f.IntVar(&o.n, "n", 0, "how often (eio: up to which call; default: all)")
+	f.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano()), "fixes the choices")
+	f.IntVar(&o.every, "every", 1, "eio: try each k-th call only")
+	f.BoolVar(&o.ignoreFsync, "ignore-fsync", false, "powercut: a disk that lies; the run must fail")
+	f.StringVar(&o.dir, "dir", "", "folder to work in (default: the system's for temporary files)")
+	if err := f.Parse(args[1:]); err != nil {
+		return err
+	}
+	if f.NArg() > 0 || o.n < 0 || o.every < 1 {
+		return errors.New("torture: --n is 0 or more, --every is 1 or more, and one mode is named")
+	}
+	return runModes(ctx, args[0], o)
+}
+
+func runModes(ctx context.Context, mode string, o options) error {
+	dir, err := os.MkdirTemp(o.dir, "chaperone-torture-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	o.dir = dir
+	ran := false
+	for _, m := range modes {
+		if mode != m.name && mode != "all" {
+			continue
+		}
+		ran = true
+		o := o
+		if o.n == 0 {
+			o.n = m.n
+		}
+		began := time.Now()
+		if err := m.run(ctx, o); err != nil {
+			return fmt.Errorf("torture %s --seed %d: %w", m.name, o.seed, err)
+		}
+		fmt.Fprintf(o.stdout, "%s: passed in %.1f s (seed %d)\n", m.name, time.Since(began).Seconds(), o.seed)
+	}
+	if !ran {
+		return fmt.Errorf("torture: no mode %q; there are %s", mode, modeNames())
+	}
+	return nil
+}
+
+func modeNames() string {
+	names := []string{"all"}
+	for _, m := range modes {
+		names = append(names, m.name)
+	}
+	slices.Sort(names)
+	return strings.Join(names, ", ")
+}
+
+// onDisk runs a step with a disk mounted, and takes it down after.
+func onDisk(d *faultfs.Disk, dir string, step func() error) error {
+	m, err := faultfs.NewMount(d, dir)
+	if err != nil {
+		return err
+	}
+	err = step()
+	return errors.Join(err, m.Close())
+}

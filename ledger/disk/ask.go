@@ -1,0 +1,231 @@
+package disk
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+
+	"chaperone/ledger"
+	"chaperone/ledger/index"
+	"chaperone/ledger/people"
+	"chaperone/ledger/record"
+)
+
+// question is a query against a state between two groups. The dictionary is read-locked from take to done: what it says of
+// joins and merges must not change under an answer.
+type question struct {
+	ledger *Ledger
+	query  *ledger.Query
+	view   *index.View
+	days   []ledger.Day
+	ways   []bool          // by way - 1: whether it is meant
+	meant  []uint32        // the ways that are
+	person []ledger.Number // all numbers of Query.Patient
+}
+
+// take begins a question.
+func (l *Ledger) take(q *ledger.Query) (*question, error) {
+	l.commit.Lock()
+	defer l.commit.Unlock()
+	if l.closed {
+		return nil, ledger.ErrClosed
+	}
+	if err := l.over(); err != nil {
+		return nil, fmt.Errorf("ledger: the index cannot be read: %w; close this ledger and run ledger reindex", err)
+	}
+	v, err := l.index.View()
+	if err != nil {
+		return nil, fmt.Errorf("ledger: %w", err)
+	}
+	l.dictionary.RLock()
+	a := &question{ledger: l, query: q, view: v}
+	a.ways = make([]bool, len(l.dictionary.parties))
+	for i := range l.dictionary.parties {
+		p := &l.dictionary.parties[i]
+		if q.FitsWay(p.from, p.to, p.protocol) {
+			a.ways[i] = true
+			a.meant = append(a.meant, uint32(i+1))
+		}
+	}
+	for _, day := range v.Days() {
+		if lo, hi := a.span(day); lo.Before(hi) && !l.dictionary.gone[day] {
+			a.days = append(a.days, day)
+		}
+	}
+	if q.Patient != nil {
+		if a.person, err = l.person(q.Patient); err != nil {
+			a.unlock()
+			a.close()
+			return nil, err
+		}
+	}
+	return a, nil
+}
+
+// unlock lets the dictionary change: for questions that call somebody back.
+func (a *question) unlock() { a.ledger.dictionary.RUnlock() }
+
+func (a *question) close() { _ = a.view.Close() }
+
+// span gives the part of a day that the query means.
+func (a *question) span(day ledger.Day) (lo, hi time.Time) {
+	lo, hi = day.Time(), (day + 1).Time()
+	if a.query.From.After(lo) {
+		lo = a.query.From
+	}
+	if !a.query.Until.IsZero() && a.query.Until.Before(hi) {
+		hi = a.query.Until
+	}
+	return lo, hi
+}
+
+// hours splits the part of a day that the query means into whole hours, from <= hour < until, and hours that it cuts.
+func (a *question) hours(day ledger.Day) (from, until int, cut []int) {
+	lo, hi := a.span(day)
+	start := day.Time()
+	first, last := lo.Sub(start), hi.Sub(start)
+	from, until = int((first+time.Hour-1)/time.Hour), int(last/time.Hour)
+	if first%time.Hour != 0 {
+		cut = append(cut, int(first/time.Hour))
+	}
+	if last%time.Hour != 0 && (len(cut) == 0 || cut[0] != int(last/time.Hour)) {
+		cut = append(cut, int(last/time.Hour))
+	}
+	return from, max(from, until), cut
+}
+
+// waysOf gives the ways of a day that are meant: those of the day when most are meant, else those that are meant.
+func (a *question) waysOf(day ledger.Day) ([]uint32, error) {
+	if 4*len(a.meant) < len(a.ways) {
+		return a.meant, nil
+	}
+	all, err := a.view.Ways(day)
+	if err != nil || len(a.meant) == len(a.ways) {
+		return all, err
+	}
+	return slices.DeleteFunc(all, func(w uint32) bool { return !a.means(w) }), nil
+}
+
+func (a *question) means(way uint32) bool { return way > 0 && int(way) <= len(a.ways) && a.ways[way-1] }
+
+// tally is what a part of an answer adds up to.
+type tally struct {
+	bits people.Bits
+	sums index.Sums
+}
+
+func (t *tally) add(o *tally) {
+	t.bits.Or(&o.bits)
+	s := &t.sums
+	s.Disclosures += o.sums.Disclosures
+	s.Records += o.sums.Records
+	s.Unidentified += o.sums.Unidentified
+	s.Objects += o.sums.Objects
+	s.Bytes += o.sums.Bytes
+	if !o.sums.First.IsZero() {
+		t.when(o.sums.First)
+		t.when(o.sums.Last)
+	}
+}
+
+// count adds one disclosure.
+func (t *tally) count(d *record.Disclosure, objects int) {
+	t.bits.AddSorted(d.Numbers)
+	s := &t.sums
+	s.Disclosures++
+	s.Records += int64(d.Records)
+	s.Unidentified += int64(d.Unidentified)
+	s.Objects += int64(objects)
+	s.Bytes += d.Bytes
+	t.when(d.Time)
+}
+
+func (t *tally) when(at time.Time) {
+	if t.sums.First.IsZero() || at.Before(t.sums.First) {
+		t.sums.First = at
+	}
+	if at.After(t.sums.Last) {
+		t.sums.Last = at
+	}
+}
+
+// objects gives how many DICOM objects a disclosure moved.
+func (a *question) objects(d *record.Disclosure) int {
+	dict := a.ledger.dictionary
+	return ledger.Objects(dict.parties[d.Way-1].protocol, dict.text(dict.ways[d.Way-1].Action), d.Records)
+}
+
+// collect adds up some ways of a day.
+func (a *question) collect(day ledger.Day, ways []uint32, r *reader, into *tally) error {
+	from, until, cut := a.hours(day)
+	for _, way := range ways {
+		if from < until {
+			if err := a.view.Cells(day, way, from, until, &into.bits, &into.sums); err != nil {
+				return err
+			}
+		}
+		for _, hour := range cut {
+			err := a.view.Seqs(day, way, hour, func(seq uint64) error {
+				d, _, err := r.row(seq)
+				if err != nil || !a.query.InTime(d.Time) {
+					return err
+				}
+				into.count(d, a.objects(d))
+				return nil
+			})
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// parallel does the work of each day on all processors. work gets the number of the goroutine.
+func (a *question) parallel(ctx context.Context, work func(worker int, day ledger.Day) error) error {
+	workers := min(runtime.GOMAXPROCS(0), len(a.days))
+	errs := make([]error, max(workers, 1))
+	var next sync.Mutex
+	at := 0
+	take := func() (ledger.Day, bool) {
+		next.Lock()
+		defer next.Unlock()
+		if at == len(a.days) {
+			return 0, false
+		}
+		at++
+		return a.days[at-1], true
+	}
+	run := func(worker int) {
+		for day, ok := take(); ok && errs[worker] == nil; day, ok = take() {
+			if errs[worker] = ctx.Err(); errs[worker] == nil {
+				errs[worker] = work(worker, day)
+			}
+		}
+	}
+	var all sync.WaitGroup
+	for worker := 1; worker < workers; worker++ {
+		all.Go(func() { run(worker) })
+	}
+	run(0)
+	all.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// counts turns a tally into numbers.
+func (a *question) counts(t *tally) ledger.Counts {
+	c := a.ledger.dictionary.people.Answer(&t.bits)
+	return ledger.Counts{
+		Patients: c.Patients, Weak: c.Weak, Unmerged: c.Unmerged, Min: c.Min, Max: c.Max,
+		Unidentified: t.sums.Unidentified, Disclosures: t.sums.Disclosures, Records: t.sums.Records,
+		Objects: t.sums.Objects, Bytes: t.sums.Bytes,
+	}
+}

@@ -1,0 +1,83 @@
+package disk
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+
+	"chaperone/ledger"
+	"chaperone/ledger/durable"
+)
+
+// Close makes everything durable and signed, so that opening is fast. After an error nothing is lost: the next Open makes
+// the index anew.
+func (l *Ledger) Close() error {
+	l.commit.Lock()
+	if l.closed {
+		l.commit.Unlock()
+		return nil
+	}
+	l.closed = true
+	err := l.fenced
+	if len(l.stuck) > 0 {
+		err = errors.Join(err, ledger.ErrFull)
+	}
+	l.commit.Unlock()
+	l.stop()
+	l.done.Wait()
+	if l.readOnly {
+		return errors.Join(l.index.Close(), l.abandon())
+	}
+	if err != nil { // what is derived may be ahead of what is on disk
+		l.abandon()
+		return err
+	}
+	err = l.finish()
+	return errors.Join(err, l.abandon())
+}
+
+// finish writes what only a clean close leaves.
+func (l *Ledger) finish() error {
+	if err := l.sign(context.Background()); err != nil {
+		return err
+	}
+	if len(l.witnesses.Witnesses) > 0 && l.log.WitnessedSize() < uint64(l.log.Tree().N) {
+		l.show(context.Background())
+	}
+	if err := l.over(); err != nil {
+		return err
+	}
+	x := l.index
+	l.index = nil
+	if err := x.Close(); err != nil {
+		return err
+	}
+	if err := l.savePeople(); err != nil {
+		return err
+	}
+	return l.writeClosed()
+}
+
+// abandon lets go of everything without writing.
+func (l *Ledger) abandon() error {
+	l.stop()
+	l.done.Wait()
+	var err error
+	if l.writer != nil {
+		err = l.writer.Close()
+		l.writer = nil
+	}
+	if l.index != nil {
+		_ = l.index.Close() // it is made anew, for nothing says that it was closed cleanly
+		l.index = nil
+	}
+	l.files.close()
+	if l.lock != nil {
+		err = errors.Join(err, l.lock.Close())
+		l.lock = nil
+	}
+	return err
+}
+
+// unclean takes back what the last close said, before anything is written.
+func (l *Ledger) unclean() error { return durable.Remove(filepath.Join(l.dir, closedFile)) }

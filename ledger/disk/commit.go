@@ -1,0 +1,211 @@
+package disk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"syscall"
+
+	"chaperone/ledger"
+)
+
+// request is one Record that waits to become durable.
+type request struct {
+	batch   ledger.Batch
+	pairs   int
+	receipt ledger.Receipt
+	err     error
+	wake    chan bool // true: lead the next group; false: it is done
+}
+
+// mostPairs bounds a group: what is made durable with one fsync is also held in memory at once.
+const mostPairs = 1 << 17
+
+// Record makes a batch durable. Whoever comes while another group is being written waits and is written with the others
+// that wait, under one fsync: one of the waiting writers does it for all, so that a lone writer never waits for another
+// goroutine. The context is looked at before the batch is queued; after that it ends one way or the other.
+func (l *Ledger) Record(ctx context.Context, b ledger.Batch) (ledger.Receipt, error) {
+	if err := ctx.Err(); err != nil {
+		return ledger.Receipt{}, err
+	}
+	if err := b.Check(); err != nil {
+		return ledger.Receipt{}, err
+	}
+	if l.readOnly {
+		return ledger.Receipt{}, ledger.ErrReadOnly
+	}
+	return l.enter(b)
+}
+
+// enter queues a batch, also one that only the store itself may write.
+func (l *Ledger) enter(b ledger.Batch) (ledger.Receipt, error) {
+	r := &request{batch: b, wake: make(chan bool, 1)}
+	for i := range b.Disclosures {
+		r.pairs += len(b.Disclosures[i].Covered) + 1
+	}
+	l.queue.Lock()
+	l.waiting = append(l.waiting, r)
+	led := l.leading
+	l.leading = true
+	l.queue.Unlock()
+	if !led || <-r.wake {
+		l.lead()
+	}
+	return r.receipt, r.err
+}
+
+// lead writes one group, the leader's own request among it, and hands the lead over to the first who came meanwhile.
+func (l *Ledger) lead() {
+	l.commit.Lock()
+	group := l.next()
+	l.write(group)
+	l.commit.Unlock()
+	l.queue.Lock()
+	if len(l.waiting) > 0 {
+		l.waiting[0].wake <- true
+	} else {
+		l.leading = false
+	}
+	l.queue.Unlock()
+	for _, r := range group[1:] { // the first is the leader itself
+		r.wake <- false
+	}
+}
+
+// next takes the requests of the next group.
+func (l *Ledger) next() []*request {
+	l.queue.Lock()
+	defer l.queue.Unlock()
+	n, pairs := 0, 0
+	for n < len(l.waiting) && (n == 0 || pairs+l.waiting[n].pairs <= mostPairs) {
+		pairs += l.waiting[n].pairs
+		n++
+	}
+	group := append([]*request(nil), l.waiting[:n]...)
+	rest := copy(l.waiting, l.waiting[n:])
+	clear(l.waiting[rest:])
+	l.waiting = l.waiting[:rest]
+	return group
+}
+
+// write makes a group durable, or says why not to each of its requests.
+func (l *Ledger) write(group []*request) {
+	err := l.ready()
+	if errors.Is(err, ledger.ErrFull) {
+		group = l.spare(group, err)
+		if len(group) == 0 {
+			return
+		}
+		err = l.flushStuck()
+	}
+	if err == nil {
+		var frames []*frame
+		if frames, err = l.intake(group); err == nil {
+			l.stuck = append(l.stuck, frames...)
+			err = l.flushStuck()
+		}
+	}
+	if err != nil {
+		for _, r := range group {
+			r.receipt, r.err = ledger.Receipt{}, err
+		}
+	}
+}
+
+// ready says whether anything can be written.
+func (l *Ledger) ready() error {
+	switch {
+	case l.closed:
+		return ledger.ErrClosed
+	case l.fenced != nil:
+		return fmt.Errorf("%w (%v)", ledger.ErrFenced, l.fenced)
+	}
+	return l.flushStuck()
+}
+
+// spare answers ErrFull to the requests that release something. The others, which record refusals, findings and notes, may
+// use up the reserve.
+func (l *Ledger) spare(group []*request, err error) []*request {
+	var urgent []*request
+	for _, r := range group {
+		if len(r.batch.Disclosures) > 0 {
+			r.err = err
+		} else {
+			urgent = append(urgent, r)
+		}
+	}
+	if len(urgent) > 0 && !l.reserve.give() {
+		for _, r := range urgent {
+			r.err = err
+		}
+		return nil
+	}
+	return urgent
+}
+
+// flushStuck writes the frames that wait. Each has its own fsync, so that only the last frame of the record can be torn; a
+// group nearly always is one frame. When the disk is full the rest waits: its numbers are given out already, so it has to
+// be the next that is written, acknowledged or not.
+func (l *Ledger) flushStuck() error {
+	for len(l.stuck) > 0 {
+		f := l.stuck[0]
+		if err := l.append(f); err != nil {
+			return err
+		}
+		l.publish(f)
+		l.stuck = l.stuck[1:]
+	}
+	l.stuck = nil
+	return nil
+}
+
+// append writes one frame and waits until it is on disk.
+func (l *Ledger) append(f *frame) error {
+	if day := ledger.DayOf(f.header.Written); day != l.segmentDay {
+		l.writer.Roll()
+		l.segmentDay = day
+	}
+	at, err := l.writer.Append(f.bytes)
+	if err != nil {
+		return l.failed(err)
+	}
+	if err := l.writer.Sync(); err != nil { // what reached the disk cannot be known, and asking again may lie
+		return l.fence(err)
+	}
+	f.place.Segment, f.place.Offset = at.Segment, at.Offset
+	return nil
+}
+
+// failed makes the best of a write that failed: a full disk is taken back to where it was, everything else is final.
+func (l *Ledger) failed(err error) error {
+	if !errors.Is(err, syscall.ENOSPC) {
+		return l.fence(err)
+	}
+	if again := l.rewind(); again != nil {
+		return l.fence(errors.Join(err, again))
+	}
+	return fmt.Errorf("%w: %v", ledger.ErrFull, err)
+}
+
+// fence ends recording: what is on disk is no longer known.
+func (l *Ledger) fence(err error) error {
+	l.fenced = err
+	return fmt.Errorf("%w (%v)", ledger.ErrFenced, err)
+}
+
+// publish tells the others of a frame that is durable.
+func (l *Ledger) publish(f *frame) {
+	l.batches++
+	l.recorded[f.day] = true
+	l.log.Append(&f.leaf)
+	if f.others {
+		l.dictionary.Lock()
+		l.dictionary.others = append(l.dictionary.others, f.place)
+		l.dictionary.Unlock()
+	}
+	l.end = l.writer.At()
+	l.durable.Store(l.batches)
+	if l.pending.add(f) {
+		_ = l.over() // it stays, and the next question says it
+	}
+}

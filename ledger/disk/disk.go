@@ -1,0 +1,309 @@
+// Package disk keeps a ledger on disk: the record in segments, the index derived from it, and the seal over both. It is
+// where the parts of the ledger meet; the formats are theirs.
+//
+// A batch goes this way: Record queues it; one of the waiting writers leads a group (commit.go), gives numbers and encodes
+// (intake.go), writes and waits for the disk, and answers. Then a goroutine carries the events into the index (pending.go),
+// and another signs a checkpoint each second and shows it to the witnesses (sealer.go). Questions (ask.go, history.go) take
+// a state between two groups.
+package disk
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/mod/sumdb/note"
+
+	"chaperone/ledger"
+	"chaperone/ledger/durable"
+	"chaperone/ledger/index"
+	"chaperone/ledger/keys"
+	"chaperone/ledger/record"
+	"chaperone/ledger/seal"
+)
+
+// Options say how a ledger is opened.
+type Options struct {
+	Dir      string
+	Keys     string                  // folder of the keys; "" for the usual one
+	ReadOnly bool                    // for asking: needs data.key alone, makes nothing, and many may do so at a time
+	Existing bool                    // do not make one where there is none
+	Reserve  int64                   // bytes kept free, so that refusals are still recorded when the disk is full
+	Now      func() time.Time        // nil for time.Now
+	Warn     func(text string)       // one line for the operator, without patient data; may be nil
+	Progress func(done, total int64) // bytes, while the index is made anew; may be nil
+	Client   *http.Client            // for witnesses; nil for a usual one
+}
+
+// Ledger is an open ledger. It implements ledger.Store.
+type Ledger struct {
+	dir      string
+	keysDir  string
+	readOnly bool
+	now      func() time.Time
+	warn     func(string)
+	progress func(done, total int64)
+	client   *http.Client
+
+	lock   *os.File
+	meta   keys.Meta
+	data   keys.Data
+	names  *keys.Names
+	signer note.Signer // nil when open for asking without a signing key
+	verify note.Verifier
+
+	days          *keys.Days
+	mastersMu     sync.Mutex
+	masters       map[ledger.Day]*record.Master
+	dictionaryKey *record.Master
+
+	queue   sync.Mutex
+	waiting []*request
+	leading bool
+
+	commit     sync.Mutex // held while a group becomes durable, and while a question takes its state. Guards what follows
+	closed     bool
+	fenced     error
+	writer     *record.Writer
+	segmentDay ledger.Day
+	recorded   map[ledger.Day]bool // days that have entries
+	stuck      []*frame
+	batches    uint64
+	events     uint64 // disclosures, also in frames that are stuck
+	end        record.Position
+	scratch    []byte
+	reserve    reserve
+
+	durable    atomic.Uint64 // batches
+	dictionary *dictionary
+	pending    pending
+	index      *index.Index
+	files      segments
+	log        *seal.Log
+	witnesses  seal.Policy
+
+	toldMu sync.Mutex
+	told   map[string]string // troubles that the operator knows of
+
+	stop func()
+	done sync.WaitGroup
+}
+
+// Folders and files of a ledger; see docs/ledger.md.
+const (
+	recordFolder = record.Folder
+	indexFolder  = "index"
+	lockFile     = "lock"
+	closedFile   = "closed"
+	reserveFile  = "reserve"
+)
+
+// Open opens a ledger, and makes one, with its keys, where there is none.
+//
+// Errors: no key, a wrong key, another version, another process that has it open, damage that a crash does not explain, a
+// record shorter than what was signed. Each is one line that says what to do, and nothing was touched.
+func Open(ctx context.Context, o Options) (*Ledger, error) {
+	l := &Ledger{
+		dir: o.Dir, keysDir: o.Keys, readOnly: o.ReadOnly, now: o.Now, warn: o.Warn, progress: o.Progress, client: o.Client,
+		masters: map[ledger.Day]*record.Master{}, dictionary: newDictionary(), pending: newPending(), told: map[string]string{}, recorded: map[ledger.Day]bool{}, stop: func() {},
+	}
+	if l.keysDir == "" {
+		l.keysDir = keys.DefaultFolder()
+	}
+	if l.now == nil {
+		l.now = time.Now
+	}
+	if l.warn == nil {
+		l.warn = func(string) {}
+	}
+	if l.client == nil {
+		l.client = &http.Client{Timeout: 10 * time.Second}
+	}
+	if err := l.open(ctx, o); err != nil {
+		l.abandon()
+		return nil, fmt.Errorf("ledger: %w", err)
+	}
+	return l, nil
+}
+
+func (l *Ledger) open(ctx context.Context, o Options) error {
+	made, err := l.describe(o)
+	if err != nil {
+		return err
+	}
+	if l.lock, err = acquire(filepath.Join(l.dir, lockFile), l.readOnly); err != nil {
+		return err
+	}
+	if made {
+		if err := l.make(); err != nil {
+			return err
+		}
+	}
+	if err := l.unlockKeys(); err != nil {
+		return err
+	}
+	if l.log, err = seal.Open(l.dir, l.verify, l.signer); err != nil {
+		return err
+	}
+	if l.witnesses, err = seal.ReadWitnesses(l.dir); err != nil {
+		return err
+	}
+	l.files.dir = filepath.Join(l.dir, recordFolder)
+	if err := l.load(ctx); err != nil {
+		return err
+	}
+	if l.readOnly {
+		return nil
+	}
+	if err := l.reserve.open(filepath.Join(l.dir, reserveFile), o.Reserve); err != nil {
+		return err
+	}
+	running, stop := context.WithCancel(context.Background())
+	l.stop = stop
+	l.done.Go(func() { l.carryOver(running) })
+	l.done.Go(func() { l.sealer(running) })
+	return nil
+}
+
+// describe finds out whether there is a ledger, and makes folder and keys for a new one.
+func (l *Ledger) describe(o Options) (made bool, err error) {
+	_, err = os.Stat(filepath.Join(l.dir, keys.MetaFile))
+	switch {
+	case err == nil:
+		return false, nil
+	case !errors.Is(err, os.ErrNotExist):
+		return false, err
+	case o.ReadOnly || o.Existing:
+		return false, fmt.Errorf("%s: there is no ledger (no %s in it)", l.dir, keys.MetaFile)
+	}
+	if found, _ := filepath.Glob(filepath.Join(l.dir, recordFolder, "*")); len(found) > 0 {
+		return false, fmt.Errorf("%s: has a record and no %s: restore that file from a backup", l.dir, keys.MetaFile)
+	}
+	if entries, err := os.ReadDir(l.dir); err == nil && !onlyLeftovers(entries) {
+		return false, fmt.Errorf("%s: not a ledger and not empty; name a folder of its own", l.dir)
+	}
+	return true, os.MkdirAll(l.dir, 0o700)
+}
+
+// onlyLeftovers reports whether a folder holds at most what a first start leaves that was cut off.
+func onlyLeftovers(entries []os.DirEntry) bool {
+	for _, e := range entries {
+		switch name := e.Name(); {
+		case name == lockFile, name == recordFolder, name == keys.DaysFolder, name == indexFolder, name == "log":
+		case len(name) > len(keys.MetaFile) && name[:len(keys.MetaFile)] == keys.MetaFile: // its temporary file
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// make writes the description of a new ledger. It comes last: what has it is whole.
+func (l *Ledger) make() error {
+	if _, err := keys.Make(l.keysDir); err != nil {
+		return err
+	}
+	for _, folder := range []string{recordFolder, keys.DaysFolder, indexFolder} {
+		if err := os.MkdirAll(filepath.Join(l.dir, folder), 0o700); err != nil {
+			return err
+		}
+	}
+	if err := durable.SyncFolder(l.dir); err != nil {
+		return err
+	}
+	data, err := keys.LoadData(l.keysDir)
+	if err != nil {
+		return err
+	}
+	seed, err := keys.LoadSigning(l.keysDir)
+	if err != nil {
+		return err
+	}
+	tokens, err := keys.LoadToken(l.keysDir)
+	if err != nil {
+		return err
+	}
+	var id [16]byte
+	_, _ = rand.Read(id[:]) // it never fails (crypto/rand)
+	meta, err := keys.NewMeta(id, l.now(), data, seed, tokens)
+	if err != nil {
+		return err
+	}
+	signer, err := keys.Signer(seed, meta.Origin)
+	if err != nil {
+		return err
+	}
+	return keys.WriteMeta(l.dir, meta, signer)
+}
+
+// unlockKeys reads the description and the keys, and checks that they belong together.
+func (l *Ledger) unlockKeys() error {
+	var err error
+	if l.meta, err = keys.ReadMeta(l.dir); err != nil {
+		return err
+	}
+	if l.data, err = keys.LoadData(l.keysDir); err != nil {
+		return err
+	}
+	seed, err := keys.LoadSigning(l.keysDir)
+	signing := &seed
+	if errors.Is(err, keys.ErrNoKey) && l.readOnly {
+		signing = nil
+	} else if err != nil {
+		return err
+	}
+	if err := l.meta.Check(l.keysDir, &l.data, signing, nil); err != nil {
+		return err
+	}
+	if signing != nil {
+		if l.signer, err = keys.Signer(seed, l.meta.Origin); err != nil {
+			return err
+		}
+	}
+	if l.verify, err = keys.ParseVerifier(l.meta.Verifier); err != nil {
+		return err
+	}
+	l.names = l.data.Patients(l.meta.ID)
+	l.days = keys.OpenDays(l.dir, l.data, l.meta.ID)
+	l.dictionaryKey = record.NewMaster(l.data.Dictionary())
+	return nil
+}
+
+// master gives the cipher of a day. Errors: keys.ErrPurged, or its key file is missing or damaged.
+func (l *Ledger) master(day ledger.Day) (*record.Master, error) {
+	l.mastersMu.Lock()
+	defer l.mastersMu.Unlock()
+	if m := l.masters[day]; m != nil {
+		return m, nil
+	}
+	key, err := l.days.Key(day)
+	if err != nil {
+		return nil, err
+	}
+	m := record.NewMaster(key)
+	l.masters[day] = m
+	return m, nil
+}
+
+// makeDay makes sure that a day has a key.
+func (l *Ledger) makeDay(day ledger.Day) error {
+	_, err := l.master(day)
+	if !errors.Is(err, keys.ErrNoKey) {
+		return err
+	}
+	if l.recorded[day] { // a new key would not open what is on record
+		return err
+	}
+	_, err = l.days.Make(day)
+	return err
+}
+
+// purged reports whether a day was purged. Only the leader asks.
+func (l *Ledger) purged(day ledger.Day) bool { return l.dictionary.gone[day] }

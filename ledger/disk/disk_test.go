@@ -1,0 +1,73 @@
+package disk
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"chaperone/ledger"
+	"chaperone/ledger/storetest"
+)
+
+var histories = flag.Int("histories", 25, "how many random histories TestHistories lives through")
+
+// opened makes a ledger with keys of its own.
+func opened(t *testing.T, dir string) storetest.Opened {
+	t.Helper()
+	o := Options{Dir: filepath.Join(dir, "ledger"), Keys: filepath.Join(dir, "keys")}
+	l := open(t, o)
+	store := storetest.Opened{Store: l}
+	store.Reopen = func() ledger.Store {
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		l = open(t, o)
+		return l
+	}
+	store.Crash = func() ledger.Store {
+		l.crash()
+		l = open(t, o)
+		return l
+	}
+	store.Purge = func(day ledger.Day) error { return l.Purge(t.Context(), day) }
+	store.Discard = func() {
+		l.crash()
+		_ = os.RemoveAll(dir)
+	}
+	return store
+}
+
+func open(t *testing.T, o Options) *Ledger {
+	t.Helper()
+	l, err := Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// crash lets go of a ledger as a killed process does: nothing more is written.
+func (l *Ledger) crash() {
+	l.commit.Lock()
+	l.closed = true
+	l.commit.Unlock()
+	_ = l.abandon()
+}
+
+func TestStore(t *testing.T) {
+	storetest.Run(t, func(t *testing.T) storetest.Opened { return opened(t, t.TempDir()) })
+}
+
+func TestHistories(t *testing.T) {
+	storetest.Histories(t, *histories, func(t *testing.T) storetest.Opened {
+		dir, err := os.MkdirTemp("", "chaperone-history-*")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return opened(t, dir)
+	})
+}
+
+var noon = time.Date(2026, 11, 8, 12, 0, 0, 0, time.UTC)

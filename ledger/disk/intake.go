@@ -1,0 +1,287 @@
+package disk
+
+import (
+	"slices"
+	"time"
+
+	"chaperone"
+	"chaperone/ledger"
+	"chaperone/ledger/index"
+	"chaperone/ledger/record"
+)
+
+// frame is one batch of the record on its way to disk: all its entries are of one day.
+type frame struct {
+	day     ledger.Day
+	builder *record.Builder
+	header  record.Header
+	bytes   []byte
+	leaf    [record.HeaderSize]byte
+	events  []index.Event
+	others  bool // it has entries other than disclosures
+	place   index.Place
+}
+
+// intake turns requests into frames: it drops what is on record, gives numbers to what is new, and encodes. All dictionary
+// entries of a group go into its first frame, since they are numbered in the order in which they stand in the record.
+type intake struct {
+	ledger *Ledger
+	frames []*frame
+	now    time.Time
+	ids    map[[16]byte]bool // of this group's disclosures
+}
+
+// intake encodes a group. After an error nothing was given a number.
+func (l *Ledger) intake(group []*request) ([]*frame, error) {
+	in := intake{ledger: l, now: l.now(), ids: map[[16]byte]bool{}}
+	if err := in.keys(group); err != nil {
+		return nil, err
+	}
+	l.dictionary.Lock()
+	defer l.dictionary.Unlock()
+	before := l.dictionary.counts()
+	l.dictionary.people.Warm(tokens(group))
+	for _, r := range group {
+		r.receipt = ledger.Receipt{}
+		for i := range r.batch.Disclosures {
+			if err := in.disclosure(&r.batch.Disclosures[i], &r.receipt); err != nil {
+				return nil, l.fence(err) // numbers are given out for entries that nobody wrote
+			}
+		}
+		for i := range r.batch.Merges {
+			in.merge(&r.batch.Merges[i])
+		}
+		for i := range r.batch.Findings {
+			in.finding(&r.batch.Findings[i])
+		}
+		for i := range r.batch.Notes {
+			in.note(&r.batch.Notes[i])
+		}
+	}
+	return in.frames, in.seal(before)
+}
+
+// keys makes the keys of days that had none, before anything is given a number.
+func (in *intake) keys(group []*request) error {
+	for _, r := range group {
+		days := []ledger.Day{ledger.DayOf(in.now)}
+		for i := range r.batch.Disclosures {
+			days = append(days, ledger.DayOf(r.batch.Disclosures[i].Time))
+		}
+		for i := range r.batch.Findings {
+			days = append(days, ledger.DayOf(r.batch.Findings[i].First))
+		}
+		for i := range r.batch.Notes {
+			days = append(days, noteDay(&r.batch.Notes[i], in.now))
+		}
+		slices.Sort(days)
+		for _, day := range slices.Compact(days) {
+			if in.ledger.purged(day) {
+				continue
+			}
+			if err := in.ledger.makeDay(day); err != nil {
+				return in.ledger.failed(err)
+			}
+		}
+	}
+	return nil
+}
+
+// frame gives the frame of a day.
+func (in *intake) frame(day ledger.Day) *frame {
+	for _, f := range in.frames {
+		if f.day == day {
+			return f
+		}
+	}
+	f := &frame{day: day, builder: new(record.Builder)}
+	in.frames = append(in.frames, f)
+	return f
+}
+
+// define adds a dictionary entry.
+func (in *intake) define(entry []byte) {
+	if len(in.frames) == 0 {
+		in.frame(ledger.DayOf(in.now))
+	}
+	in.frames[0].builder.Dictionary(entry)
+}
+
+func (in *intake) disclosure(d *ledger.Disclosure, receipt *ledger.Receipt) error {
+	l := in.ledger
+	day := ledger.DayOf(d.Time)
+	if l.purged(day) {
+		receipt.Purged++
+		return nil
+	}
+	if in.ids[d.ID] {
+		receipt.Already++
+		return nil
+	}
+	if known, err := l.known(d.ID, day); known || err != nil {
+		receipt.Already++
+		return err
+	}
+	in.ids[d.ID] = true
+	receipt.Recorded++
+	f := in.frame(day)
+	e := record.DisclosureOf(&d.Disclosure, in.way(&d.Disclosure), in.covered(d.Covered), in.word)
+	l.scratch = record.AppendDisclosure(l.scratch[:0], day, &e)
+	f.builder.Entry(l.scratch)
+	f.events = append(f.events, l.event(&e, 0, e.Numbers)) // its number is given in seal
+	return nil
+}
+
+// covered gives the numbers of those a disclosure covers, ascending and without repetition, and defines what is new of them.
+func (in *intake) covered(all []ledger.Covered) []ledger.Number {
+	numbers := make([]ledger.Number, 0, len(all))
+	for i := range all {
+		c := &all[i]
+		var n ledger.Number
+		if c.Weak() {
+			n = in.number(c.Demographic, true)
+		} else {
+			n = in.number(c.Numbers[0], false)
+			for _, token := range c.Numbers[1:] {
+				other := in.number(token, false)
+				if in.ledger.dictionary.people.Join(n, other) {
+					in.define(record.AppendJoin(nil, n, other))
+				}
+			}
+		}
+		if (c.Demographic != chaperone.PatientToken{}) && in.ledger.dictionary.people.Alike(c.Demographic, n) {
+			in.define(record.AppendAlike(nil, c.Demographic, n))
+		}
+		numbers = append(numbers, n)
+	}
+	slices.Sort(numbers)
+	return slices.Compact(numbers)
+}
+
+// number gives the number of a token.
+func (in *intake) number(t chaperone.PatientToken, weak bool) ledger.Number {
+	people := in.ledger.dictionary.people
+	if n, ok := people.Find(t); ok {
+		return n
+	}
+	in.define(record.AppendPerson(nil, t, weak))
+	return people.Add(t, weak)
+}
+
+func (in *intake) numbers(tokens []chaperone.PatientToken) []ledger.Number {
+	numbers := make([]ledger.Number, len(tokens))
+	for i, t := range tokens {
+		numbers[i] = in.number(t, false)
+	}
+	return numbers
+}
+
+func (in *intake) merge(m *ledger.Merge) {
+	survivors := in.numbers(m.Survivor)
+	priors := in.numbers(m.Prior)
+	if in.ledger.dictionary.people.Merge(survivors, priors, m.Undo, m.At) {
+		in.define(record.AppendMerge(nil, survivors, priors, m.Undo, m.At))
+	}
+}
+
+func (in *intake) finding(f *chaperone.Finding) {
+	l := in.ledger
+	day := ledger.DayOf(f.First)
+	id := findingID(f)
+	if _, said := l.dictionary.said[id]; said || l.purged(day) {
+		return
+	}
+	l.dictionary.said[id] = day
+	frame := in.frame(day)
+	e := record.FindingOf(f, in.word)
+	l.scratch = record.AppendFinding(l.scratch[:0], &e)
+	frame.builder.Entry(l.scratch)
+	frame.others = true
+}
+
+func (in *intake) note(n *ledger.Note) {
+	l := in.ledger
+	day := noteDay(n, in.now)
+	if _, said := l.dictionary.said[n.ID]; l.purged(day) || said && n.ID != [16]byte{} {
+		return
+	}
+	l.dictionary.remember(n, day)
+	frame := in.frame(day)
+	e := record.NoteOf(n, in.word)
+	l.scratch = record.AppendNote(l.scratch[:0], &e)
+	frame.builder.Entry(l.scratch)
+	frame.others = true
+}
+
+// noteDay is the day whose purge forgets a note. What is said of a purge outlives the day that was purged.
+func noteDay(n *ledger.Note, now time.Time) ledger.Day {
+	if n.Kind == ledger.Purge || n.Kind == ledger.Policy {
+		return ledger.DayOf(now)
+	}
+	return ledger.DayOf(n.At)
+}
+
+// word gives the number of a text; 0 is the empty one.
+func (in *intake) word(text string) uint32 {
+	d := in.ledger.dictionary
+	n, isNew := d.word(text)
+	if isNew {
+		in.define(record.AppendWord(nil, d.words[n]))
+	}
+	return n
+}
+
+// way gives the number of who gives what to whom, and how.
+func (in *intake) way(d *chaperone.Disclosure) uint32 {
+	w := record.WayOf(d, in.word)
+	n, isNew := in.ledger.dictionary.way(w)
+	if isNew {
+		in.define(record.AppendWay(nil, &w))
+	}
+	return n
+}
+
+// seal numbers the frames and encrypts them.
+func (in *intake) seal(before counts) error {
+	l := in.ledger
+	batch, seq := l.batches, l.events
+	for _, f := range in.frames {
+		day, err := l.master(f.day)
+		if err != nil {
+			return l.fence(err)
+		}
+		f.header = record.Header{
+			Batch: batch, Written: in.now, Day: f.day, Before: seq, Disclosures: uint32(len(f.events)),
+			Numbers: before.numbers, Words: before.words, Ways: before.ways,
+		}
+		f.bytes, f.header, err = f.builder.Frame(nil, f.header, l.dictionaryKey, day)
+		if err != nil {
+			return l.fence(err)
+		}
+		f.leaf = [record.HeaderSize]byte(f.bytes[:record.HeaderSize])
+		f.place = placeOf(&f.header, 0, 0)
+		for i := range f.events {
+			f.events[i].Seq = seq + uint64(i)
+		}
+		batch, seq = batch+1, seq+uint64(len(f.events))
+		before = l.dictionary.counts() // all dictionary entries are in the first frame
+	}
+	l.events = seq
+	return nil
+}
+
+// tokens gives all tokens of a group.
+func tokens(group []*request) []chaperone.PatientToken {
+	var all []chaperone.PatientToken
+	for _, r := range group {
+		for i := range r.batch.Disclosures {
+			for _, c := range r.batch.Disclosures[i].Covered {
+				if c.Weak() {
+					all = append(all, c.Demographic)
+				}
+				all = append(all, c.Numbers...)
+			}
+		}
+	}
+	return all
+}

@@ -1,0 +1,201 @@
+package disk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"path/filepath"
+
+	"chaperone/ledger"
+	"chaperone/ledger/index"
+	"chaperone/ledger/keys"
+	"chaperone/ledger/record"
+	"chaperone/ledger/seal"
+)
+
+// load brings the ledger into memory: as the last close left it, or from the record.
+func (l *Ledger) load(ctx context.Context) error {
+	c, why := l.closedCleanly()
+	if why == nil {
+		why = l.asClosed(ctx, c)
+	}
+	if why == nil {
+		if l.readOnly {
+			return nil
+		}
+		if err := l.unclean(); err != nil {
+			return err
+		}
+		return l.startWriter()
+	}
+	if final(why) {
+		return why
+	}
+	if l.readOnly {
+		return fmt.Errorf("%w (%w); the index has to be made anew: run ledger reindex", errNotClosed, why)
+	}
+	return l.anew(ctx)
+}
+
+// final reports whether making the index anew cannot help.
+func final(err error) bool {
+	return errors.Is(err, index.ErrNewer) || errors.Is(err, seal.ErrRolledBack) || errors.Is(err, seal.ErrRewritten) ||
+		errors.Is(err, context.Canceled)
+}
+
+// asClosed takes what the last close left.
+func (l *Ledger) asClosed(ctx context.Context, c *Closed) error {
+	if err := l.endsAt(c.End); err != nil {
+		return err
+	}
+	if err := l.loadPeople(); err != nil {
+		return err
+	}
+	x, err := index.Open(index.Options{Dir: filepath.Join(l.dir, indexFolder), ReadOnly: l.readOnly})
+	if err != nil {
+		return err
+	}
+	l.index = x
+	l.batches, l.events, l.end = c.Batches, c.Events, c.End
+	if err := l.log.Load(ctx, c.Batches, l.leaves); err != nil {
+		_ = x.Close()
+		l.index = nil
+		return err
+	}
+	l.durable.Store(l.batches)
+	return nil
+}
+
+// endsAt compares the files of the record with where it ended when the ledger was closed.
+func (l *Ledger) endsAt(end record.Position) error {
+	segments, err := record.Segments(l.files.dir)
+	if err != nil {
+		return err
+	}
+	if end.Offset == 0 && len(segments) == 0 {
+		return nil
+	}
+	if len(segments) == 0 || segments[len(segments)-1] != end.Segment || len(segments) != int(end.Segment)+1 {
+		return fmt.Errorf("%s: has other segments than when the ledger was closed", l.files.dir)
+	}
+	info, err := os.Stat(filepath.Join(l.files.dir, record.SegmentName(end.Segment)))
+	if err != nil {
+		return err
+	}
+	if info.Size() != end.Offset {
+		return fmt.Errorf("%s: has %d bytes and had %d when the ledger was closed", info.Name(), info.Size(), end.Offset)
+	}
+	return nil
+}
+
+// leaves gives the leaves of the record from a batch on.
+func (l *Ledger) leaves(from uint64) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		w, err := record.Walk(l.files.dir, l.meta.ID, record.WalkOptions{From: from, HeadersOnly: true})
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		defer w.Close()
+		for {
+			f, err := w.Next()
+			if errors.Is(err, io.EOF) {
+				return
+			}
+			if !yield(f.Leaf, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// anew reads the whole record. What a crash left half written at its end is cut off, unless it was signed for.
+func (l *Ledger) anew(ctx context.Context) error {
+	if err := l.unclean(); err != nil {
+		return err
+	}
+	dir := filepath.Join(l.dir, indexFolder)
+	if err := os.RemoveAll(dir); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(l.files.dir, 0o700); err != nil {
+		return err
+	}
+	x, err := index.Create(index.Options{Dir: dir})
+	if err != nil {
+		return err
+	}
+	l.index = x
+	l.dictionary = newDictionary()
+	r := rebuild{ledger: l, signed: uint64(l.log.Tree().N), lost: map[ledger.Day]bool{}}
+	if err := r.run(ctx); err != nil {
+		return err
+	}
+	if err := l.log.Load(ctx, l.batches, l.leaves); err != nil {
+		return err
+	}
+	l.durable.Store(l.batches)
+	if err := r.purges(); err != nil {
+		return err
+	}
+	if err := l.startWriter(); err != nil {
+		return err
+	}
+	if at := r.settle; at.Segment == l.end.Segment && at.Offset < l.end.Offset {
+		// a process before this one may have ended because the disk did not take what it wrote, and the kernel may show it
+		return l.writer.Settle(max(at.Offset, record.HeadSize))
+	}
+	return nil
+}
+
+// startWriter opens the record for appending.
+func (l *Ledger) startWriter() error {
+	w, err := record.OpenAt(l.files.dir, l.meta.ID, l.end)
+	if err != nil {
+		return err
+	}
+	l.writer = w
+	l.segmentDay = ledger.DayOf(l.now())
+	if l.end.Offset > 0 {
+		f, err := l.files.file(l.end.Segment)
+		if err != nil {
+			return err
+		}
+		h, err := record.ReadHead(f)
+		if err != nil {
+			return err
+		}
+		l.segmentDay = ledger.DayOf(h.Made)
+	}
+	return nil
+}
+
+// rewind takes the record back to its last whole frame, after a write that the disk had no room for.
+func (l *Ledger) rewind() error {
+	err := l.writer.Close()
+	l.writer = nil
+	if err == nil {
+		err = record.Cut(l.files.dir, l.end)
+	}
+	if err != nil {
+		return err
+	}
+	l.writer, err = record.OpenAt(l.files.dir, l.meta.ID, l.end)
+	return err
+}
+
+// missing reports whether a day has no key any more. Whether that is right shows when its purge is read.
+func (r *rebuild) missing(day ledger.Day) bool {
+	if r.lost[day] {
+		return true
+	}
+	_, err := r.ledger.master(day)
+	if errors.Is(err, keys.ErrNoKey) || errors.Is(err, keys.ErrPurged) {
+		r.lost[day] = true
+		return true
+	}
+	return false
+}

@@ -1,0 +1,123 @@
+package disk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"chaperone/ledger"
+	"chaperone/ledger/index"
+	"chaperone/ledger/record"
+)
+
+// ErrToday says that a day is not over.
+var ErrToday = errors.New("that day is not over: only days before today can be purged")
+
+// Purge makes a day unreadable for good: its key is destroyed, its rows are deleted, its bytes are given back to the disk as
+// far as the file system can. That it was done is an entry of the record, written first; a crash in between is finished by
+// the next Open. Who the patients were stays in the dictionary.
+func (l *Ledger) Purge(ctx context.Context, day ledger.Day) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if l.readOnly {
+		return ledger.ErrReadOnly
+	}
+	now := l.now()
+	if day >= ledger.DayOf(now) {
+		return ErrToday
+	}
+	l.dictionary.RLock()
+	again := l.dictionary.gone[day]
+	l.dictionary.RUnlock()
+	if again {
+		return nil
+	}
+	note := ledger.Note{Kind: ledger.Purge, At: now, Day: day, Text: "the entries of this day were destroyed"}
+	if _, err := l.enter(ledger.Batch{Notes: []ledger.Note{note}}); err != nil {
+		return err
+	}
+	l.commit.Lock()
+	defer l.commit.Unlock()
+	if l.closed {
+		return ledger.ErrClosed // the next Open finishes it
+	}
+	if err := l.over(); err != nil {
+		return err
+	}
+	return l.destroy(day)
+}
+
+// PurgeBefore purges all days before one and gives those that it purged.
+func (l *Ledger) PurgeBefore(ctx context.Context, first ledger.Day) ([]ledger.Day, error) {
+	days, err := l.days.List()
+	if err != nil {
+		return nil, err
+	}
+	slices.Sort(days)
+	var purged []ledger.Day
+	for _, day := range days {
+		if day >= first {
+			break
+		}
+		if err := l.Purge(ctx, day); err != nil {
+			return purged, fmt.Errorf("%s: %w", day, err)
+		}
+		purged = append(purged, day)
+	}
+	return purged, nil
+}
+
+// destroy takes key, rows and bytes of a day away. Done twice it does nothing the second time.
+func (l *Ledger) destroy(day ledger.Day) error {
+	places, err := l.placesOf(day)
+	if err != nil {
+		return err
+	}
+	if err := l.days.Destroy(day); err != nil {
+		return err
+	}
+	l.mastersMu.Lock()
+	delete(l.masters, day)
+	l.mastersMu.Unlock()
+	l.dictionary.Lock()
+	l.dictionary.others = slices.DeleteFunc(l.dictionary.others, func(p index.Place) bool { return p.Day == day })
+	l.dictionary.Unlock()
+	if err := l.index.Purge(day); err != nil {
+		return err
+	}
+	return l.punch(places)
+}
+
+// placesOf lists the batches of a day.
+func (l *Ledger) placesOf(day ledger.Day) ([]index.Place, error) {
+	v, err := l.index.View()
+	if err != nil {
+		return nil, err
+	}
+	defer v.Close()
+	places := []index.Place{}
+	for _, p := range l.dictionary.others {
+		if p.Day == day && p.Count == 0 {
+			places = append(places, p)
+		}
+	}
+	return places, v.Places(day, func(p index.Place) error { places = append(places, p); return nil })
+}
+
+// punch gives the bytes of batches back to the disk.
+func (l *Ledger) punch(places []index.Place) error {
+	for _, p := range places {
+		f, err := os.OpenFile(filepath.Join(l.files.dir, record.SegmentName(p.Segment)), os.O_RDWR, 0)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(record.Punch(f, p.Offset+int64(p.EntriesAt), int64(p.EntriesSize)), f.Close()); err != nil {
+			return err
+		}
+	}
+	return nil
+}

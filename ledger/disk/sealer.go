@@ -1,0 +1,104 @@
+package disk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"chaperone/ledger"
+	"chaperone/ledger/seal"
+)
+
+// sealEvery is how often a checkpoint is signed while there is traffic, spaceEvery how often the disk is looked at.
+const (
+	sealEvery  = time.Second / 2
+	spaceEvery = 20 * sealEvery
+)
+
+// sealer signs a checkpoint of what is durable twice a second and shows it to the witnesses, as long as there is something new.
+func (l *Ledger) sealer(ctx context.Context) {
+	tick := time.NewTicker(sealEvery)
+	defer tick.Stop()
+	shown := make(chan struct{}, 1) // room for one that is being shown to witnesses
+	var space full
+	for n := 0; ; n++ {
+		select {
+		case <-ctx.Done():
+			shown <- struct{}{} // waits for the one that is on its way
+			return
+		case <-tick.C:
+		}
+		if n%int(spaceEvery/sealEvery) == 0 {
+			if percent, _, ok := used(l.dir); ok {
+				space.check(percent, l.dir, l.warn)
+			}
+		}
+		if err := l.sign(ctx); err != nil {
+			l.warnOnce("seal", err)
+			continue
+		}
+		if len(l.witnesses.Witnesses) == 0 || l.log.WitnessedSize() >= uint64(l.log.Tree().N) {
+			continue
+		}
+		select {
+		case shown <- struct{}{}:
+			l.done.Go(func() {
+				l.show(ctx)
+				<-shown
+			})
+		default: // the last one is not answered yet
+		}
+	}
+}
+
+// sign makes a checkpoint of what is durable.
+func (l *Ledger) sign(ctx context.Context) error {
+	durable := l.durable.Load()
+	if uint64(l.log.Tree().N) == durable {
+		return nil
+	}
+	return l.log.Checkpoint(ctx, durable)
+}
+
+// show asks the witnesses to cosign. One that knows another ledger under this name ends recording: somebody rewrote one of
+// the two.
+func (l *Ledger) show(ctx context.Context) {
+	answers, err := l.log.Cosign(ctx, l.client, l.witnesses)
+	if errors.Is(err, seal.ErrRolledBack) || errors.Is(err, seal.ErrRewritten) {
+		l.commit.Lock()
+		if l.fenced == nil {
+			l.fenced = err
+		}
+		l.commit.Unlock()
+	}
+	if err != nil {
+		l.warnOnce("witness", err)
+	}
+	for _, a := range answers {
+		if a.Err != nil && ctx.Err() == nil {
+			l.warnOnce("witness "+a.Witness, a.Err)
+		}
+	}
+}
+
+// warnOnce tells the operator of a trouble that is new.
+func (l *Ledger) warnOnce(what string, err error) {
+	text := fmt.Sprintf("%s: %v", what, err)
+	l.toldMu.Lock()
+	again := l.told[what] == text
+	l.told[what] = text
+	l.toldMu.Unlock()
+	if !again {
+		l.warn(text)
+	}
+}
+
+// Seal says what of the record can be proven to whom.
+func (l *Ledger) Seal() ledger.Seal {
+	s := ledger.Seal{Batches: l.durable.Load(), Sealed: uint64(l.log.Tree().N), Witnesses: len(l.witnesses.Witnesses), Needed: l.witnesses.Need}
+	if s.Witnesses > 0 {
+		s.Witnessed = l.log.WitnessedSize()
+	}
+	return s
+}

@@ -1,0 +1,75 @@
+package disk
+
+import (
+	"errors"
+	"fmt"
+	"os"
+)
+
+// reserve is a file that keeps space free: when the disk is full, what records a refusal may use it up piece by piece.
+type reserve struct {
+	path string
+	size int64
+}
+
+// reservePiece is given back at a time.
+const reservePiece = 1 << 20
+
+// open makes the file as large as it should be, as far as the disk has room: a ledger that starts on a full disk starts.
+func (r *reserve) open(path string, size int64) error {
+	r.path = path
+	info, err := os.Stat(path)
+	switch {
+	case err == nil:
+		r.size = info.Size()
+	case !errors.Is(err, os.ErrNotExist):
+		return err
+	}
+	if size <= 0 || r.size >= size {
+		return nil
+	}
+	return r.fill(size)
+}
+
+// fill writes the file up to a size: a hole would keep nothing free.
+func (r *reserve) fill(size int64) error {
+	f, err := os.OpenFile(r.path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return err
+	}
+	piece := make([]byte, reservePiece)
+	for r.size < size {
+		n, err := f.Write(piece)
+		r.size += int64(n)
+		if err != nil {
+			break // a full disk: what was got is kept
+		}
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+// give gives a piece back to the disk and reports whether there was one.
+func (r *reserve) give() bool {
+	if r.size <= 0 {
+		return false
+	}
+	r.size = max(0, r.size-reservePiece)
+	return os.Truncate(r.path, r.size) == nil
+}
+
+// full tells the operator once that the disk fills, at 80 and at 90 %.
+type full struct{ told int }
+
+func (f *full) check(used int, dir string, warn func(string)) {
+	level := 0
+	switch {
+	case used >= 90:
+		level = 90
+	case used >= 80:
+		level = 80
+	}
+	if level > f.told {
+		warn(fmt.Sprintf("the disk of the ledger %s is %d %% full: free space, or purge days that are past their retention", dir, used))
+	}
+	f.told = level
+}

@@ -1,0 +1,351 @@
+// Package index finds disclosures by id, by day, way and hour, and by the numbers of patients. It is derived from the
+// record and can be made from it anew at any time: what it says is never more than what the record says, and after a crash
+// it may be thrown away.
+//
+// Disclosures are gathered in memory and written as a run of rows of one day into tables of a Pebble store, which takes
+// whole tables in and out and does nothing else. Several runs of a day are united when it is no longer being written, so
+// that a question finds few. The rows are in the comments of rows.go, cell.go and elias.go.
+package index
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"chaperone/ledger"
+)
+
+// Errors that callers tell apart. After ErrUnclean and ErrDamaged the index must be made anew from the record.
+var (
+	ErrNewer   = errors.New("index: written by a newer version of this program")
+	ErrUnclean = errors.New("index: not closed cleanly")
+	ErrDamaged = errors.New("index: damaged")
+	ErrClosed  = errors.New("index: closed")
+)
+
+// Options say which index, and how.
+type Options struct {
+	Dir      string
+	ReadOnly bool   // for asking
+	Unclean  bool   // take one that was not closed cleanly: go on adding from Next
+	Cache    int64  // bytes of rows kept in memory; 0 means 16 MiB
+	fs       vfs.FS // nil for the system's; tests put faults into it
+}
+
+const (
+	fullPairs  = 1 << 19 // in a buffer, before it is written
+	fullEvents = 1 << 17
+)
+
+// Index is an open index. Its methods are safe for concurrent use, except that Batch and Add come from one goroutine.
+type Index struct {
+	dir      string
+	readOnly bool
+	db       *pebble.DB
+	watch    *watcher
+	pairs    int // in a full buffer
+	patience int // runs of a day that is being written, before they are united
+
+	change sync.Mutex // held by whoever changes the runs, before mu
+	packer packer
+	tables tables
+	warm   map[ledger.Day]bool // days whose runs are not united yet
+
+	mu      sync.Mutex // guards what follows
+	idle    sync.Cond  // frozen became nil
+	active  *buffer
+	frozen  *buffer // is being written
+	spare   *buffer
+	state   *state
+	next    uint64
+	past    uint64 // batches up to this disclosure are known
+	viewers int
+	lastRun uint32 // under change
+	err     error  // of writing: nothing is written or asked any more
+	work    sync.WaitGroup
+}
+
+// Create makes an empty index. There must be none in the folder.
+func Create(o Options) (*Index, error) {
+	if o.ReadOnly {
+		return nil, errors.New("index: cannot be made for asking only")
+	}
+	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("index: %w", err)
+	}
+	if _, err := os.Stat(filepath.Join(o.Dir, runsFile)); err == nil {
+		return nil, fmt.Errorf("index: %s: there is an index already", o.Dir)
+	}
+	x := newIndex(o)
+	p := options(o, x.watch)
+	defer p.Cache.Unref()
+	p.ErrorIfExists = true
+	if err := x.open(p); err != nil {
+		return nil, err
+	}
+	return x, x.begin(nil)
+}
+
+// Open opens an index. Errors: fs.ErrNotExist when there is none, ErrUnclean, ErrNewer, ErrDamaged, or what the system says.
+func Open(o Options) (*Index, error) {
+	kept, err := readRuns(o.Dir)
+	clean := err == nil
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		if names, err := os.ReadDir(o.Dir); err != nil || !slices.ContainsFunc(names, isManifest) {
+			return nil, fmt.Errorf("index: %s: %w", o.Dir, os.ErrNotExist)
+		}
+		if !o.Unclean {
+			return nil, fmt.Errorf("%w: %s", ErrUnclean, o.Dir)
+		}
+	case err != nil:
+		return nil, err
+	}
+	x := newIndex(o)
+	p := options(o, x.watch)
+	defer p.Cache.Unref()
+	p.ErrorIfNotExists = true
+	if err := x.open(p); err != nil {
+		return nil, err
+	}
+	runs, err := x.listed()
+	if err == nil && clean && !slices.Equal(runs, bare(kept)) {
+		err = fmt.Errorf("%w: %s: the tables are not those of the list %s", ErrDamaged, o.Dir, runsFile)
+	}
+	if err == nil {
+		if clean {
+			runs = kept
+		} else {
+			err = x.readHeads(runs)
+		}
+	}
+	if err == nil && !o.ReadOnly {
+		err = removeRuns(o.Dir)
+	}
+	if err == nil {
+		err = x.begin(runs)
+	}
+	if err != nil {
+		return nil, errors.Join(err, x.db.Close())
+	}
+	return x, nil
+}
+
+func newIndex(o Options) *Index {
+	x := &Index{
+		dir: o.Dir, readOnly: o.ReadOnly, watch: newWatcher(), active: newBuffer(),
+		pairs: fullPairs, patience: 8, warm: map[ledger.Day]bool{},
+	}
+	x.idle.L = &x.mu
+	return x
+}
+
+func (x *Index) open(p *pebble.Options) (err error) {
+	x.db, err = pebble.Open(x.dir, p)
+	if err == nil && x.watch.err() != nil {
+		err = errors.Join(x.watch.err(), x.db.Close())
+	}
+	if pebble.IsCorruptionError(err) {
+		return fmt.Errorf("%w: %s: %w", ErrDamaged, x.dir, err)
+	}
+	if err != nil {
+		return fmt.Errorf("index: %s: %w", x.dir, err)
+	}
+	dir := filepath.Join(x.dir, "new")
+	if !x.readOnly {
+		err = errors.Join(os.RemoveAll(dir), os.MkdirAll(dir, 0o700))
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("index: %w", err), x.db.Close())
+	}
+	x.tables = tables{fs: p.FS, dir: dir, options: p.MakeWriterOptions(6, format.MaxTableFormat())}
+	return nil
+}
+
+// begin takes up the runs that are there.
+func (x *Index) begin(runs []run) (err error) {
+	for _, r := range runs {
+		x.next, x.past = max(x.next, r.next), max(x.past, r.past)
+		x.lastRun = max(x.lastRun, r.number)
+	}
+	x.state, err = newState(x.db, runs)
+	return err
+}
+
+// Next gives the first disclosure that was never added. After a crash, those from there on must be added again.
+func (x *Index) Next() uint64 {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.next
+}
+
+// Batch tells where a batch is in the record. It comes before the Adds of its disclosures, batches in ascending order. One
+// that is known, or has no disclosures, is passed over.
+func (x *Index) Batch(p Place) error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if err := x.writable(); err != nil {
+		return err
+	}
+	if p.Count == 0 || p.First+uint64(p.Count) <= x.past {
+		return nil
+	}
+	if err := x.room(x.pairs, fullEvents); err != nil {
+		return err
+	}
+	x.active.places = append(x.active.places, p)
+	x.past = p.First + uint64(p.Count)
+	return nil
+}
+
+// Add takes in one disclosure, later in number than all before. It keeps nothing of the event's memory. It may wait until
+// earlier ones are written.
+func (x *Index) Add(e Event) error {
+	micros := e.Time.UnixMicro()
+	if micros < 0 || micros/dayMicros > math.MaxUint32 || e.Records < 0 || e.Unidentified < 0 || e.Objects < 0 || e.Bytes < 0 {
+		return fmt.Errorf("index: disclosure %d has a time or a count that cannot be", e.Seq)
+	}
+	for i := 1; i < len(e.Numbers); i++ {
+		if e.Numbers[i-1] >= e.Numbers[i] {
+			return fmt.Errorf("index: disclosure %d has numbers out of order", e.Seq)
+		}
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if err := x.writable(); err != nil {
+		return err
+	}
+	if e.Seq < x.next {
+		return fmt.Errorf("index: disclosure %d comes after %d", e.Seq, x.next-1)
+	}
+	// Twice as many: a batch should not be spread over two runs.
+	if err := x.room(2*x.pairs, 2*fullEvents); err != nil {
+		return err
+	}
+	x.active.add(&e, micros)
+	x.next = e.Seq + 1
+	return nil
+}
+
+// room makes place for another event, if need be by having the buffer written.
+func (x *Index) room(pairs, events int) error {
+	if len(x.active.numbers) < pairs && len(x.active.events) < events {
+		return nil
+	}
+	return x.freeze()
+}
+
+// freeze has the buffer written. It waits for the one before.
+func (x *Index) freeze() error {
+	for x.frozen != nil && x.err == nil {
+		x.idle.Wait()
+	}
+	if x.err != nil {
+		return x.err
+	}
+	x.frozen, x.active, x.spare = x.active, x.spare, nil
+	if x.active == nil {
+		x.active = newBuffer()
+	}
+	x.work.Add(1)
+	go x.write(x.frozen)
+	return nil
+}
+
+// writable tells why nothing can be added.
+func (x *Index) writable() error {
+	if x.err == nil && x.readOnly {
+		return ledger.ErrReadOnly
+	}
+	return x.err
+}
+
+// Flush writes what is in memory, and waits for it.
+func (x *Index) Flush() error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if err := x.writable(); err != nil {
+		return err
+	}
+	if !x.active.empty() {
+		if err := x.freeze(); err != nil {
+			return err
+		}
+	}
+	for x.frozen != nil && x.err == nil {
+		x.idle.Wait()
+	}
+	return x.err
+}
+
+// Close writes what is in memory, unites the runs of each day, and marks the index as whole. Views must be closed. After an
+// error the index on disk counts as not closed cleanly.
+func (x *Index) Close() error {
+	var err error
+	if !x.readOnly {
+		err = x.Flush()
+		if errors.Is(err, ErrClosed) {
+			return err
+		}
+		x.work.Wait()
+		if err == nil {
+			err = x.settle()
+		}
+	}
+	x.mu.Lock()
+	if errors.Is(x.err, ErrClosed) {
+		x.mu.Unlock()
+		return x.err
+	}
+	x.err = ErrClosed
+	state := x.state
+	x.mu.Unlock()
+	err = errors.Join(err, x.release(state))
+	if closeErr := x.shut(); err == nil {
+		err = errors.Join(closeErr, x.watch.err())
+	}
+	if err != nil || x.readOnly {
+		return err
+	}
+	return writeRuns(x.dir, state.runs)
+}
+
+// shut closes Pebble, which panics when somebody still has an iterator.
+func (x *Index) shut() (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("index: closing: %v", r)
+		}
+	}()
+	if err := x.db.Close(); err != nil {
+		return fmt.Errorf("index: closing: %w", err)
+	}
+	return nil
+}
+
+// Stats describe what is on disk.
+type Stats struct{ Disclosures, Pairs, Days, Runs, Size int64 }
+
+// Stats gives figures of the runs on disk; what is in memory is not among them.
+func (x *Index) Stats() Stats {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	var s Stats
+	for i, r := range x.state.runs {
+		if i == 0 || x.state.runs[i-1].day != r.day {
+			s.Days++
+		}
+		s.Runs++
+		s.Disclosures += int64(r.disclosures)
+		s.Pairs += int64(r.pairs)
+		s.Size += int64(r.size)
+	}
+	return s
+}

@@ -1,0 +1,313 @@
+package index
+
+import (
+	"cmp"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"chaperone/ledger"
+	"chaperone/ledger/people"
+)
+
+// oracle answers the same questions from a list.
+type oracle struct {
+	events []Event
+	places []Place
+}
+
+func (o *oracle) purge(day ledger.Day) {
+	o.events = slices.DeleteFunc(o.events, func(e Event) bool { return ledger.DayOf(e.Time) == day })
+	o.places = slices.DeleteFunc(o.places, func(p Place) bool { return p.Day == day })
+}
+
+func (o *oracle) clone() *oracle { return &oracle{slices.Clone(o.events), slices.Clone(o.places)} }
+
+func (o *oracle) cells(day ledger.Day, way uint32, from, until int) (numbers []ledger.Number, sums Sums, seqs []uint64) {
+	for _, e := range o.events {
+		if ledger.DayOf(e.Time) != day || e.Way != way || e.Time.Hour() < from || e.Time.Hour() >= until {
+			continue
+		}
+		numbers = append(numbers, e.Numbers...)
+		seqs = append(seqs, e.Seq)
+		sums.Add(Sums{1, int64(e.Records), int64(e.Unidentified), int64(e.Objects), e.Bytes, e.Time, e.Time})
+	}
+	slices.Sort(numbers)
+	return slices.Compact(numbers), sums, seqs
+}
+
+// check compares all answers of a view, and look-ups by id when x is not nil.
+func (o *oracle) check(v *View, x *Index) error {
+	days, ways := map[ledger.Day]bool{}, map[dayWay]bool{}
+	for _, e := range o.events {
+		day := ledger.DayOf(e.Time)
+		days[day] = true
+		ways[dayWay{day, e.Way}] = true
+	}
+	for _, p := range o.places {
+		days[p.Day] = true
+	}
+	var want []ledger.Day
+	for day := range days {
+		want = append(want, day)
+	}
+	slices.Sort(want)
+	if got := v.Days(); !slices.Equal(got, want) {
+		return fmt.Errorf("days: got %v, want %v", got, want)
+	}
+	for _, day := range want {
+		var some []uint32
+		for way := range ways {
+			if way.day == day {
+				some = append(some, way.way)
+			}
+		}
+		slices.Sort(some)
+		got, err := v.Ways(day)
+		if err != nil || !slices.Equal(got, some) {
+			return fmt.Errorf("ways of %s: got %v %w, want %v", day, got, err, some)
+		}
+		for _, way := range some {
+			if err := o.checkWay(v, day, way); err != nil {
+				return err
+			}
+		}
+		if err := o.checkPlaces(v, day); err != nil {
+			return err
+		}
+	}
+	return cmp.Or(o.checkPostings(v), o.checkFind(x))
+}
+
+func (o *oracle) checkWay(v *View, day ledger.Day, way uint32) error {
+	for _, hours := range [][2]int{{0, 24}, {0, 12}, {12, 13}, {5, 20}} {
+		numbers, want, _ := o.cells(day, way, hours[0], hours[1])
+		var bits people.Bits
+		var got Sums
+		if err := v.Cells(day, way, hours[0], hours[1], &bits, &got); err != nil {
+			return err
+		}
+		var there []ledger.Number
+		bits.Each(func(n ledger.Number) { there = append(there, n) })
+		if !slices.Equal(there, numbers) || got != want {
+			return fmt.Errorf("%s way %d hours %v: got %v %+v, want %v %+v", day, way, hours, there, got, numbers, want)
+		}
+	}
+	for hour := range hours {
+		_, _, want := o.cells(day, way, hour, hour+1)
+		var got []uint64
+		err := v.Seqs(day, way, hour, func(seq uint64) error { got = append(got, seq); return nil })
+		if err != nil || !slices.Equal(got, want) {
+			return fmt.Errorf("%s way %d hour %d: got %v %w, want %v", day, way, hour, got, err, want)
+		}
+	}
+	return nil
+}
+
+func (o *oracle) checkPlaces(v *View, day ledger.Day) error {
+	var want, got []Place
+	for _, p := range o.places {
+		if p.Day == day {
+			want = append(want, p)
+		}
+	}
+	err := v.Places(day, func(p Place) error { got = append(got, p); return nil })
+	if err != nil || !slices.Equal(got, want) {
+		return fmt.Errorf("places of %s: got %v %w, want %v", day, got, err, want)
+	}
+	for _, p := range want {
+		for _, seq := range []uint64{p.First, p.First + uint64(p.Count) - 1} {
+			if got, ok, err := v.Place(seq); err != nil || !ok || got != p {
+				return fmt.Errorf("place of %d: got %v %v %w, want %v", seq, got, ok, err, p)
+			}
+		}
+	}
+	return nil
+}
+
+func (o *oracle) checkPostings(v *View) error {
+	type posting struct {
+		day ledger.Day
+		seq uint64
+	}
+	of := map[ledger.Number][]posting{1_000_000_007: nil}
+	for _, e := range o.events {
+		for _, n := range e.Numbers {
+			of[n] = append(of[n], posting{ledger.DayOf(e.Time), e.Seq})
+		}
+	}
+	for n, list := range of {
+		slices.SortStableFunc(list, func(a, b posting) int { return cmp.Compare(a.day, b.day) })
+		for _, days := range [][2]ledger.Day{{0, 1 << 31}, {testDay, testDay + 1}, {testDay + 1, testDay + 3}} {
+			var want, got []uint64
+			for _, p := range list {
+				if days[0] <= p.day && p.day < days[1] {
+					want = append(want, p.seq)
+				}
+			}
+			err := v.Postings(n, days[0], days[1], func(seq uint64) error { got = append(got, seq); return nil })
+			if err != nil || !slices.Equal(got, want) {
+				return fmt.Errorf("postings of %d in %v: got %v %w, want %v", n, days, got, err, want)
+			}
+		}
+	}
+	return nil
+}
+
+func (o *oracle) checkFind(x *Index) error {
+	if x == nil {
+		return nil
+	}
+	for _, e := range o.events {
+		day := ledger.DayOf(e.Time)
+		if seq, ok, err := x.Find(e.ID, day); err != nil || !ok || seq != e.Seq {
+			return fmt.Errorf("find %d: got %d %v %w", e.Seq, seq, ok, err)
+		}
+		if _, ok, err := x.Find(e.ID, day+100); err != nil || ok {
+			return fmt.Errorf("find %d on another day: got %v %w", e.Seq, ok, err)
+		}
+		e.ID[15] ^= 0x80
+		if _, ok, err := x.Find(e.ID, day); err != nil || ok {
+			return fmt.Errorf("find an id that is not there: got %v %w", ok, err)
+		}
+	}
+	return nil
+}
+
+const testDay = ledger.Day(20_000)
+
+// made is what a test adds: batches of one day each.
+type made struct {
+	place  Place
+	events []Event
+}
+
+// source makes batches.
+type source struct {
+	batch, seq uint64
+}
+
+func (s *source) next(t *rapid.T) made {
+	day := testDay + ledger.Day(rapid.IntRange(0, 4).Draw(t, "day"))
+	count := rapid.IntRange(1, 12).Draw(t, "events")
+	m := made{place: Place{
+		Batch: s.batch, First: s.seq, Count: uint32(count), Day: day, Segment: uint32(s.batch / 7),
+		Offset: int64(s.batch%7) * 1000, EntriesAt: 128, EntriesSize: rapid.Uint32().Draw(t, "size"),
+	}}
+	for range count {
+		e := Event{
+			Seq: s.seq, Way: uint32(rapid.SampledFrom([]int{1, 2, 3, 70_000}).Draw(t, "way")),
+			Time:    day.Time().Add(time.Duration(rapid.Int64Range(0, dayMicros-1).Draw(t, "time")) * time.Microsecond),
+			Records: rapid.IntRange(0, 3).Draw(t, "records"), Unidentified: rapid.IntRange(0, 2).Draw(t, "unidentified"),
+			Objects: rapid.IntRange(0, 2).Draw(t, "objects"), Bytes: rapid.Int64Range(0, 1<<40).Draw(t, "bytes"),
+		}
+		binary.BigEndian.PutUint64(e.ID[4:], s.seq*0x9E3779B97F4A7C15)
+		for range rapid.IntRange(0, 6).Draw(t, "numbers") {
+			e.Numbers = append(e.Numbers, ledger.Number(rapid.OneOf(rapid.IntRange(1, 40), rapid.IntRange(500, 1100), rapid.IntRange(1, 1<<32-1)).Draw(t, "number")))
+		}
+		slices.Sort(e.Numbers)
+		e.Numbers = slices.Compact(e.Numbers)
+		m.events = append(m.events, e)
+		s.seq++
+	}
+	s.batch++
+	return m
+}
+
+// add puts a batch into an index and into the oracle.
+func (o *oracle) add(x *Index, m made) error {
+	if err := x.Batch(m.place); err != nil {
+		return err
+	}
+	o.places = append(o.places, m.place)
+	for _, e := range m.events {
+		if err := x.Add(e); err != nil {
+			return err
+		}
+		o.events = append(o.events, e)
+	}
+	return nil
+}
+
+// TestAnswers compares an index with the oracle over random histories: buffers that fill up, flushes, runs that are united,
+// days that are purged, closing and opening, and views that are kept while all of it goes on.
+func TestAnswers(t *testing.T) {
+	base := t.TempDir()
+	count := 0
+	rapid.Check(t, func(t *rapid.T) {
+		count++
+		o := Options{Dir: fmt.Sprintf("%s/%d", base, count)}
+		x, err := Create(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		small := func() { x.pairs, x.patience = rapid.IntRange(5, 60).Draw(t, "pairs"), rapid.IntRange(2, 4).Draw(t, "patience") }
+		small()
+		type kept struct {
+			*View
+			*oracle
+		}
+		var views []kept
+		closeViews := func() {
+			for _, k := range views {
+				if err := cmp.Or(k.oracle.check(k.View, nil), k.Close()); err != nil {
+					t.Fatalf("a kept view: %v", err)
+				}
+			}
+			views = nil
+		}
+		var s source
+		var want oracle
+		for range rapid.IntRange(1, 25).Draw(t, "steps") {
+			switch rapid.SampledFrom([]string{"add", "add", "add", "add", "flush", "purge", "open", "view"}).Draw(t, "step") {
+			case "add":
+				err = want.add(x, s.next(t))
+			case "flush":
+				err = x.Flush()
+			case "purge":
+				day := testDay + ledger.Day(rapid.IntRange(0, 4).Draw(t, "day"))
+				want.purge(day)
+				err = x.Purge(day)
+			case "open":
+				closeViews()
+				if err = x.Close(); err == nil {
+					x, err = Open(o)
+				}
+				if err == nil {
+					small()
+				}
+			case "view":
+				var v *View
+				if v, err = x.View(); err == nil {
+					views = append(views, kept{v, want.clone()})
+				}
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		closeViews()
+		v, err := x.View()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmp.Or(want.check(v, x), v.Close(), x.Close()); err != nil {
+			t.Fatal(err)
+		}
+		o.ReadOnly = true
+		if x, err = Open(o); err != nil {
+			t.Fatal(err)
+		}
+		if v, err = x.View(); err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(want.check(v, x), v.Close(), x.Close()); err != nil {
+			t.Fatalf("for asking only: %v", err)
+		}
+	})
+}

@@ -1,0 +1,191 @@
+package index
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/objstorage/objstorageprovider"
+	"github.com/cockroachdb/pebble/v2/sstable"
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+const (
+	cacheSize  = 16 << 20
+	blockSize  = 8 << 10  // about one row of cells: larger ones read what was not asked for
+	indexBlock = 64 << 10 // one level of index for a table of the usual size
+	tableSize  = 64 << 20
+	memtable   = 256 << 10 // nothing is ever written to one: rows come as tables
+
+	// format is Pebble's own version of the folder. It changes only together with our version: a newer Pebble must still
+	// write what an older program reads.
+	format = pebble.FormatTableFormatV6
+)
+
+// options are those of every opening. Pebble only ever takes whole tables in and out, in our goroutines: it compacts
+// nothing by itself, its memory tables stay empty, and there is no write-ahead log.
+func options(o Options, watch *watcher) *pebble.Options {
+	p := &pebble.Options{
+		Cache:                       pebble.NewCache(cacheSize),
+		DisableAutomaticCompactions: true,
+		DisableWAL:                  true,
+		FormatMajorVersion:          format,
+		FS:                          unlocked{vfs.Default},
+		Logger:                      watch,
+		MemTableSize:                memtable,
+		ReadOnly:                    o.ReadOnly,
+		EventListener: &pebble.EventListener{
+			BackgroundError: func(error) {},
+			DataCorruption:  func(pebble.DataCorruptionInfo) {}, // whoever reads is told
+			DiskSlow:        func(pebble.DiskSlowInfo) {},
+			TableDeleted:    watch.deleted,
+		},
+	}
+	if o.fs != nil {
+		p.FS = unlocked{o.fs}
+	}
+	if o.Cache > 0 {
+		p.Cache.Unref()
+		p.Cache = pebble.NewCache(o.Cache)
+	}
+	p.Levels[0] = pebble.LevelOptions{
+		BlockSize: blockSize, IndexBlockSize: indexBlock, FilterPolicy: bloom.FilterPolicy(10),
+	}
+	p.ApplyCompressionSettings(func() pebble.DBCompressionSettings { return pebble.DBCompressionNone })
+	p.EnsureDefaults()
+	return p
+}
+
+// unlocked leaves the lock out: a ledger has one for all its folders, and an index whose write failed could not be opened
+// again by the process that still holds it.
+type unlocked struct{ vfs.FS }
+
+func (unlocked) Lock(string) (io.Closer, error) { return io.NopCloser(nil), nil }
+
+// watcher hears what Pebble has to say. Pebble gives errors of its MANIFEST to Fatalf, which must not end the program, and
+// then returns them; what was going on is not known from there on, so nothing is written any more.
+type watcher struct {
+	fatal   atomic.Pointer[error]
+	mu      sync.Mutex
+	changed sync.Cond
+	waiting map[uint64]bool // tables that are to be deleted
+	failed  error           // of a deletion
+}
+
+func newWatcher() *watcher {
+	w := &watcher{}
+	w.changed.L = &w.mu
+	return w
+}
+
+func (*watcher) Infof(string, ...any)  {}
+func (*watcher) Errorf(string, ...any) {}
+func (w *watcher) Fatalf(format string, args ...any) {
+	err := fmt.Errorf(format, args...)
+	w.fatal.CompareAndSwap(nil, &err)
+}
+
+// err gives what Fatalf was told.
+func (w *watcher) err() error {
+	if err := w.fatal.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// await begins to wait for the deletion of tables.
+func (w *watcher) await(tables []uint64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.waiting, w.failed = map[uint64]bool{}, nil
+	for _, t := range tables {
+		w.waiting[t] = true
+	}
+}
+
+// wait returns when the tables are deleted.
+func (w *watcher) wait() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for len(w.waiting) > 0 && w.failed == nil {
+		w.changed.Wait()
+	}
+	return w.failed
+}
+
+func (w *watcher) deleted(info pebble.TableDeleteInfo) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.waiting[uint64(info.FileNum)] {
+		delete(w.waiting, uint64(info.FileNum))
+		w.failed = errors.Join(w.failed, info.Err)
+		w.changed.Broadcast()
+	}
+}
+
+// tables writes rows in the order of their keys into new tables beside Pebble's folder of them.
+type tables struct {
+	fs      vfs.FS
+	dir     string
+	options sstable.WriterOptions
+	made    int // ever, for names
+	size    uint64
+	paths   []string
+	writer  *sstable.Writer
+}
+
+// set writes one row. A row of another run than the one before begins a table, so that a run can be taken out as whole
+// files.
+func (t *tables) set(key, value []byte) error {
+	if t.writer != nil && t.writer.Raw().EstimatedSize() >= tableSize {
+		if err := t.finish(); err != nil {
+			return err
+		}
+	}
+	if t.writer == nil {
+		t.made++
+		path := filepath.Join(t.dir, fmt.Sprintf("new-%d", t.made))
+		f, err := t.fs.Create(path, vfs.WriteCategoryUnspecified)
+		if err != nil {
+			return err
+		}
+		t.paths = append(t.paths, path)
+		t.writer = sstable.NewWriter(objstorageprovider.NewFileWritable(f), t.options)
+	}
+	return t.writer.Set(key, value)
+}
+
+// finish ends the table that is being written.
+func (t *tables) finish() error {
+	if t.writer == nil {
+		return nil
+	}
+	w := t.writer
+	t.writer = nil
+	if err := w.Close(); err != nil {
+		return err
+	}
+	meta, err := w.Metadata()
+	if err != nil {
+		return err
+	}
+	t.size += meta.Size
+	return nil
+}
+
+// drop removes what was written and not taken in.
+func (t *tables) drop() {
+	if t.writer != nil {
+		_ = t.writer.Close()
+		t.writer = nil
+	}
+	for _, path := range t.paths {
+		_ = t.fs.Remove(path) // Pebble has removed what it took
+	}
+	t.paths = nil
+}

@@ -1,0 +1,192 @@
+package witness
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/mod/sumdb/note"
+
+	"chaperone/ledger/durable"
+	"chaperone/ledger/seal"
+)
+
+// Names in a witness's folder.
+const (
+	logsFile    = "logs"
+	stateFolder = "state"
+	forksFolder = "forks"
+)
+
+// maxForks is how many pieces of evidence are kept of one log: one is enough, and a log must not fill the disk.
+const maxForks = 16
+
+// maxFile bounds a file that is read as a whole.
+const maxFile = 1 << 20
+
+// Open reads a witness's folder. Every state is checked with the witness's own key.
+//
+// Errors: a log's line or state that cannot be read. Nothing is ever begun anew instead: that would be forgetting.
+func Open(dir string, signer *seal.Cosigner) (*Witness, error) {
+	w := &Witness{dir: dir, signer: signer, logs: map[string]*log{}}
+	text, err := readFile(filepath.Join(dir, logsFile))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	for i, line := range strings.Split(string(text), "\n") {
+		line = strings.TrimSpace(line)
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		if err := w.know(line); err != nil {
+			return nil, fmt.Errorf("witness: %s: line %d: %w", filepath.Join(dir, logsFile), i+1, err)
+		}
+	}
+	for _, folder := range []string{stateFolder, forksFolder} {
+		if err := os.MkdirAll(filepath.Join(dir, folder), 0o700); err != nil {
+			return nil, err
+		}
+	}
+	if err := durable.SyncFolder(dir); err != nil {
+		return nil, err
+	}
+	for _, l := range w.logs {
+		if err := w.restore(l); err != nil {
+			return nil, err
+		}
+	}
+	return w, nil
+}
+
+// know adds the log of a line "ORIGIN VKEY", or "VKEY" when the key's name is the origin.
+func (w *Witness) know(line string) error {
+	origin, vkey := "", line
+	if i := strings.LastIndexByte(line, ' '); i >= 0 {
+		origin, vkey = strings.TrimSpace(line[:i]), line[i+1:]
+	}
+	v, err := note.NewVerifier(vkey)
+	if err != nil {
+		return fmt.Errorf("not ORIGIN and a verifier key: %w", err)
+	}
+	if origin == "" {
+		origin = v.Name()
+	}
+	l := w.logs[origin]
+	if l == nil {
+		l = &log{origin: origin}
+		w.logs[origin] = l
+	}
+	for _, have := range l.keys {
+		if have.Name() == v.Name() && have.KeyHash() == v.KeyHash() {
+			return errors.New("this key is there twice")
+		}
+	}
+	l.keys = append(l.keys, v)
+	return nil
+}
+
+// AddLog makes a witness that is not running know a log, whose origin is the name of its verifier key.
+func AddLog(dir, vkey string) error {
+	v, err := note.NewVerifier(vkey)
+	if err != nil {
+		return fmt.Errorf("witness: not a verifier key of a log: %w", err)
+	}
+	path := filepath.Join(dir, logsFile)
+	text, err := readFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	line := v.Name() + " " + vkey
+	for _, have := range strings.Split(string(text), "\n") {
+		if strings.TrimSpace(have) == line {
+			return nil
+		}
+	}
+	if len(text) > 0 && text[len(text)-1] != '\n' {
+		text = append(text, '\n')
+	}
+	return durable.WriteFile(path, append(text, line+"\n"...))
+}
+
+// name is what a log's files are called.
+func (l *log) name() string {
+	sum := sha256.Sum256([]byte(l.origin))
+	return hex.EncodeToString(sum[:])
+}
+
+// restore reads what was cosigned before.
+func (w *Witness) restore(l *log) error {
+	forks, err := filepath.Glob(filepath.Join(w.dir, forksFolder, l.name()+"-*"))
+	if err != nil {
+		return err
+	}
+	for _, path := range forks {
+		if !strings.HasSuffix(path, ".new") {
+			l.forks = append(l.forks, filepath.Base(path))
+		}
+	}
+	path := filepath.Join(w.dir, stateFolder, l.name())
+	signed, err := readFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	n, err := note.Open(signed, note.VerifierList(w.signer.Verifier()))
+	if err == nil {
+		l.tree, err = seal.ParseCheckpoint(n.Text, l.origin)
+	}
+	if err != nil {
+		return fmt.Errorf("witness: %s is not what this witness cosigned, with this name and key: it must not start without it: %w", path, seal.ErrCheckpoint)
+	}
+	l.signed = signed
+	return nil
+}
+
+// keep makes a cosigned checkpoint the latest.
+func (w *Witness) keep(l *log, signed []byte) error {
+	return durable.WriteFile(filepath.Join(w.dir, stateFolder, l.name()), signed)
+}
+
+// keepFork keeps a checkpoint that does not continue the latest, beside it. It is a proof when both have one size; else it
+// is what somebody sent who has the log's key.
+func (w *Witness) keepFork(l *log, other *note.Note) error {
+	signed, err := note.Sign(other)
+	if err != nil {
+		return err
+	}
+	evidence := append(append([]byte(nil), l.signed...), '\n')
+	evidence = append(evidence, signed...)
+	sum := sha256.Sum256(evidence)
+	name := l.name() + "-" + hex.EncodeToString(sum[:8])
+	for _, have := range l.forks {
+		if have == name {
+			return nil
+		}
+	}
+	if len(l.forks) >= maxForks {
+		return nil
+	}
+	if err := durable.WriteFile(filepath.Join(w.dir, forksFolder, name), evidence); err != nil {
+		return err
+	}
+	l.forks = append(l.forks, name)
+	return nil
+}
+
+func readFile(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if info.Size() > maxFile {
+		return nil, fmt.Errorf("witness: %s is far too large", path)
+	}
+	return os.ReadFile(path)
+}

@@ -1,0 +1,158 @@
+// Package witness is the other side of the seal: it runs on another host than the ledgers, cosigns each new checkpoint
+// that continues the one it cosigned before, and nothing else. Whoever rewrites a ledger later, with all keys of its host
+// at hand, has no witness for it, and the checkpoints that do not fit together are kept here as evidence.
+//
+// It speaks C2SP tlog-witness (POST /add-checkpoint) and makes cosignatures of C2SP tlog-cosignature, version 1. Its folder
+// holds
+//
+//	witness.key    the seed of its key, 64 hexadecimal digits
+//	logs           the logs it knows: a line "ORIGIN VKEY" for each key of each
+//	state/HASH     the latest cosigned checkpoint of a log; HASH is SHA-256 of its origin
+//	forks/HASH-N   evidence: the checkpoint that was cosigned and one that does not continue it, both signed by the log
+//
+// The state must not be put back to an earlier one: a witness that lost it is to be given a new key.
+package witness
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+
+	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
+
+	"chaperone/ledger/seal"
+)
+
+// maxBody bounds a request: 63 hashes and a checkpoint with its signatures need less.
+const maxBody = 64 << 10
+
+// Witness answers for one folder (http.Handler). It is safe for concurrent use; no other process may use its folder.
+type Witness struct {
+	dir    string
+	signer *seal.Cosigner
+	logs   map[string]*log // by origin
+}
+
+// log is what a witness knows of one log.
+type log struct {
+	origin string
+	keys   []note.Verifier
+
+	// mu is held from comparing a checkpoint with the latest until the new one is on disk: two requests at a time would
+	// take a log back otherwise.
+	mu     sync.Mutex
+	tree   tlog.Tree
+	signed []byte // the latest cosigned checkpoint, nil before the first
+	forks  []string
+}
+
+// ServeHTTP answers POST /add-checkpoint, and GET / with a page for people.
+func (w *Witness) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+	switch {
+	case r.Method == http.MethodPost && r.URL.Path == "/add-checkpoint":
+		w.add(rw, r)
+	case r.Method == http.MethodGet && r.URL.Path == "/":
+		w.page(rw)
+	case r.URL.Path == "/" || r.URL.Path == "/add-checkpoint":
+		http.Error(rw, "not a method for this", http.StatusMethodNotAllowed)
+	default:
+		http.NotFound(rw, r)
+	}
+}
+
+func (w *Witness) add(rw http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(http.MaxBytesReader(rw, r.Body, maxBody))
+	if err != nil {
+		http.Error(rw, "the request is cut off or too large", http.StatusBadRequest)
+		return
+	}
+	req, err := parseRequest(body)
+	if err != nil {
+		http.Error(rw, err.Error(), http.StatusBadRequest)
+		return
+	}
+	l := w.logs[req.origin]
+	if l == nil {
+		http.Error(rw, "this log is not known here", http.StatusNotFound)
+		return
+	}
+	n, err := note.Open(req.checkpoint, note.VerifierList(l.keys...))
+	var unverified *note.UnverifiedNoteError
+	var invalid *note.InvalidSignatureError
+	switch {
+	case errors.As(err, &unverified) || errors.As(err, &invalid):
+		http.Error(rw, "not signed with a key that is known here", http.StatusForbidden)
+		return
+	case err != nil:
+		http.Error(rw, "the checkpoint is not a signed note", http.StatusBadRequest)
+		return
+	}
+	tree, err := seal.ParseCheckpoint(n.Text, l.origin)
+	if err != nil || req.old > uint64(tree.N) {
+		http.Error(rw, "not a checkpoint, or of fewer leaves than the old size", http.StatusBadRequest)
+		return
+	}
+	n.UnverifiedSigs = nil // of nobody's business here
+	answer := w.cosign(l, req, tree, n)
+	if answer.status == http.StatusConflict {
+		rw.Header().Set("Content-Type", "text/x.tlog.size")
+	}
+	rw.WriteHeader(answer.status)
+	_, _ = io.WriteString(rw, answer.body) // one who does not listen asks again
+}
+
+type answer struct {
+	status int
+	body   string
+}
+
+// cosign decides about a checkpoint that the log has signed.
+func (w *Witness) cosign(l *log, req request, tree tlog.Tree, n *note.Note) answer {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	have := uint64(l.tree.N)
+	switch {
+	case have == uint64(tree.N) && l.signed != nil && l.tree.Hash != tree.Hash:
+		// Two roots for one size: whatever else the request says, the log has signed two histories.
+		if err := w.keepFork(l, n); err != nil {
+			return failed(err)
+		}
+		return conflict(have)
+	case req.old != have:
+		return conflict(have)
+	case !continues(l.tree, tree, req.proof):
+		if err := w.keepFork(l, n); err != nil {
+			return failed(err)
+		}
+		return answer{http.StatusUnprocessableEntity, "it is not proven that this checkpoint continues the one before\n"}
+	}
+	before := len(n.Sigs)
+	signed, err := note.Sign(n, w.signer)
+	if err != nil {
+		return failed(err)
+	}
+	if err := w.keep(l, signed); err != nil {
+		return failed(err)
+	}
+	l.tree, l.signed = tree, signed
+	lines := strings.SplitAfter(string(signed[len(n.Text)+1:]), "\n")
+	return answer{http.StatusOK, strings.Join(lines[before:], "")}
+}
+
+func conflict(size uint64) answer { return answer{http.StatusConflict, fmt.Sprintf("%d\n", size)} }
+
+func failed(err error) answer {
+	return answer{http.StatusInternalServerError, fmt.Sprintf("witness: %v\n", err)}
+}
+
+// continues reports whether a proof shows that one tree is the beginning of the other.
+func continues(old, tree tlog.Tree, proof []tlog.Hash) bool {
+	if old.N == 0 {
+		return len(proof) == 0 && (tree.N > 0 || tree.Hash == new(seal.Hasher).Root())
+	}
+	return tlog.CheckTree(proof, tree.N, tree.Hash, old.N, old.Hash) == nil
+}

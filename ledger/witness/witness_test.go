@@ -1,0 +1,494 @@
+package witness_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"golang.org/x/mod/sumdb/note"
+
+	"chaperone/ledger/seal"
+	"chaperone/ledger/witness"
+)
+
+const origin = "chaperone.ledger/0011223344556677"
+
+func leafOf(salt byte, i uint64) *[seal.LeafSize]byte {
+	var leaf [seal.LeafSize]byte
+	binary.BigEndian.PutUint64(leaf[:], i)
+	leaf[100] = salt
+	return &leaf
+}
+
+func leaves(salt byte, n uint64) seal.Leaves {
+	return func(from uint64) iter.Seq2[[]byte, error] {
+		return func(yield func([]byte, error) bool) {
+			for i := from; i < n; i++ {
+				if !yield(leafOf(salt, i)[:], nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// scene is one log's key and one witness that knows it.
+type scene struct {
+	t        testing.TB
+	signer   note.Signer
+	verifier note.Verifier
+	dir      string // of the witness
+	cosigner *seal.Cosigner
+	server   *httptest.Server
+}
+
+func newScene(t testing.TB) *scene {
+	s := &scene{t: t, dir: t.TempDir()}
+	skey, vkey, err := note.GenerateKey(nil, origin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.signer, _ = note.NewSigner(skey)
+	s.verifier, _ = note.NewVerifier(vkey)
+	if err := witness.NewKey(s.dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := witness.NewKey(s.dir); err == nil {
+		t.Error("a second key took the place of the first")
+	}
+	if err := witness.AddLog(s.dir, vkey); err != nil {
+		t.Fatal(err)
+	}
+	s.start()
+	t.Cleanup(func() { s.server.Close() })
+	return s
+}
+
+// start starts the witness from its folder, as after a kill.
+func (s *scene) start() {
+	s.t.Helper()
+	if s.server != nil {
+		s.server.Close()
+	}
+	var err error
+	if s.cosigner, err = witness.LoadKey(s.dir, "w1.example"); err != nil {
+		s.t.Fatal(err)
+	}
+	w, err := witness.Open(s.dir, s.cosigner)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.server = httptest.NewServer(w)
+}
+
+// log makes a log in a folder and signs n leaves.
+func (s *scene) log(dir string, salt byte, n uint64) *seal.Log {
+	s.t.Helper()
+	l, err := seal.Open(dir, s.verifier, s.signer)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	ctx := context.Background()
+	if err := l.Load(ctx, n, leaves(salt, n)); err != nil {
+		s.t.Fatal(err)
+	}
+	if err := l.Checkpoint(ctx, n); err != nil {
+		s.t.Fatal(err)
+	}
+	return l
+}
+
+func (s *scene) policy(dir string, urls ...string) seal.Policy {
+	s.t.Helper()
+	text := "need 1\n"
+	for _, url := range urls {
+		text += "w1 " + url + " " + s.cosigner.VerifierKey() + "\n"
+	}
+	if err := os.WriteFile(filepath.Join(dir, "witnesses"), []byte(text), 0o644); err != nil {
+		s.t.Fatal(err)
+	}
+	p, err := seal.ReadWitnesses(dir)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return p
+}
+
+func (s *scene) post(body string) (int, string, string) {
+	s.t.Helper()
+	resp, err := http.Post(s.server.URL+"/add-checkpoint", "text/plain", strings.NewReader(body))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, _ := io.ReadAll(resp.Body)
+	return resp.StatusCode, string(b), resp.Header.Get("Content-Type")
+}
+
+// TestCosign lets a log and a witness talk: growing, after a restart of both, and after all kinds of tampering.
+func TestCosign(t *testing.T) {
+	s := newScene(t)
+	ctx := context.Background()
+	dir := t.TempDir()
+	p := s.policy(dir, s.server.URL)
+	l := s.log(dir, 0, 10)
+	for _, n := range []uint64{10, 10, 300, 301, 1000} {
+		for i := l.Size(); i < n; i++ {
+			l.Append(leafOf(0, i))
+		}
+		if err := l.Checkpoint(ctx, n); err != nil {
+			t.Fatal(err)
+		}
+		answers, err := l.Cosign(ctx, s.server.Client(), p)
+		if err != nil || answers[0].Err != nil {
+			t.Fatalf("%d: got %v %v", n, err, answers)
+		}
+		if got := l.WitnessedSize(); got != n || answers[0].Size != n || answers[0].Time.IsZero() {
+			t.Errorf("got witnessed size %d, want %d", got, n)
+		}
+	}
+	s.start()
+	p = s.policy(dir, s.server.URL)
+	l = s.log(dir, 0, 1001)
+	if got := l.WitnessedSize(); got != 1000 {
+		t.Errorf("after opening again: got witnessed size %d, want 1000", got)
+	}
+	if a, err := l.Ask(ctx, s.server.Client(), p.Witnesses[0]); err != nil || a.Size != 1001 {
+		t.Errorf("asking: got %v %v, want 1001 batches", a, err)
+	}
+	if l.WitnessedSize() != 1000 {
+		t.Error("asking changed what is on disk")
+	}
+	for _, test := range []struct {
+		name string
+		salt byte
+		n    uint64
+		want error
+	}{
+		{"an old copy", 0, 900, seal.ErrRolledBack},
+		{"another history, longer", 1, 1200, seal.ErrRewritten},
+		{"another history, as long", 1, 1001, seal.ErrRewritten},
+		{"the same", 0, 1001, nil},
+		{"longer", 0, 1100, nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			fresh := t.TempDir()
+			p := s.policy(fresh, s.server.URL)
+			l := s.log(fresh, test.salt, test.n)
+			if _, err := l.Cosign(ctx, s.server.Client(), p); !errors.Is(err, test.want) {
+				t.Errorf("cosigning: got %v, want %v", err, test.want)
+			}
+			if _, err := l.Ask(ctx, s.server.Client(), p.Witnesses[0]); !errors.Is(err, test.want) {
+				t.Errorf("asking: got %v, want %v", err, test.want)
+			}
+		})
+	}
+	resp, err := http.Get(s.server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	page, _ := io.ReadAll(resp.Body)
+	if !bytes.Contains(page, []byte("batches 1100\n")) || bytes.Count(page, []byte("FORK")) != 2 {
+		t.Errorf("the page does not show 1100 batches and two forks:\n%s", page)
+	}
+	forks, _ := filepath.Glob(filepath.Join(s.dir, "forks", "*"))
+	if len(forks) != 2 {
+		t.Fatalf("got %d files of evidence, want 2", len(forks))
+	}
+	for _, path := range forks {
+		b, _ := os.ReadFile(path)
+		if bytes.Count(b, []byte(origin+"\n")) != 2 {
+			t.Errorf("evidence without two checkpoints:\n%s", b)
+		}
+	}
+}
+
+// TestTamperedBehindCheckpoint is a ledger that is opened again with less, or with another cosigned tree, than witnesses saw.
+func TestTamperedBehindCheckpoint(t *testing.T) {
+	s := newScene(t)
+	ctx := context.Background()
+	dir := t.TempDir()
+	p := s.policy(dir, s.server.URL)
+	l := s.log(dir, 0, 10)
+	if _, err := l.Cosign(ctx, s.server.Client(), p); err != nil {
+		t.Fatal(err)
+	}
+	cosigned, _ := os.ReadFile(filepath.Join(dir, "log", "cosigned"))
+	for _, test := range []struct {
+		name string
+		salt byte
+		n    uint64
+		want error
+	}{{"shorter", 0, 9, seal.ErrRolledBack}, {"another", 1, 12, seal.ErrRewritten}, {"the same", 0, 12, nil}} {
+		other := t.TempDir()
+		s.log(other, test.salt, test.n)
+		_ = os.WriteFile(filepath.Join(other, "log", "cosigned"), cosigned, 0o644)
+		l, err := seal.Open(other, s.verifier, nil)
+		if err == nil {
+			err = l.Load(ctx, test.n, leaves(test.salt, test.n))
+		}
+		if !errors.Is(err, test.want) {
+			t.Errorf("%s: got %v, want %v", test.name, err, test.want)
+		}
+	}
+}
+
+func TestAnswers(t *testing.T) {
+	s := newScene(t)
+	ten := s.log(t.TempDir(), 0, 10)
+	twenty := s.log(t.TempDir(), 0, 20)
+	stranger := newScene(t)
+	other := stranger.log(t.TempDir(), 0, 10)
+	proof, err := twenty.ProveConsistency(10, 20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var hashes strings.Builder
+	for _, h := range proof {
+		fmt.Fprintln(&hashes, h)
+	}
+	text := string(ten.Latest())
+	for _, test := range []struct {
+		name, body  string
+		code        int
+		want, media string
+	}{
+		{"empty", "", 400, "", ""},
+		{"no old size", "\n" + text, 400, "", ""},
+		{"leading zero", "old 00\n\n" + text, 400, "", ""},
+		{"negative", "old -1\n\n" + text, 400, "", ""},
+		{"no empty line", "old 0\n" + strings.Replace(text, "\n\n", "\n", 1), 400, "", ""},
+		{"not a hash", "old 0\nAAAA\n\n" + text, 400, "", ""},
+		{"64 hashes", "old 0\n" + strings.Repeat(proof[0].String()+"\n", 64) + "\n" + text, 400, "", ""},
+		{"too large", "old 0\n\n" + text + strings.Repeat("x", 1<<17), 400, "", ""},
+		{"not signed", "old 0\n\n" + text[:strings.Index(text, "\n\n")+2], 400, "", ""},
+		{"unknown log", "old 0\n\nexample.com/log\n10\n", 404, "", ""},
+		{"another key", "old 0\n\n" + string(other.Latest()), 403, "", ""},
+		{"changed", "old 0\n\n" + strings.Replace(text, "\n10\n", "\n11\n", 1), 403, "", ""},
+		{"old above new", "old 11\n\n" + text, 400, "", ""},
+		{"another old size", "old 5\n\n" + text, 409, "0\n", "text/x.tlog.size"},
+		{"proof for nothing", "old 0\n" + hashes.String() + "\n" + text, 422, "", ""},
+		{"first", "old 0\n\n" + text, 200, "", ""},
+		{"first again", "old 0\n\n" + text, 409, "10\n", "text/x.tlog.size"},
+		{"same again", "old 10\n\n" + text, 200, "", ""},
+		{"no proof", "old 10\n\n" + string(twenty.Latest()), 422, "", ""},
+		{"proven", "old 10\n" + hashes.String() + "\n" + string(twenty.Latest()), 200, "", ""},
+		{"back", "old 10\n\n" + text, 409, "20\n", "text/x.tlog.size"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			code, body, media := s.post(test.body)
+			if code != test.code || test.want != "" && body != test.want || test.media != "" && media != test.media {
+				t.Errorf("got %d %q %s, want %d %q %s", code, body, media, test.code, test.want, test.media)
+			}
+			if code != 200 {
+				return
+			}
+			signed := test.body[strings.Index(test.body, "\n\n")+2:] + body
+			if _, err := note.Open([]byte(signed), note.VerifierList(s.cosigner.Verifier())); err != nil {
+				t.Errorf("cosignature: %v", err)
+			}
+		})
+	}
+	resp, err := http.Get(s.server.URL + "/add-checkpoint")
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusMethodNotAllowed {
+		t.Errorf("GET of add-checkpoint: got %d, want 405", resp.StatusCode)
+	}
+}
+
+// TestRace offers checkpoints of all sizes at the same time: what was cosigned only grows, also on disk.
+func TestRace(t *testing.T) {
+	s := newScene(t)
+	ctx := context.Background()
+	l := s.log(t.TempDir(), 0, 1)
+	type state struct {
+		n    uint64
+		text []byte
+	}
+	var states []state
+	for n := uint64(1); n <= 40; n++ {
+		if n > 1 {
+			l.Append(leafOf(0, n-1))
+		}
+		if err := l.Checkpoint(ctx, n); err != nil {
+			t.Fatal(err)
+		}
+		states = append(states, state{n, l.Latest()})
+	}
+	var mu sync.Mutex
+	var cosigned []uint64
+	var wait sync.WaitGroup
+	for worker := range 4 {
+		wait.Go(func() {
+			for i := range states {
+				to := states[(i*7+worker*11)%len(states)]
+				old := uint64(0)
+				for range 3 {
+					var body strings.Builder
+					fmt.Fprintf(&body, "old %d\n", old)
+					if old > 0 && old <= to.n {
+						proof, err := l.ProveConsistency(old, to.n)
+						if err != nil {
+							t.Error(err)
+							return
+						}
+						for _, h := range proof {
+							fmt.Fprintln(&body, h)
+						}
+					}
+					body.WriteString("\n" + string(to.text))
+					mu.Lock() // so that the order of answers is that of this list
+					code, text, _ := s.post(body.String())
+					if code == 200 {
+						cosigned = append(cosigned, to.n)
+					}
+					mu.Unlock()
+					if code != 409 {
+						break
+					}
+					if _, err := fmt.Sscan(text, &old); err != nil || old > to.n {
+						break
+					}
+				}
+			}
+		})
+	}
+	// Without the order: two requests N and N+K for the same old size, many times, of which one must lose.
+	wait.Wait()
+	for i := 1; i < len(cosigned); i++ {
+		if cosigned[i] < cosigned[i-1] {
+			t.Fatalf("cosigned %d after %d", cosigned[i], cosigned[i-1])
+		}
+	}
+	for round := range 20 {
+		old := l.Size()
+		var bodies []string
+		for range 2 {
+			for range 1 + round%3 {
+				l.Append(leafOf(0, l.Size()))
+			}
+			if err := l.Checkpoint(ctx, l.Size()); err != nil {
+				t.Fatal(err)
+			}
+			proof, err := l.ProveConsistency(old, l.Size())
+			if err != nil {
+				t.Fatal(err)
+			}
+			var body strings.Builder
+			fmt.Fprintf(&body, "old %d\n", old)
+			for _, h := range proof {
+				fmt.Fprintln(&body, h)
+			}
+			bodies = append(bodies, body.String()+"\n"+string(l.Latest()))
+		}
+		codes := make([]int, 2)
+		for i := range bodies {
+			wait.Go(func() { codes[i], _, _ = s.post(bodies[i]) })
+		}
+		wait.Wait()
+		if codes[0]+codes[1] != 200+409 {
+			t.Fatalf("round %d: got %v, want one 200 and one 409", round, codes)
+		}
+		if codes[0] == 200 { // catch up for the next round
+			proof, _ := l.ProveConsistency(sizeOf(t, bodies[0]), l.Size())
+			var body strings.Builder
+			fmt.Fprintf(&body, "old %d\n", sizeOf(t, bodies[0]))
+			for _, h := range proof {
+				fmt.Fprintln(&body, h)
+			}
+			if code, _, _ := s.post(body.String() + "\n" + string(l.Latest())); code != 200 {
+				t.Fatalf("round %d: catching up: got %d", round, code)
+			}
+		}
+	}
+}
+
+func sizeOf(t *testing.T, body string) uint64 {
+	t.Helper()
+	tree, err := seal.ParseCheckpoint(body[strings.Index(body, "\n\n")+2:], origin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return uint64(tree.N)
+}
+
+// TestState kills the witness in all places of its one write, and damages what it kept.
+func TestState(t *testing.T) {
+	s := newScene(t)
+	if code, _, _ := s.post("old 0\n\n" + string(s.log(t.TempDir(), 0, 10).Latest())); code != 200 {
+		t.Fatal(code)
+	}
+	states, _ := filepath.Glob(filepath.Join(s.dir, "state", "*"))
+	if len(states) != 1 {
+		t.Fatalf("got %d files, want 1", len(states))
+	}
+	good, err := os.ReadFile(states[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range len(good) {
+		_ = os.WriteFile(states[0]+".new", good[:n], 0o600) // a kill before the rename
+		if _, err := witness.Open(s.dir, s.cosigner); err != nil {
+			t.Fatalf("%d bytes of the next state: %v", n, err)
+		}
+		_ = os.WriteFile(states[0], good[:n], 0o600) // not a kill: damage
+		if _, err := witness.Open(s.dir, s.cosigner); !errors.Is(err, seal.ErrCheckpoint) {
+			t.Fatalf("%d bytes of the state: got %v, want ErrCheckpoint", n, err)
+		}
+		_ = os.WriteFile(states[0], good, 0o600)
+	}
+	for _, logs := range []string{"x", origin, origin + " " + s.cosigner.VerifierKey()} {
+		_ = os.WriteFile(filepath.Join(s.dir, "logs"), []byte("# comment\n"+logs+"\n"), 0o600)
+		if _, err := witness.Open(s.dir, s.cosigner); err == nil {
+			t.Errorf("line %q is no error", logs)
+		}
+	}
+}
+
+// TestUnreachable has witnesses that do not answer as they should: the log goes on without them.
+func TestUnreachable(t *testing.T) {
+	s := newScene(t)
+	ctx := context.Background()
+	dir := t.TempDir()
+	l := s.log(dir, 0, 10)
+	for name, answer := range map[string]http.HandlerFunc{
+		"not found":        http.NotFound,
+		"no signature":     func(w http.ResponseWriter, _ *http.Request) {},
+		"nonsense":         func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "hello") },
+		"conflict forever": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(409); fmt.Fprintln(w, 5) },
+		"conflict, empty":  func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(409) },
+		"forbidden":        func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(403) },
+		"endless":          func(w http.ResponseWriter, _ *http.Request) { _, _ = io.CopyN(w, forever{}, 1<<20) },
+	} {
+		server := httptest.NewServer(answer)
+		answers, err := l.Cosign(ctx, server.Client(), s.policy(dir, server.URL))
+		server.Close()
+		if err != nil || answers[0].Err == nil || l.WitnessedSize() != 0 {
+			t.Errorf("%s: got %v %v, want an answer with an error and nothing witnessed", name, err, answers)
+		}
+	}
+	p := s.policy(dir, s.server.URL)
+	s.server.Close()
+	if answers, err := l.Cosign(ctx, http.DefaultClient, p); err != nil || answers[0].Err == nil {
+		t.Errorf("nobody there: got %v %v", err, answers)
+	}
+}
+
+type forever struct{}
+
+func (forever) Read(b []byte) (int, error) { return len(b), nil }

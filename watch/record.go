@@ -1,0 +1,99 @@
+package watch
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"time"
+
+	"chaperone"
+	"chaperone/exchange"
+	"chaperone/ledger"
+)
+
+// Recording writes what a run sees to a ledger: each disclosure and merge, and at the end findings and what the run covers.
+// A nil Recording records nothing.
+type Recording struct {
+	ctx     context.Context
+	store   ledger.Store
+	now     bool // do not wait for more: somebody follows a growing capture
+	batch   ledger.Batch
+	covered int
+	receipt ledger.Receipt
+	err     error // the first: nothing is recorded after it
+}
+
+// NewRecording makes one. With now, each disclosure is on disk before the next packet is looked at.
+func NewRecording(ctx context.Context, store ledger.Store, now bool) *Recording {
+	return &Recording{ctx: context.WithoutCancel(ctx), store: store, now: now}
+}
+
+// What is recorded together at most: it is on disk with one fsync.
+const (
+	batchDisclosures = 4096
+	batchCovered     = 1 << 16
+)
+
+func (r *Recording) disclosure(d *exchange.Disclosed) {
+	if r == nil || r.err != nil {
+		return
+	}
+	out := ledger.Disclosure{Disclosure: d.Disclosure, Covered: make([]ledger.Covered, len(d.Who))}
+	for i, who := range d.Who {
+		out.Covered[i] = ledger.Covered{Numbers: who.Numbers, Demographic: who.Demographic}
+	}
+	r.batch.Disclosures = append(r.batch.Disclosures, out)
+	r.covered += len(out.Covered)
+	if r.now || len(r.batch.Disclosures) >= batchDisclosures || r.covered >= batchCovered {
+		r.flush()
+	}
+}
+
+// merge is for exchange.Recorder.Merged.
+func (r *Recording) merge(survivor, prior []chaperone.PatientToken, undo bool, at time.Time) {
+	if r.err == nil {
+		r.batch.Merges = append(r.batch.Merges, ledger.Merge{Survivor: survivor, Prior: prior, Undo: undo, At: at})
+	}
+}
+
+func (r *Recording) flush() {
+	receipt, err := r.store.Record(r.ctx, r.batch)
+	if err != nil {
+		r.err = fmt.Errorf("not everything is recorded: %w; what the ledger took is safe, and reading the same evidence again records the rest", err)
+	}
+	r.receipt.Add(receipt)
+	r.batch, r.covered = ledger.Batch{}, 0
+}
+
+// finish records the rest, and says in the result what became of it.
+func (r *Recording) finish(result *Result) error {
+	if r == nil || r.err != nil {
+		if r == nil {
+			return nil
+		}
+		return r.err
+	}
+	r.batch.Findings = result.Findings
+	if result.Packets > 0 {
+		r.batch.Notes = []ledger.Note{coverageNote(result)}
+	}
+	r.flush()
+	result.Receipt = &r.receipt
+	return r.err
+}
+
+// coverageNote says what the run saw. The same evidence gives the same note.
+func coverageNote(r *Result) ledger.Note {
+	seen := ledger.Seen{
+		From: r.First, Until: r.Last, Packets: r.Packets, Flows: int64(r.Connections.Total), Decoded: int64(r.Connections.Decoded),
+		Hidden: int64(r.Connections.Encrypted + r.Connections.Other), LostBytes: r.LostBytes, Malformed: r.Counters.Malformed,
+	}
+	b := []byte("chaperone/coverage/v1")
+	for _, n := range []int64{seen.From.UnixMicro(), seen.Until.UnixMicro(), seen.Packets, r.Bytes, seen.Flows, seen.Decoded, seen.Hidden,
+		seen.LostBytes, seen.Malformed} {
+		b = binary.BigEndian.AppendUint64(b, uint64(n))
+	}
+	id := sha256.Sum256(append(b, r.Filter...))
+	return ledger.Note{ID: [16]byte(id[:]), Kind: ledger.Coverage, At: seen.From, Text: "captures were read", Seen: seen}
+}
