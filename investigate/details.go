@@ -229,6 +229,9 @@ func (t *text) evidence() {
 		}
 		t.Wrap(fmt.Sprintf("  %8s  ", page.Size(f.Size)), page.Clean(t.within(f.Path), 70)+"  "+says)
 	}
+	if says := t.Watch.Recorded(); says != "" {
+		t.Wrap("  Ledger: ", says)
+	}
 }
 
 // within gives a path below the folder that holds all of the evidence.

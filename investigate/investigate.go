@@ -29,6 +29,7 @@ type Options struct {
 	Progress func(done, total int64)            // called now and then; may be nil
 	Begin    func(watch.Names, *patient.Census) // before the first disclosure; may be nil
 	Each     func(exchange.Disclosed)           // every disclosure as it is made; may be nil
+	Ledger   *watch.Recording                   // where disclosures, findings and coverage are recorded; may be nil
 }
 
 // Report is everything a run has to say.
@@ -73,7 +74,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		}
 	}
 	w := watch.Options{
-		Paths: captures, Tokens: o.Tokens, Each: o.Each, Site: inventory.Given{Own: o.Inside, Names: r.Names}, Progress: meter.captures,
+		Paths: captures, Tokens: o.Tokens, Each: o.Each, Site: inventory.Given{Own: o.Inside, Names: r.Names}, Progress: meter.captures, Ledger: o.Ledger,
 		Logs: func(set *detect.Set) (first, last time.Time) {
 			r.Logs = readLogs(ctx, r.Files, set, meter)
 			for _, l := range r.Logs {

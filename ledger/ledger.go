@@ -84,7 +84,8 @@ type Seen struct {
 	Malformed   int64
 }
 
-// Batch is what is recorded together. It becomes durable as a whole, or not at all.
+// Batch is what is recorded together. It becomes durable as a whole, or not at all; only when the machine fails before Record
+// returns, and the disclosures are of several days, some of its days may be on record.
 type Batch struct {
 	Disclosures []Disclosure
 	Merges      []Merge

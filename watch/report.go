@@ -26,6 +26,7 @@ type Report struct {
 func (p *Report) Write(out io.Writer, r *Result) error {
 	p.Out = out
 	p.head(r)
+	p.recorded(r)
 	p.edges(r)
 	p.people(r)
 	p.findings(r)
@@ -68,6 +69,25 @@ func (p *Report) head(r *Result) {
 	if len(notes) > 0 {
 		p.Wrap("          ", strings.Join(notes, "; ")+".")
 	}
+}
+
+// recorded says in a line what a ledger took, for those who named one.
+func (p *Report) recorded(r *Result) {
+	if says := r.Recorded(); says != "" {
+		p.Wrap("LEDGER: ", says)
+	}
+}
+
+// Recorded says what became of the disclosures in the ledger, "" without one. Reading the same evidence again adds nothing.
+func (r *Result) Recorded() string {
+	if r.Receipt == nil {
+		return ""
+	}
+	says := page.Count(r.Receipt.Recorded, "disclosure") + " recorded; " + page.Number(r.Receipt.Already) + " already on record"
+	if n := r.Receipt.Purged; n > 0 {
+		says += "; " + page.Number(n) + " of days that were purged, which stay forgotten"
+	}
+	return says + "."
 }
 
 // edges says which system gave whose records to whom.

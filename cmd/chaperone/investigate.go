@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"time"
@@ -20,10 +19,11 @@ import (
 
 // investigateFlags are the options of chaperone investigate as they are typed.
 type investigateFlags struct {
-	json        bool
-	html, out   string
-	names, keys string
-	inside      []string
+	json      bool
+	html, out string
+	names     string
+	ledger    ledgerFlags
+	inside    []string
 }
 
 func newInvestigate() *cobra.Command {
@@ -39,11 +39,15 @@ the evidence cannot show.
 Files are recognised by their content. A list of the own systems (CSV, heading: address,name) may lie among them; it
 names the systems, and its networks are taken for the own ones. Nothing is changed, and nothing is sent to anybody.
 
+With --ledger, or $CHAPERONE_LEDGER, everything that passed is put on record there, once however often it is read. A ledger
+that is not there is made, with its keys. Without either nothing is recorded.
+
 Exit status: 0 done, also with files in the folder that are no evidence; 2 the folder could not be read, or the run was
 stopped before the end.`,
 		Example: `  chaperone investigate evidence/
   chaperone investigate --out report/ evidence/
   chaperone investigate --html story.html --inside 10.20.0.0/16 evidence/
+  chaperone investigate --ledger /var/lib/chaperone/ledger evidence/
   chaperone investigate --json evidence/ | jq 'select(.kind=="stage")'`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -59,33 +63,63 @@ stopped before the end.`,
 	flags.StringVar(&f.out, "out", "", "write everything into this `folder`, with the SHA-256 of every file of the evidence")
 	flags.StringVar(&f.names, "names", "", "CSV `file` of address,name: shows names instead of addresses")
 	flags.StringSliceVar(&f.inside, "inside", nil, "own `networks`, such as 10.20.0.0/16 (default: those of the named systems, else private ones)")
-	flags.StringVar(&f.keys, "keys", "", "`folder` with token.key (default: /etc/chaperone/keys for root, else chaperone/keys in the user's configuration folder)")
+	f.ledger.add(c)
 	_ = c.MarkFlagFilename("names", "csv")
 	_ = c.MarkFlagFilename("html", "html")
 	_ = c.MarkFlagDirname("out")
-	_ = c.MarkFlagDirname("keys")
 	return c
 }
 
 func runInvestigate(c *cobra.Command, f investigateFlags, args []string) error {
 	o := investigate.Options{Paths: args, Leave: f.out}
 	var err error
-	for _, text := range f.inside {
-		p, err := netip.ParsePrefix(text)
-		if err != nil {
-			return fmt.Errorf("--inside: %q is not a network; for example --inside 10.20.0.0/16", text)
-		}
-		o.Inside = append(o.Inside, p.Masked())
+	if o.Inside, err = networks(f.inside); err != nil {
+		return err
 	}
 	if f.names != "" {
 		if o.Names, err = watch.LoadNames(f.names); err != nil {
 			return err
 		}
 	}
+	recording, err := f.ledger.record(c, func() error { return there(args) })
+	if err != nil {
+		return err
+	}
+	if recording == nil {
+		return investigateTo(c, f, o)
+	}
+	if o.Tokens, err = recording.Tokens(); err == nil {
+		o.Ledger = watch.NewRecording(c.Context(), recording, false)
+		err = investigateTo(c, f, o)
+	}
+	if recording.failed != nil {
+		err = errors.Join(fmt.Errorf("not everything is recorded: %w; reading the same evidence again records the rest", recording.failed), err)
+	}
+	return recording.close(err)
+}
+
+// there makes sure that the evidence can be looked into.
+func there(paths []string) error {
+	for _, path := range paths {
+		info, err := os.Stat(path)
+		if err == nil && info.IsDir() {
+			_, err = os.ReadDir(path)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// investigateTo runs investigate and writes what it says.
+func investigateTo(c *cobra.Command, f investigateFlags, o investigate.Options) (err error) {
 	stderr := c.ErrOrStderr()
 	ephemeral := false
-	if o.Tokens, ephemeral, err = tokenizer(f.keys); err != nil {
-		return err
+	if o.Tokens == nil {
+		if o.Tokens, ephemeral, err = tokenizer(f.ledger.keys); err != nil {
+			return err
+		}
 	}
 	page, err := openPage(f.html)
 	if err != nil {

@@ -43,9 +43,12 @@ func main() {
 func thrift() {
 	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetGCPercent(400)
-		debug.SetMemoryLimit(160 << 20)
+		debug.SetMemoryLimit(memoryLimit)
 	}
 }
+
+// memoryLimit is enough for captures of any size; a ledger gets more (makeRoom).
+const memoryLimit = 160 << 20
 
 // run is the whole program: results on stdout, everything else on stderr.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
@@ -78,7 +81,7 @@ func newRoot() *cobra.Command {
 		Args:          cobra.NoArgs,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	root.AddCommand(newInvestigate(), newWatch(), newInspect(), newSimulate(), newVersion())
+	root.AddCommand(newInvestigate(), newWatch(), newScope(), newDisclosures(), newReport(), newLedger(), newWitness(), newInspect(), newSimulate(), newVersion())
 	return root
 }
 

@@ -1,12 +1,12 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -15,14 +15,17 @@ import (
 
 	"chaperone"
 	"chaperone/exchange"
+	"chaperone/ledger/keys"
 	"chaperone/patient"
+	"chaperone/source"
 	"chaperone/watch"
 )
 
 // watchFlags are the options of chaperone watch as they are typed.
 type watchFlags struct {
 	json, reveal, follow         bool
-	names, keys                  string
+	names                        string
+	ledger                       ledgerFlags
 	since, until, host, protocol string
 	failOn                       string
 }
@@ -41,10 +44,14 @@ HL7 v2 (MLLP) and DICOM are found by what connections carry, on any port. Nothin
 Patients appear as tokens: keyed stand-ins that say nothing without the key. With a key (--keys) the same patient
 has the same token in every run; without one a new key is used for this run only.
 
+With --ledger, or $CHAPERONE_LEDGER, everything that passed is put on record there, once however often it is read. A ledger
+that is not there is made, with its keys. Without either nothing is recorded.
+
 Exit status: 0 done; 1 done, and --fail-on found something; 2 not everything could be read.`,
 		Example: `  chaperone watch clinic.pcapng
   chaperone watch --names hosts.csv --since 2026-11-08T08:00 /var/captures
   chaperone watch --json clinic.pcapng | jq 'select(.kind=="disclosure")'
+  chaperone watch --ledger /var/lib/chaperone/ledger /var/captures
   tcpdump -i eth0 -U -w - | chaperone watch --follow --json -`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -59,7 +66,7 @@ Exit status: 0 done; 1 done, and --fail-on found something; 2 not everything cou
 	flags.BoolVar(&f.reveal, "reveal", false, "show names and numbers of patients (patient data!)")
 	flags.BoolVar(&f.follow, "follow", false, "go on reading while the capture grows; Ctrl-C ends it with the report")
 	flags.StringVar(&f.names, "names", "", "CSV `file` of address,name: shows names instead of addresses")
-	flags.StringVar(&f.keys, "keys", "", "`folder` with token.key (default: /etc/chaperone/keys for root, else chaperone/keys in the user's configuration folder)")
+	f.ledger.add(c)
 	flags.StringVar(&f.since, "since", "", "count messages from this `time` on: 2026-11-08, 2026-11-08T08:00, or with seconds and zone")
 	flags.StringVar(&f.until, "until", "", "count messages before this `time`")
 	flags.StringVar(&f.host, "host", "", "count messages from or to this `address`")
@@ -68,7 +75,6 @@ Exit status: 0 done; 1 done, and --fail-on found something; 2 not everything cou
 	_ = c.RegisterFlagCompletionFunc("protocol", cobra.FixedCompletions([]string{"hl7", "dicom"}, cobra.ShellCompDirectiveNoFileComp))
 	_ = c.RegisterFlagCompletionFunc("fail-on", cobra.FixedCompletions([]string{"low", "medium", "high", "critical"}, cobra.ShellCompDirectiveNoFileComp))
 	_ = c.MarkFlagFilename("names", "csv")
-	_ = c.MarkFlagDirname("keys")
 	return c
 }
 
@@ -84,10 +90,43 @@ func runWatch(c *cobra.Command, f watchFlags, args []string) error {
 			return err
 		}
 	}
+	recording, err := f.ledger.record(c, func() error { return readable(c.Context(), o) })
+	if err != nil {
+		return err
+	}
+	if recording == nil {
+		return watchTo(c, f, o, names, failOn)
+	}
+	if o.Tokens, err = recording.Tokens(); err == nil {
+		o.Ledger = watch.NewRecording(c.Context(), recording, f.follow)
+		err = watchTo(c, f, o, names, failOn)
+	}
+	return recording.close(err)
+}
+
+// readable makes sure that the captures can be opened. What can be opened only once is not tried.
+func readable(ctx context.Context, o watch.Options) error {
+	for _, path := range o.Paths {
+		info, err := os.Stat(path)
+		if path == "-" || err == nil && !info.IsDir() && !info.Mode().IsRegular() {
+			return nil
+		}
+	}
+	captures, err := source.Open(ctx, o.Paths, source.Options{Follow: o.Follow})
+	if err != nil {
+		return err
+	}
+	return captures.Close()
+}
+
+// watchTo runs watch and writes what it says.
+func watchTo(c *cobra.Command, f watchFlags, o watch.Options, names watch.Names, failOn *chaperone.Severity) (err error) {
 	stderr := c.ErrOrStderr()
 	ephemeral := false
-	if o.Tokens, ephemeral, err = tokenizer(f.keys); err != nil {
-		return err
+	if o.Tokens == nil {
+		if o.Tokens, ephemeral, err = tokenizer(f.ledger.keys); err != nil {
+			return err
+		}
 	}
 	o.Begin = func(*patient.Census) { // not before something could be opened: a bad path gets one line
 		if ephemeral {
@@ -172,11 +211,7 @@ func moment(flag, text string) (time.Time, error) {
 func tokenizer(dir string) (t *patient.Tokenizer, ephemeral bool, err error) {
 	asked := dir != ""
 	if !asked {
-		if os.Geteuid() == 0 {
-			dir = "/etc/chaperone/keys"
-		} else if config, err := os.UserConfigDir(); err == nil {
-			dir = filepath.Join(config, "chaperone", "keys")
-		}
+		dir = keys.DefaultFolder()
 	}
 	t, err = patient.LoadKey(dir)
 	if errors.Is(err, patient.ErrNoKey) && !asked {

@@ -20,6 +20,10 @@ type books struct {
 	disclosures map[[16]byte][8]byte // digests
 	notes       map[[16]byte]bool
 	merges      map[int]bool // by pair
+
+	// refused says that the open ledger has refused a batch. It may know the identifiers of it, though not its disclosures:
+	// what counts identifiers is not compared until it is opened anew.
+	refused bool
 }
 
 func newBooks(seed uint32) *books {

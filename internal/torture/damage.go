@@ -154,12 +154,13 @@ func hurt(r *rand.Rand, home string, kind []string, all [][]string) (what string
 	return fmt.Sprintf("%s and %s swapped", name, other), append(namesOf(name), namesOf(other)...), err
 }
 
-// namesOf gives what an error may call a file: the index's engine says the number only.
+// namesOf gives what an error may call a file. Of the index it may name the folder, which is made anew as a whole; its engine
+// says a file's number only.
 func namesOf(file string) []string {
 	base := path.Base(file)
 	names := []string{base}
 	if strings.HasPrefix(file, "ledger/index/") {
-		names = append(names, "file "+strings.TrimSuffix(base, path.Ext(base)))
+		names = append(names, filepath.Join("ledger", "index"), "file "+strings.TrimSuffix(base, path.Ext(base)))
 	}
 	return names
 }

@@ -91,6 +91,7 @@ func (b *books) work(ctx context.Context, d *faultfs.Disk, home string) (fenced 
 		if err == nil {
 			_ = b.add(next)
 		}
+		b.refused = b.refused || err != nil
 		fenced = fenced || errors.Is(err, ledger.ErrFenced)
 		unsure = unsure || err != nil && ofRecord(d.Hit())
 		if i%8 == 7 && d.Hit() == nil {

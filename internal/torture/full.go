@@ -54,6 +54,7 @@ func (b *books) fillUp(ctx context.Context, d *faultfs.Disk, home string, more i
 		free, all := d.Space()
 		d.Limit(all - free + more)
 		err = drive(ctx, s, b.seed, 0, 1<<20, b.add)
+		b.refused = true
 		if !errors.Is(err, ledger.ErrFull) && !errors.Is(err, ledger.ErrFenced) && !errors.Is(err, syscall.ENOSPC) {
 			err = broken("on a full disk: got the error %w, want that it is full", err)
 			return errors.Join(err, s.Close())

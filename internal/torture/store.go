@@ -45,6 +45,7 @@ func (b *books) reopen(ctx context.Context, home string, round uint32) error {
 		if err != nil {
 			return broken("opening: %w", err)
 		}
+		b.refused = false
 		if err := b.check(ctx, s, false); err != nil {
 			return errors.Join(err, s.Close())
 		}

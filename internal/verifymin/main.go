@@ -1,34 +1,43 @@
 // Verifymin checks a proof that chaperone made, and shares no line with what made it: it is for an outsider who wants to
-// read all of the code he relies on. It uses the standard library only and is written from the tables in docs/ledger.md.
+// read all of the code he relies on. It uses the standard library only and is written from the format tables alone.
 //
-//	go run ./internal/verifymin PROOF.json --key VKEY [--witness VKEY]... [--need K]
+//	go run ./internal/verifymin PROOF.json --key VKEY [--witness VKEY]...
 //
-// The keys come from elsewhere, not from whoever gave the proof. All witnesses named must have cosigned, or K of them. The
-// exit status is 0 when the proof holds, 1 when it does not and 2 when it was not checked.
+// The keys come from elsewhere, not from whoever gave the proof. All witnesses that are named must have cosigned. The exit
+// status is 0 when the proof holds, 1 when it does not and 2 when it was not checked.
 package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
-	"strconv"
-	"strings"
+	"reflect"
 )
 
 func main() {
-	file, keys, err := arguments(os.Args[1:])
-	var text []byte
-	if err == nil {
-		text, err = os.ReadFile(file)
+	var k keys
+	flags := flag.NewFlagSet("verifymin PROOF.json", flag.ExitOnError)
+	flags.Func("key", "the ledger's verifier `key`", func(text string) (err error) { k.log, err = parseKey(text, 1); return })
+	flags.Func("witness", "a witness's verifier `key`; may be repeated", func(text string) error {
+		w, err := parseKey(text, 4)
+		k.witnesses = append(k.witnesses, w)
+		return err
+	})
+	if len(os.Args) < 4 || flags.Parse(os.Args[2:]) != nil || flags.NArg() > 0 || k.log.name == "" {
+		flags.Usage()
+		os.Exit(2)
 	}
+	text, err := os.ReadFile(os.Args[1])
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "verifymin:", err)
 		os.Exit(2)
 	}
-	if err := verify(text, keys, os.Stdout); err != nil {
+	if err := verify(text, k, os.Stdout); err != nil {
 		fmt.Printf("THE PROOF DOES NOT HOLD: %v\n", err)
 		os.Exit(1)
 	}
@@ -38,109 +47,42 @@ func main() {
 type keys struct {
 	log       vkey
 	witnesses []vkey
-	need      int
 }
 
-func arguments(args []string) (file string, k keys, err error) {
-	usage := errors.New("usage: verifymin PROOF.json --key VKEY [--witness VKEY]... [--need K]")
-	k.need = -1
-	for i := 0; i < len(args); i++ {
-		if !strings.HasPrefix(args[i], "--") && file == "" {
-			file = args[i]
-			continue
-		}
-		if i+1 == len(args) {
-			return "", k, usage
-		}
-		name, value := args[i], args[i+1]
-		i++
-		switch name {
-		case "--key":
-			k.log, err = parseKey(value, 1)
-		case "--witness":
-			var w vkey
-			w, err = parseKey(value, 4)
-			k.witnesses = append(k.witnesses, w)
-		case "--need":
-			k.need, err = strconv.Atoi(value)
-		default:
-			err = usage
-		}
-		if err != nil {
-			return "", k, err
-		}
-	}
-	if k.need < 0 {
-		k.need = len(k.witnesses)
-	}
-	if file == "" || k.log.name == "" || k.need > len(k.witnesses) {
-		return "", k, usage
-	}
-	return file, k, nil
-}
-
-// document is the JSON of a proof. Binary fields are base64.
+// document is the JSON of a proof. Binary fields are base64. What is proven is computed again and compared as a whole.
 type document struct {
-	Format     string      `json:"format"`
-	Version    int         `json:"version"`
-	Kind       string      `json:"kind"`
-	Learn      string      `json:"you_learn"`
-	Trust      string      `json:"you_must_trust"`
-	Disclosure *disclosure `json:"disclosure"`
-	Count      *count      `json:"count"`
-	Claimed    struct {
-		Ways    []way  `json:"ways"`
-		File    string `json:"file"`
-		Objects *int64 `json:"objects"`
-	} `json:"claimed"`
-	Checkpoint string   `json:"checkpoint"`
-	First      uint64   `json:"first_batch"`
-	Path       []string `json:"path"`
-	Batches    []struct {
-		Header  string `json:"header"`
-		Entries string `json:"entries"`
-		Key     string `json:"key"`
-	} `json:"batches"`
+	Format, Kind, Checkpoint string
+	Version                  int
+	Learn                    string `json:"you_learn"`      // words for people: report has its own
+	Trust                    string `json:"you_must_trust"` // likewise
+	Disclosure, Count        json.RawMessage
+	First                    uint64 `json:"first_batch"`
+	Path                     [][]byte
+	Batches                  []struct{ Header, Entries, Key []byte }
+	Claimed                  struct {
+		Ways    []way
+		File    string
+		Objects *int64
+	}
 }
 
+// way is who gave to whom, and how.
 type way struct {
-	Number     uint32 `json:"way"`
-	From       party  `json:"from"`
-	To         party  `json:"to"`
-	Requester  *party `json:"requester"`
-	Protocol   string `json:"protocol"`
-	Action     string `json:"action"`
-	Protection string `json:"protection"`
-}
-
-type party struct {
-	Certificate string `json:"certificate"`
-	Address     string `json:"address"`
-	Name        string `json:"name"`
-}
-
-func (p party) String() string {
-	return strings.Join(strings.Fields(fmt.Sprintf("%s %q %s", p.Address, p.Name, p.Certificate)), " ")
+	Number                       uint32 `json:"way"`
+	From, To, Requester          map[string]string
+	Protocol, Action, Protection string
 }
 
 // verify checks everything that can be checked and says in words what follows.
 func verify(text []byte, k keys, out io.Writer) error {
 	var d document
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&d); err != nil {
+	if err := strict(text, &d); err != nil {
 		return err
 	}
-	if _, err := decoder.Token(); err != io.EOF {
-		return errors.New("something follows the document")
-	}
-	if d.Format != "chaperone proof" || d.Version != 1 {
-		return fmt.Errorf("format %q, version %d is not known here", d.Format, d.Version)
-	}
-	one := d.Kind == "disclosure" && d.Disclosure != nil && d.Count == nil && len(d.Batches) == 1 && d.Claimed.Objects == nil
-	many := d.Kind == "count" && d.Count != nil && d.Disclosure == nil && len(d.Batches) > 0 && d.Claimed.Objects != nil
-	if !one && !many {
-		return fmt.Errorf("a document of kind %q that is not complete", d.Kind)
+	single := d.Kind == "disclosure"
+	if d.Format != "chaperone proof" || d.Version != 1 || !single && d.Kind != "count" || single == (d.Disclosure == nil) ||
+		single == (d.Count != nil) || single == (d.Claimed.Objects != nil) || len(d.Batches) == 0 {
+		return fmt.Errorf("format %q, version %d, kind %q is not known here, or not complete", d.Format, d.Version, d.Kind)
 	}
 	size, root, seen, err := checkpoint(d.Checkpoint, k)
 	if err != nil {
@@ -149,38 +91,52 @@ func verify(text []byte, k keys, out io.Writer) error {
 	if err := included(&d, size, root); err != nil {
 		return err
 	}
-	if err := recount(&d); err != nil {
+	proven, err := recount(&d)
+	if err != nil {
 		return err
 	}
-	return report(out, &d, k, size, seen)
+	return report(out, &d, k, size, seen, proven)
 }
 
-// report says what was proven.
-func report(out io.Writer, d *document, k keys, size uint64, seen []string) error {
-	var b strings.Builder
-	fmt.Fprintf(&b, "The proof holds. Ledger %s signed %d batches.\n", k.log.name, size)
-	for _, line := range seen {
-		fmt.Fprintf(&b, "Witness %s.\n", line)
-	}
-	if len(seen) == 0 {
-		b.WriteString("No witness was asked for: who has the ledger's host could have rewritten it before.\n")
-	}
-	if p := d.Disclosure; p != nil {
-		fmt.Fprintf(&b, "PROVEN: disclosure %s, number %d on record, on %s: %d records, %d bytes, of %d identifiers and %d records without one; outcome %q.\n",
-			p.ID, p.Number, p.Time, p.Records, p.Bytes, len(p.Identifiers), p.Unidentified, p.Outcome)
-	}
-	if c := d.Count; c != nil {
-		fmt.Fprintf(&b, "PROVEN: in batches %d to %d, from %q until %q, ways %v (none: all): %d disclosures of %d distinct identifiers; %d records, %d of them without identity, %d bytes; first %s, last %s.\n",
-			d.First, d.First+uint64(c.Batches)-1, c.From, c.Until, c.Ways, c.Disclosures, c.Identifiers, c.Records, c.Unidentified, c.Bytes, c.First, c.Last)
-		if c.Closed > 0 {
-			fmt.Fprintf(&b, "NOT COUNTED: %d batches with %d disclosures are not opened, because they were purged or are kept back.\n", c.Closed, c.ClosedDisclosures)
-		}
-		fmt.Fprintf(&b, "CLAIMED: %d DICOM objects.\n", *d.Claimed.Objects)
+// report says what was proven, and what was not.
+func report(out io.Writer, d *document, k keys, size uint64, seen string, proven map[string]any) error {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "The proof holds. The ledger %s signed %d batches; this is about batches %d to %d.\n",
+		k.log.name, size, d.First, d.First+uint64(len(d.Batches))-1)
+	b.WriteString(cmp.Or(seen, "No witness was asked for: whoever has the ledger's keys can have rewritten it before signing.\n"))
+	if d.Disclosure != nil {
+		fmt.Fprintf(&b, "PROVEN: disclosure %v (id %v) of %v: %v records with %v bytes, of %d identifiers and of %v records without one; outcome %v.\n",
+			proven["number"], proven["id"], proven["time"], proven["records"], proven["bytes"], len(proven["identifiers"].([]uint32)), proven["unidentified"], proven["outcome"])
+	} else {
+		fmt.Fprintf(&b, "PROVEN: from %q until %q (empty: open), of the ways %v (none: all): %v disclosures of %v distinct identifiers; %v records with %v bytes, %v records without identity; the first %q, the last %q. NOT COUNTED: %v disclosures of %v batches that are not opened, because they were purged or are kept back. CLAIMED: %d DICOM objects.\n",
+			proven["from"], proven["until"], proven["ways"], proven["disclosures"], proven["identifiers"], proven["records"], proven["bytes"], proven["unidentified"], proven["first"], proven["last"],
+			proven["disclosures_not_opened"], proven["batches_not_opened"], *d.Claimed.Objects)
 	}
 	for _, w := range d.Claimed.Ways {
-		fmt.Fprintf(&b, "CLAIMED: way %d is %s %s from %v to %v.\n", w.Number, w.Protocol, w.Action, w.From, w.To)
+		fmt.Fprintf(&b, "CLAIMED: way %d is %q %q, from %q to %q.\n", w.Number, w.Protocol, w.Action, w.From, w.To)
 	}
-	fmt.Fprintf(&b, "You learn: %s\nYou must trust: %s\n", d.Learn, d.Trust)
-	_, err := io.WriteString(out, b.String())
+	b.WriteString("What is claimed, and that the ledger recorded what happened, is to be trusted. Identifiers are not persons: one may have several.\n")
+	_, err := out.Write(b.Bytes())
 	return err
+}
+
+// strict reads JSON that has all of its text used and nothing unknown in it.
+func strict(text []byte, into any) error {
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+	decoder.UseNumber()
+	if err := decoder.Decode(into); err != nil {
+		return err
+	}
+	if _, err := decoder.Token(); err != io.EOF {
+		return errors.New("something follows the document")
+	}
+	return nil
+}
+
+// same reports whether a part of the document is what was computed.
+func same(text json.RawMessage, computed map[string]any) bool {
+	again, err := json.Marshal(computed)
+	var a, b any
+	return err == nil && strict(text, &a) == nil && strict(again, &b) == nil && reflect.DeepEqual(a, b)
 }

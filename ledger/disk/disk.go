@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"golang.org/x/mod/sumdb/note"
@@ -40,6 +41,8 @@ type Options struct {
 	Warn     func(text string)       // one line for the operator, without patient data; may be nil
 	Progress func(done, total int64) // bytes, while the index is made anew; may be nil
 	Client   *http.Client            // for witnesses; nil for a usual one
+
+	reindex bool // make the index anew
 }
 
 // Ledger is an open ledger. It implements ledger.Store.
@@ -156,6 +159,11 @@ func (l *Ledger) open(ctx context.Context, o Options) error {
 		return err
 	}
 	l.files.dir = filepath.Join(l.dir, recordFolder)
+	if o.reindex {
+		if err := l.unclean(); err != nil {
+			return err
+		}
+	}
 	if err := l.load(ctx); err != nil {
 		return err
 	}
@@ -301,8 +309,13 @@ func (l *Ledger) makeDay(day ledger.Day) error {
 	if l.recorded[day] { // a new key would not open what is on record
 		return err
 	}
-	_, err = l.days.Make(day)
-	return err
+	if _, err = l.days.Make(day); err != nil {
+		if errors.Is(err, syscall.ENOSPC) { // nothing of it is used
+			return fmt.Errorf("%w: %v", ledger.ErrFull, err)
+		}
+		return l.fence(err)
+	}
+	return nil
 }
 
 // purged reports whether a day was purged. Only the leader asks.

@@ -29,6 +29,8 @@ type intake struct {
 	frames []*frame
 	now    time.Time
 	ids    map[[16]byte]bool // of this group's disclosures
+
+	tokens, demographics []chaperone.PatientToken // scratch of warm
 }
 
 // intake encodes a group. After an error nothing was given a number.
@@ -40,10 +42,12 @@ func (l *Ledger) intake(group []*request) ([]*frame, error) {
 	l.dictionary.Lock()
 	defer l.dictionary.Unlock()
 	before := l.dictionary.counts()
-	l.dictionary.people.Warm(tokens(group))
 	for _, r := range group {
 		r.receipt = ledger.Receipt{}
 		for i := range r.batch.Disclosures {
+			if i%warmed == 0 {
+				in.warm(r.batch.Disclosures[i:min(i+warmed, len(r.batch.Disclosures))])
+			}
 			if err := in.disclosure(&r.batch.Disclosures[i], &r.receipt); err != nil {
 				return nil, l.fence(err) // numbers are given out for entries that nobody wrote
 			}
@@ -80,7 +84,7 @@ func (in *intake) keys(group []*request) error {
 				continue
 			}
 			if err := in.ledger.makeDay(day); err != nil {
-				return in.ledger.failed(err)
+				return err
 			}
 		}
 	}
@@ -270,18 +274,25 @@ func (in *intake) seal(before counts) error {
 	return nil
 }
 
-// tokens gives all tokens of a group.
-func tokens(group []*request) []chaperone.PatientToken {
-	var all []chaperone.PatientToken
-	for _, r := range group {
-		for i := range r.batch.Disclosures {
-			for _, c := range r.batch.Disclosures[i].Covered {
-				if c.Weak() {
-					all = append(all, c.Demographic)
-				}
-				all = append(all, c.Numbers...)
+// warmed disclosures have their patients looked up ahead, so that the memory's latencies overlap.
+const warmed = 24
+
+func (in *intake) warm(disclosures []ledger.Disclosure) {
+	tokens, demographics := in.tokens[:0], in.demographics[:0]
+	for i := range disclosures {
+		for j := range disclosures[i].Covered {
+			c := &disclosures[i].Covered[j]
+			tokens = append(tokens, c.Numbers...)
+			if c.Demographic == (chaperone.PatientToken{}) {
+				continue
+			}
+			demographics = append(demographics, c.Demographic)
+			if c.Weak() {
+				tokens = append(tokens, c.Demographic)
 			}
 		}
 	}
-	return all
+	in.ledger.dictionary.people.Warm(tokens)
+	in.ledger.dictionary.people.WarmAlike(demographics)
+	in.tokens, in.demographics = tokens, demographics
 }

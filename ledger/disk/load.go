@@ -59,6 +59,16 @@ func (l *Ledger) asClosed(ctx context.Context, c *Closed) error {
 		return err
 	}
 	l.index = x
+	v, err := x.View()
+	if err != nil {
+		return err
+	}
+	for _, day := range v.Days() {
+		l.recorded[day] = true
+	}
+	if err := v.Close(); err != nil {
+		return err
+	}
 	l.batches, l.events, l.end = c.Batches, c.Events, c.End
 	if err := l.log.Load(ctx, c.Batches, l.leaves); err != nil {
 		_ = x.Close()

@@ -8,11 +8,11 @@
 package index
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
 	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 
@@ -77,29 +77,30 @@ func Create(o Options) (*Index, error) {
 	if o.ReadOnly {
 		return nil, errors.New("index: cannot be made for asking only")
 	}
-	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+	x := newIndex(&o)
+	if err := o.fs.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("index: %w", err)
 	}
-	if _, err := os.Stat(filepath.Join(o.Dir, runsFile)); err == nil {
-		return nil, fmt.Errorf("index: %s: there is an index already", o.Dir)
-	}
-	x := newIndex(o)
 	p := options(o, x.watch)
 	defer p.Cache.Unref()
 	p.ErrorIfExists = true
 	if err := x.open(p); err != nil {
 		return nil, err
 	}
-	return x, x.begin(nil)
+	if err := x.begin(nil); err != nil {
+		return nil, errors.Join(err, x.db.Close())
+	}
+	return x, nil
 }
 
 // Open opens an index. Errors: fs.ErrNotExist when there is none, ErrUnclean, ErrNewer, ErrDamaged, or what the system says.
 func Open(o Options) (*Index, error) {
-	kept, err := readRuns(o.Dir)
+	x := newIndex(&o)
+	kept, err := readRuns(o.fs, o.Dir)
 	clean := err == nil
 	switch {
 	case errors.Is(err, os.ErrNotExist):
-		if names, err := os.ReadDir(o.Dir); err != nil || !slices.ContainsFunc(names, isManifest) {
+		if names, err := o.fs.List(o.Dir); err != nil || !slices.ContainsFunc(names, isManifest) {
 			return nil, fmt.Errorf("index: %s: %w", o.Dir, os.ErrNotExist)
 		}
 		if !o.Unclean {
@@ -108,7 +109,6 @@ func Open(o Options) (*Index, error) {
 	case err != nil:
 		return nil, err
 	}
-	x := newIndex(o)
 	p := options(o, x.watch)
 	defer p.Cache.Unref()
 	p.ErrorIfNotExists = true
@@ -127,7 +127,7 @@ func Open(o Options) (*Index, error) {
 		}
 	}
 	if err == nil && !o.ReadOnly {
-		err = removeRuns(o.Dir)
+		err = removeRuns(o.fs, o.Dir)
 	}
 	if err == nil {
 		err = x.begin(runs)
@@ -138,7 +138,10 @@ func Open(o Options) (*Index, error) {
 	return x, nil
 }
 
-func newIndex(o Options) *Index {
+func newIndex(o *Options) *Index {
+	if o.fs == nil {
+		o.fs = vfs.Default
+	}
 	x := &Index{
 		dir: o.Dir, readOnly: o.ReadOnly, watch: newWatcher(), active: newBuffer(),
 		pairs: fullPairs, patience: 8, warm: map[ledger.Day]bool{},
@@ -158,9 +161,9 @@ func (x *Index) open(p *pebble.Options) (err error) {
 	if err != nil {
 		return fmt.Errorf("index: %s: %w", x.dir, err)
 	}
-	dir := filepath.Join(x.dir, "new")
+	dir := p.FS.PathJoin(x.dir, "new")
 	if !x.readOnly {
-		err = errors.Join(os.RemoveAll(dir), os.MkdirAll(dir, 0o700))
+		err = cmp.Or(p.FS.RemoveAll(dir), p.FS.MkdirAll(dir, 0o700))
 	}
 	if err != nil {
 		return errors.Join(fmt.Errorf("index: %w", err), x.db.Close())
@@ -314,7 +317,7 @@ func (x *Index) Close() error {
 	if err != nil || x.readOnly {
 		return err
 	}
-	return writeRuns(x.dir, state.runs)
+	return writeRuns(x.tables.fs, x.dir, state.runs)
 }
 
 // shut closes Pebble, which panics when somebody still has an iterator.

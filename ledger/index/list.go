@@ -7,9 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"math"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -33,7 +33,7 @@ const runsMagic = "chapidx1"
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-func isManifest(e os.DirEntry) bool { return strings.HasPrefix(e.Name(), "MANIFEST-") }
+func isManifest(name string) bool { return strings.HasPrefix(name, "MANIFEST-") }
 
 // compareRuns orders runs by day, then number.
 func compareRuns(a, b run) int {
@@ -49,10 +49,14 @@ func bare(runs []run) []run {
 	return out
 }
 
-func readRuns(dir string) ([]run, error) {
-	path := filepath.Join(dir, runsFile)
-	b, err := os.ReadFile(path)
+func readRuns(fs vfs.FS, dir string) ([]run, error) {
+	path := fs.PathJoin(dir, runsFile)
+	f, err := fs.Open(path)
 	if err != nil {
+		return nil, fmt.Errorf("index: %w", err)
+	}
+	b, err := io.ReadAll(f)
+	if err = errors.Join(err, f.Close()); err != nil {
 		return nil, fmt.Errorf("index: %w", err)
 	}
 	runs, err := parseRuns(b)
@@ -118,38 +122,42 @@ func appendRuns(b []byte, runs []run) []byte {
 }
 
 // writeRuns puts the list in place: after a crash it is there as a whole, or not at all.
-func writeRuns(dir string, runs []run) error {
-	path := filepath.Join(dir, runsFile)
-	f, err := os.OpenFile(path+".tmp", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+func writeRuns(fs vfs.FS, dir string, runs []run) error {
+	path := fs.PathJoin(dir, runsFile)
+	f, err := fs.Create(path+".tmp", vfs.WriteCategoryUnspecified)
 	if err != nil {
 		return fmt.Errorf("index: %w", err)
 	}
 	_, err = f.Write(appendRuns(nil, runs))
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(path+".tmp", path)
+	err = cmp.Or(err, f.Sync())
+	if err = cmp.Or(err, f.Close()); err == nil {
+		err = fs.Rename(path+".tmp", path)
 	}
-	return errors.Join(err, syncDir(dir))
+	if err != nil {
+		return fmt.Errorf("index: %w", err)
+	}
+	return syncDir(fs, dir)
 }
 
 // removeRuns says that the index is being written.
-func removeRuns(dir string) error {
-	err := os.Remove(filepath.Join(dir, runsFile))
+func removeRuns(fs vfs.FS, dir string) error {
+	err := fs.Remove(fs.PathJoin(dir, runsFile))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("index: %w", err)
 	}
-	return syncDir(dir)
+	return syncDir(fs, dir)
 }
 
-func syncDir(dir string) error {
-	d, err := vfs.Default.OpenDir(dir) // it knows of systems where folders have nothing to sync
+func syncDir(fs vfs.FS, dir string) error {
+	d, err := fs.OpenDir(dir)
 	if err != nil {
 		return fmt.Errorf("index: %w", err)
 	}
-	if err := errors.Join(d.Sync(), d.Close()); err != nil {
+	err = d.Sync()
+	if err = cmp.Or(err, d.Close()); err != nil {
 		return fmt.Errorf("index: %w", err)
 	}
 	return nil

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 
@@ -35,7 +34,7 @@ func options(o Options, watch *watcher) *pebble.Options {
 		DisableAutomaticCompactions: true,
 		DisableWAL:                  true,
 		FormatMajorVersion:          format,
-		FS:                          unlocked{vfs.Default},
+		FS:                          unlocked{o.fs},
 		Logger:                      watch,
 		MemTableSize:                memtable,
 		ReadOnly:                    o.ReadOnly,
@@ -45,9 +44,6 @@ func options(o Options, watch *watcher) *pebble.Options {
 			DiskSlow:        func(pebble.DiskSlowInfo) {},
 			TableDeleted:    watch.deleted,
 		},
-	}
-	if o.fs != nil {
-		p.FS = unlocked{o.fs}
 	}
 	if o.Cache > 0 {
 		p.Cache.Unref()
@@ -149,7 +145,7 @@ func (t *tables) set(key, value []byte) error {
 	}
 	if t.writer == nil {
 		t.made++
-		path := filepath.Join(t.dir, fmt.Sprintf("new-%d", t.made))
+		path := t.fs.PathJoin(t.dir, fmt.Sprintf("new-%d", t.made))
 		f, err := t.fs.Create(path, vfs.WriteCategoryUnspecified)
 		if err != nil {
 			return err

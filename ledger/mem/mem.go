@@ -159,7 +159,7 @@ func (s *Store) note(n ledger.Note) {
 	s.notes = append(s.notes, n)
 }
 
-// Purge forgets a day for good, and notes that it did, at the time now.
+// Purge forgets a day for good, and notes that it did, at the time now. To purge it again does nothing.
 func (s *Store) Purge(day ledger.Day, now time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -121,7 +121,8 @@ func (t *Table) answerFew(roots []ledger.Number) (c Counts) {
 	return c
 }
 
-// Person gives the number that stands for the person behind an identifier: the least of theirs, merges applied.
+// Person gives the number that stands for the person behind an identifier: the least of theirs, merges applied. A number
+// that is not known stands for itself.
 func (t *Table) Person(n ledger.Number) ledger.Number {
 	t.Ready()
 	return t.merged.root(t.joined.root(n))
@@ -139,7 +140,7 @@ func (t *Table) PersonsOf(b *Bits, each func(ledger.Number)) {
 	persons.Each(each)
 }
 
-// Everybody gives all identifiers of the person behind one, ascending, merges applied.
+// Everybody gives all identifiers of the person behind one, ascending, merges applied; none if that one is not known.
 func (t *Table) Everybody(n ledger.Number) []ledger.Number {
 	t.Ready()
 	if !t.knows(n) {

@@ -73,7 +73,8 @@ func (t *Table) Add(token chaperone.PatientToken, weak bool) ledger.Number {
 	return ledger.Number(n)
 }
 
-// Warm brings nearer what Find and Add of some tokens will need: for a batch, its waits for memory overlap.
+// Warm brings nearer what Find and Add of some tokens will need: their waits for memory overlap. It is best for about a
+// hundred tokens at a time; of more than a thousand the first are far again when the last are near.
 func (t *Table) Warm(tokens []chaperone.PatientToken) { t.ids.warm(tokens, nil) }
 
 // WarmAlike is Warm for the demographics that Alike will be told.

@@ -100,13 +100,8 @@ func (s *Source) begin(kind string, first, end uint64) (*Document, error) {
 	if err != nil {
 		return nil, err
 	}
-	doc := &Document{
-		Format: format, Version: version, Kind: kind, Learn: learnDisclosure, Trust: trustDisclosure,
-		Checkpoint: text, First: first, Path: make([][]byte, len(path)),
-	}
-	if kind == OfCount {
-		doc.Learn, doc.Trust = learnCount, trustCount
-	}
+	doc := &Document{Format: format, Version: version, Kind: kind, Checkpoint: text, First: first, Path: make([][]byte, len(path))}
+	doc.Learn, doc.Trust = words(kind)
 	for i := range path {
 		doc.Path[i] = path[i][:]
 	}

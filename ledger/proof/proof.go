@@ -99,9 +99,9 @@ type Disclosed struct {
 
 // Counted is what was counted, and the numbers that are proven.
 type Counted struct {
-	From  string   `json:"from"`           // first moment, RFC 3339; "" is open
-	Until string   `json:"until"`          // the moment after the last
-	Ways  []uint32 `json:"ways,omitempty"` // of these only; none: of all
+	From  string   `json:"from"`  // first moment, RFC 3339; "" is open
+	Until string   `json:"until"` // the moment after the last
+	Ways  []uint32 `json:"ways"`  // of these only; null: of all
 
 	Batches           int    `json:"batches"`
 	Closed            int    `json:"batches_not_opened"` // purged
@@ -157,6 +157,14 @@ const (
 	trustDisclosure = "That the ledger recorded what happened. That parties, protocol and file are what \"claimed\" says. Without a cosignature: that nobody with the keys of the ledger's host rewrote the ledger."
 	trustCount      = trustDisclosure + " That no disclosure of the period was recorded outside the range of batches. Identifiers are counted, not persons: one person may have several."
 )
+
+// words gives what a reader is told.
+func words(kind string) (learn, trust string) {
+	if kind == OfCount {
+		return learnCount, trustCount
+	}
+	return learnDisclosure, trustDisclosure
+}
 
 // signed gives the checkpoint to prove under: the cosigned one when it is late enough.
 func (s *Source) signed(end uint64) (string, tlog.Tree, error) {

@@ -38,6 +38,9 @@ func Verify(text []byte, k Keys) (*Verified, error) {
 	default:
 		return nil, fmt.Errorf("proof: kind %q does not fit what is there: %w", doc.Kind, ErrInvalid)
 	}
+	if learn, trust := words(doc.Kind); doc.Learn != learn || doc.Trust != trust {
+		return nil, fmt.Errorf("proof: what the reader learns and must trust is not what this kind of proof says: %w", ErrInvalid)
+	}
 	tree, cosigned, err := k.Witnesses.Open([]byte(doc.Checkpoint), k.Log)
 	if err != nil {
 		return nil, err

@@ -162,14 +162,29 @@ func (s *Session) conclude(m *wire.Message, at chaperone.Mark) {
 	s.emit(wire.Event{Stage: wire.Answer, Message: m, Dir: d, End: s.half[d].offset, At: at})
 }
 
+// name gives what kind of message it is. MSH-9 is free text on the wire and may hold anything, so only codes of the usual
+// form are repeated (HL7 2.9 2.14.9.9: three characters each); anything else is "?".
 func name(c hl7.Content) string {
 	if c.Type == "" && c.Ack != "" {
 		return "ACK" // version 2.1 leaves MSH-9 out of acknowledgements
+	}
+	if c.Type != "" && !code(c.Type) || c.Event != "" && !code(c.Event) {
+		return "?"
 	}
 	if c.Event == "" || c.Type == "ACK" {
 		return c.Type
 	}
 	return c.Type + "^" + c.Event
+}
+
+// code reports whether text has the form of a message code or a trigger event.
+func code(text string) bool {
+	for _, b := range []byte(text) {
+		if b != '_' && (b < '0' || b > '9') && (b < 'A' || b > 'Z') && (b < 'a' || b > 'z') {
+			return false
+		}
+	}
+	return len(text) <= 3
 }
 
 func role(c hl7.Content) wire.Role {

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"chaperone"
+	"chaperone/ledger"
+	"chaperone/ledger/disk"
+	"chaperone/roster"
+)
+
+// rosterFlags are the options of chaperone scope that join the hospital's own list of patients.
+type rosterFlags struct {
+	path, out string
+	dayFirst  bool
+	options   *patientFlags // authorities are the same for a typed number and for a roster's
+}
+
+// noticeFile is what the list of people to notify is called in a folder.
+const noticeFile = "people-to-notify.csv"
+
+func (f *rosterFlags) add(c *cobra.Command) {
+	flags := c.Flags()
+	flags.StringVar(&f.path, "roster", "", "the hospital's own list of patients: a `file`")
+	flags.StringVar(&f.out, "out", "", "with --roster: the new CSV `file` of the people to notify (patient data!), or a folder for it")
+	flags.BoolVar(&f.dayFirst, "day-first", false, "dates of the roster like 1/2/2006 have the day first")
+	_ = c.MarkFlagFilename("roster")
+	_ = c.MarkFlagFilename("out", "csv")
+}
+
+// check refuses what cannot work before anything is asked.
+func (f *rosterFlags) check() error {
+	switch {
+	case f.path == "" && f.out == "":
+		return nil
+	case f.path == "":
+		return errors.New("--out: only with --roster, which says who the people are")
+	case f.out == "":
+		return errors.New("--roster: where to? Name a new file with --out: it will hold patient data")
+	}
+	if info, err := os.Stat(f.out); err == nil && info.IsDir() {
+		f.out = filepath.Join(f.out, noticeFile)
+	}
+	if _, err := os.Lstat(f.out); err == nil {
+		return fmt.Errorf("--out: %s is there already, and nothing is overwritten; name another file", f.out)
+	}
+	return nil
+}
+
+// join writes the people of a roster who are among some of a ledger's.
+func (f *rosterFlags) join(l *disk.Ledger, people []ledger.PatientID) (n *roster.Notice, err error) {
+	tokens, err := l.Tokens()
+	if err != nil {
+		return nil, err
+	}
+	list, err := os.Open(f.path)
+	if err != nil {
+		return nil, fmt.Errorf("--roster: %w", err)
+	}
+	defer list.Close()
+	out, err := os.OpenFile(f.out, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("--out: %w", err)
+	}
+	defer func() {
+		if err = errors.Join(err, out.Close()); err != nil {
+			_ = os.Remove(f.out) // a part of a list is worse than none
+		}
+	}()
+	w, err := roster.NewList(out)
+	if err != nil {
+		return nil, err
+	}
+	q := roster.Question{
+		Options: roster.Options{Authorities: f.options.authorities, DayFirst: f.dayFirst}, Tokens: tokens, Persons: len(people),
+		Affected: func(t chaperone.PatientToken) (ledger.PatientID, bool) {
+			id, ok := l.Lookup(t)
+			if ok {
+				_, ok = slices.BinarySearchFunc(people, id, func(a, b ledger.PatientID) int { return bytes.Compare(a[:], b[:]) })
+			}
+			return id, ok
+		},
+	}
+	if n, err = roster.Join(list, q, w.Write); err != nil {
+		return nil, fmt.Errorf("%s: %w", f.path, err)
+	}
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	return n, out.Sync()
+}
+
+// say writes what the list amounts to.
+func (f *rosterFlags) say(out io.Writer, n *roster.Notice) error {
+	_, head := fmt.Fprintf(out, "\nPEOPLE TO NOTIFY (%s: patient data, only you can read it)\n", f.out)
+	return errors.Join(head, n.Summary(out))
+}
+
+// noticeJSON writes it as a JSON line.
+func noticeJSON(out io.Writer, n *roster.Notice) error {
+	type state struct {
+		State  string `json:"state"` // "" is not known
+		People int    `json:"people"`
+		Media  bool   `json:"media_notice"`
+	}
+	line := struct {
+		Kind       string  `json:"kind"`
+		People     int     `json:"people"`
+		Named      int     `json:"persons_named"`
+		Unnamed    int     `json:"persons_not_in_roster"`
+		NoAddress  int     `json:"without_address"`
+		Rows       int64   `json:"roster_rows"`
+		Bad        int64   `json:"roster_rows_bad"`
+		Duplicates int     `json:"duplicates"`
+		Doubtful   int     `json:"duplicates_doubtful"`
+		Secretary  bool    `json:"secretary_now"`
+		States     []state `json:"states"`
+	}{
+		"notice", n.People, n.Named, n.Unnamed, n.NoAddress, n.Rows, n.Bad, n.Duplicates, n.Doubtful,
+		roster.SecretaryNow(n.Individuals()), []state{},
+	}
+	for _, r := range n.States {
+		line.States = append(line.States, state{r.State, r.People, r.State != "" && roster.MediaNotice(r.People)})
+	}
+	return json.NewEncoder(out).Encode(line)
+}

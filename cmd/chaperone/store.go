@@ -1,0 +1,152 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+
+	"chaperone/ledger"
+	"chaperone/ledger/disk"
+	"chaperone/ledger/keys"
+	"chaperone/page"
+)
+
+// ledgerVariable names the ledger where --ledger does not.
+const ledgerVariable = "CHAPERONE_LEDGER"
+
+const keysHelp = "`folder` of the keys (default: /etc/chaperone/keys for root, else chaperone/keys in the user's configuration folder)"
+
+// ledgerFlags say which ledger is meant, and where its keys are.
+type ledgerFlags struct{ dir, keys string }
+
+func (f *ledgerFlags) add(c *cobra.Command) {
+	f.addDir(c)
+	c.Flags().StringVar(&f.keys, "keys", "", keysHelp)
+	_ = c.MarkFlagDirname("keys")
+}
+
+func (f *ledgerFlags) addDir(c *cobra.Command) {
+	c.Flags().StringVar(&f.dir, "ledger", "", "`folder` of the ledger (default: $"+ledgerVariable+")")
+	_ = c.MarkFlagDirname("ledger")
+}
+
+// folder gives the ledger's folder, "" when nobody named one.
+func (f *ledgerFlags) folder() string {
+	if f.dir != "" {
+		return f.dir
+	}
+	return os.Getenv(ledgerVariable)
+}
+
+// keysFolder gives the folder of the keys.
+func (f *ledgerFlags) keysFolder() string {
+	if f.keys != "" {
+		return f.keys
+	}
+	return keys.DefaultFolder()
+}
+
+// named gives the ledger's folder to a command that cannot do without.
+func (f *ledgerFlags) named(c *cobra.Command) (string, error) {
+	if dir := f.folder(); dir != "" {
+		return dir, nil
+	}
+	return "", fmt.Errorf("%s: which ledger? Name its folder with --ledger or $%s (--help says more)", c.Name(), ledgerVariable)
+}
+
+// ask opens a ledger for questions: several may do so at a time, and nothing is changed.
+func (f *ledgerFlags) ask(c *cobra.Command) (*disk.Ledger, error) {
+	return f.open(c, disk.Options{ReadOnly: true})
+}
+
+// write opens a ledger that is there for writing.
+func (f *ledgerFlags) write(c *cobra.Command) (*disk.Ledger, error) {
+	return f.open(c, disk.Options{Existing: true})
+}
+
+func (f *ledgerFlags) open(c *cobra.Command, o disk.Options) (*disk.Ledger, error) {
+	dir, err := f.named(c)
+	if err != nil {
+		return nil, err
+	}
+	o.Dir, o.Keys = dir, f.keysFolder()
+	stderr := c.ErrOrStderr()
+	o.Warn = func(text string) { fmt.Fprintln(stderr, "chaperone: ledger:", page.Printable(text)) }
+	bar := progressOf(stderr, &o.Progress)
+	l, err := disk.Open(c.Context(), o)
+	bar()
+	if err != nil {
+		return nil, err
+	}
+	s, err := l.Status()
+	if err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	makeRoom(s.Identifiers)
+	return l, nil
+}
+
+// perIdentifier is what the table of people takes in memory, in bytes.
+const perIdentifier = 80
+
+// makeRoom raises the limit that thrift has set by what a ledger's people take: the collector would run all the time else.
+func makeRoom(identifiers int) {
+	if os.Getenv("GOMEMLIMIT") == "" && debug.SetMemoryLimit(-1) != math.MaxInt64 {
+		debug.SetMemoryLimit(memoryLimit + perIdentifier*int64(identifiers))
+	}
+}
+
+// recording is a ledger that a run writes to. It remembers the first failure: some runs have more to say than that.
+type recording struct {
+	*disk.Ledger
+	failed error
+}
+
+// Record is that of ledger.Store.
+func (r *recording) Record(ctx context.Context, b ledger.Batch) (ledger.Receipt, error) {
+	receipt, err := r.Ledger.Record(ctx, b)
+	if err != nil && r.failed == nil {
+		r.failed = err
+	}
+	return receipt, err
+}
+
+// record opens the ledger that a run writes to, nil when nobody named one. A new one is made only when check has nothing
+// against it, so that a slip of the pen leaves nothing behind.
+func (f *ledgerFlags) record(c *cobra.Command, check func() error) (*recording, error) {
+	dir := f.folder()
+	if dir == "" {
+		return nil, nil
+	}
+	_, err := os.Stat(filepath.Join(dir, keys.MetaFile))
+	made := errors.Is(err, fs.ErrNotExist)
+	if made {
+		if err := check(); err != nil {
+			return nil, err
+		}
+	}
+	l, err := f.open(c, disk.Options{})
+	if err != nil {
+		return nil, err
+	}
+	if made {
+		fmt.Fprintf(c.ErrOrStderr(), "chaperone: made a ledger in %s, with its keys in %s: back up both, apart from each other\n", dir, f.keysFolder())
+	}
+	return &recording{Ledger: l}, nil
+}
+
+// close ends the recording of a run that ended with err. What could not be recorded was told already.
+func (r *recording) close(err error) error {
+	closing := r.Close()
+	if r.failed != nil {
+		return err
+	}
+	return errors.Join(err, closing)
+}

@@ -1,0 +1,53 @@
+package disk
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+
+	"chaperone"
+	"chaperone/ledger"
+)
+
+// Lookup gives the person behind a token, merges applied.
+func (l *Ledger) Lookup(t chaperone.PatientToken) (ledger.PatientID, bool) {
+	d := l.dictionary
+	d.RLock()
+	defer d.RUnlock()
+	n, ok := d.people.Find(t)
+	if !ok {
+		return ledger.PatientID{}, false
+	}
+	return l.names.ID(d.people.Person(n)), true
+}
+
+// Find gives the disclosure of an id. Error: ledger.ErrUnknown.
+func (l *Ledger) Find(ctx context.Context, id [16]byte) (ledger.Row, error) {
+	a, err := l.take(&ledger.Query{})
+	if err != nil {
+		return ledger.Row{}, err
+	}
+	defer a.close()
+	defer a.unlock()
+	for _, day := range a.days { // rows are kept by day, and an id does not say its own
+		if err := ctx.Err(); err != nil {
+			return ledger.Row{}, err
+		}
+		seq, ok, err := l.index.Find(id, day)
+		if err != nil {
+			return ledger.Row{}, fmt.Errorf("ledger: %w", err)
+		}
+		if !ok {
+			continue
+		}
+		d, batch, err := l.reader(a.view).row(seq)
+		if err != nil {
+			return ledger.Row{}, fmt.Errorf("ledger: %w", err)
+		}
+		if !bytes.Equal(d.ID[:], id[:]) {
+			return ledger.Row{}, fmt.Errorf("ledger: the index names another disclosure: run ledger reindex")
+		}
+		return l.spell(d, seq, batch)
+	}
+	return ledger.Row{}, ledger.ErrUnknown
+}

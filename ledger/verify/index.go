@@ -1,0 +1,235 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"chaperone/ledger"
+	"chaperone/ledger/index"
+	"chaperone/ledger/people"
+	"chaperone/ledger/record"
+)
+
+const indexName = "index"
+
+// recount counts every cell of the index anew: what each way did in each hour, and with how many patients. It reads the
+// record once more, day by day. The postings of single patients are not counted.
+func (r *run) recount(ctx context.Context) error {
+	switch {
+	case r.data == nil:
+		r.report.warn("the index was not counted anew: that needs the data key")
+		return nil
+	case !r.report.Closed:
+		r.report.warn("the index was not counted anew: it is made anew at the next opening")
+		return nil
+	case !r.report.Whole():
+		return nil
+	}
+	x, err := index.Open(index.Options{Dir: filepath.Join(r.Dir, indexName), ReadOnly: true})
+	if errors.Is(err, index.ErrNewer) {
+		return err
+	}
+	if err != nil {
+		r.report.whole(indexName, "%v; run ledger reindex", err)
+		return nil
+	}
+	v, err := x.View()
+	if err == nil {
+		err = errors.Join(r.everyDay(ctx, v), v.Close())
+	}
+	err = errors.Join(err, x.Close())
+	r.report.Recounted = err == nil && r.report.Whole()
+	return err
+}
+
+// everyDay goes over all days of record and index.
+func (r *run) everyDay(ctx context.Context, v *index.View) error {
+	all := map[ledger.Day]bool{}
+	for _, day := range v.Days() {
+		all[day] = true
+	}
+	for day, d := range r.days {
+		if d.disclosures > 0 && !r.ring.missing(day) {
+			all[day] = true
+		}
+	}
+	c := &counter{run: r, view: v}
+	defer c.close()
+	for _, day := range slices.Sorted(maps.Keys(all)) {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if r.ring.missing(day) {
+			r.report.whole(indexName, "%s was purged and is still there; run ledger reindex", day)
+			continue
+		}
+		if err := c.day(day); err != nil {
+			r.report.whole(indexName, "%s: %v; run ledger reindex", day, err)
+		}
+	}
+	return nil
+}
+
+// cell is one way in one hour.
+type cell struct {
+	way  uint32
+	hour int
+}
+
+// counter counts a day from the record.
+type counter struct {
+	run     *run
+	view    *index.View
+	segment uint32
+	file    *os.File
+	entry   record.Entry
+	cells   map[cell]int // place in sums
+	sums    []index.Sums
+	pairs   []uint64 // place in sums, number
+	bits    people.Bits
+}
+
+func (c *counter) close() {
+	if c.file != nil {
+		_ = c.file.Close() // only read
+		c.file = nil
+	}
+}
+
+// errOther says that the index says something else than the record.
+var errOther = errors.New("the index is not what the record says")
+
+func (c *counter) day(day ledger.Day) error {
+	c.cells, c.sums, c.pairs = map[cell]int{}, c.sums[:0], c.pairs[:0]
+	var batches, disclosures uint64
+	err := c.view.Places(day, func(p index.Place) error {
+		batches++
+		disclosures += uint64(p.Count)
+		return c.batch(day, p)
+	})
+	if err != nil {
+		return err
+	}
+	if d := c.run.days[day]; d == nil || d.batches != batches || d.disclosures != disclosures {
+		return fmt.Errorf("%w: it has %d batches with %d disclosures", errOther, batches, disclosures)
+	}
+	return c.compare(day)
+}
+
+// batch counts one batch where the index says it is.
+func (c *counter) batch(day ledger.Day, p index.Place) error {
+	if c.file == nil || c.segment != p.Segment {
+		c.close()
+		f, err := record.OpenSegment(filepath.Join(c.run.Dir, record.Folder), p.Segment)
+		if err != nil {
+			return err
+		}
+		c.file, c.segment = f, p.Segment
+	}
+	f, err := record.ReadFrame(c.file, p.Offset)
+	if err != nil {
+		return err
+	}
+	if f.Batch != p.Batch || f.Day != day || f.Before != p.First || f.Disclosures != p.Count || f.EntriesAt() != int64(p.EntriesAt) || f.EntriesSize != p.EntriesSize {
+		return fmt.Errorf("%w: batch %d is not where or what it says", errOther, p.Batch)
+	}
+	m := c.run.ring.master(day)
+	if m == nil {
+		return c.run.ring.bad[day]
+	}
+	part, err := record.OpenPart(f.Entries, m)
+	if err != nil {
+		return err
+	}
+	return part.Each(func(b []byte) error {
+		if err := record.Decode(b, day, &c.entry); err != nil || c.entry.Kind != record.KindDisclosure {
+			return err
+		}
+		c.add(&c.entry.Disclosure)
+		return nil
+	})
+}
+
+func (c *counter) add(d *record.Disclosure) {
+	at := cell{d.Way, d.Time.Hour()}
+	i, ok := c.cells[at]
+	if !ok {
+		i = len(c.sums)
+		c.cells[at] = i
+		c.sums = append(c.sums, index.Sums{First: d.Time})
+	}
+	s := &c.sums[i]
+	s.Disclosures++
+	s.Records += int64(d.Records)
+	s.Unidentified += int64(d.Unidentified)
+	s.Bytes += d.Bytes
+	if c.run.objects[d.Way-1] {
+		s.Objects += int64(d.Records)
+	}
+	if d.Time.Before(s.First) {
+		s.First = d.Time
+	}
+	if d.Time.After(s.Last) {
+		s.Last = d.Time
+	}
+	for _, n := range d.Numbers {
+		c.pairs = append(c.pairs, uint64(i)<<32|uint64(n))
+	}
+	if len(c.pairs) == cap(c.pairs) { // what is there twice takes no room
+		slices.Sort(c.pairs)
+		c.pairs = slices.Compact(c.pairs)
+		c.pairs = slices.Grow(c.pairs, len(c.pairs)/2+1024)
+	}
+}
+
+// compare holds the index against what was counted.
+func (c *counter) compare(day ledger.Day) error {
+	slices.Sort(c.pairs)
+	c.pairs = slices.Compact(c.pairs)
+	ofWay := map[uint32]int64{}
+	for at, i := range c.cells {
+		ofWay[at.way] += c.sums[i].Disclosures
+		var sums index.Sums
+		c.bits.Reset()
+		if err := c.view.Cells(day, at.way, at.hour, at.hour+1, &c.bits, &sums); err != nil {
+			return err
+		}
+		from, _ := slices.BinarySearch(c.pairs, uint64(i)<<32)
+		until, _ := slices.BinarySearch(c.pairs, uint64(i+1)<<32)
+		same := sameSums(&sums, &c.sums[i]) && c.bits.Len() == until-from
+		for _, pair := range c.pairs[from:until] {
+			same = same && c.bits.Has(ledger.Number(uint32(pair)))
+		}
+		if !same {
+			return fmt.Errorf("%w: way %d in hour %d", errOther, at.way, at.hour)
+		}
+	}
+	ways, err := c.view.Ways(day)
+	if err != nil {
+		return err
+	}
+	for _, way := range ways { // hours that the record does not have
+		var sums index.Sums
+		if err := c.view.Cells(day, way, 0, 24, nil, &sums); err != nil {
+			return err
+		}
+		if sums.Disclosures != ofWay[way] {
+			return fmt.Errorf("%w: way %d has %d disclosures", errOther, way, sums.Disclosures)
+		}
+		delete(ofWay, way)
+	}
+	if len(ofWay) > 0 {
+		return fmt.Errorf("%w: %d ways are not on its list", errOther, len(ofWay))
+	}
+	return nil
+}
+
+func sameSums(a, b *index.Sums) bool {
+	return a.Disclosures == b.Disclosures && a.Records == b.Records && a.Unidentified == b.Unidentified && a.Objects == b.Objects &&
+		a.Bytes == b.Bytes && a.First.Equal(b.First) && a.Last.Equal(b.Last)
+}

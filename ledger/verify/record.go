@@ -1,0 +1,218 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"chaperone/ledger/record"
+	"chaperone/ledger/seal"
+)
+
+// work is one frame on its way from the goroutine that reads to the one that opens.
+type work struct {
+	frame  record.Frame
+	buffer []byte
+}
+
+// ahead is how many frames are read before they are opened. A buffer larger than keptBuffer is not used again.
+const (
+	ahead      = 8
+	keptBuffer = 4 << 20
+)
+
+// record goes once over the record: it reads and sums in this goroutine, which also compares the leaves with the hash tiles,
+// and opens in another.
+func (r *run) record(ctx context.Context, tree *tlog.Tree) error {
+	total, err := r.recordSize()
+	if err != nil {
+		return err
+	}
+	w, err := record.Walk(filepath.Join(r.Dir, record.Folder), r.meta.ID, record.WalkOptions{Purged: r.ring.missing})
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	c := newChecker(r)
+	full, empty, opened := make(chan *work, ahead), make(chan *work, ahead+2), make(chan struct{})
+	for range cap(empty) {
+		empty <- new(work)
+	}
+	go func() {
+		defer close(opened)
+		for one := range full {
+			c.batch(&one.frame)
+			empty <- one
+		}
+	}()
+	reader := &reader{run: r, walker: w, full: full, empty: empty, total: total}
+	sealed := r.compare(ctx, tree, reader)
+	close(full)
+	<-opened
+	r.report.Bytes, r.end = reader.read, w.At()
+	c.finish()
+	if err := r.ended(reader.err, tree); err != nil {
+		return err
+	}
+	if sealed != nil && !errors.Is(sealed, seal.ErrRewritten) && !errors.Is(sealed, seal.ErrRolledBack) && !errors.Is(sealed, seal.ErrTile) {
+		return sealed
+	}
+	r.sealing(sealed, tree)
+	return nil
+}
+
+// reader is the one that reads.
+type reader struct {
+	run         *run
+	walker      *record.Walker
+	full, empty chan *work
+	read, total int64
+	told        time.Time
+	hasher      seal.Hasher
+	err         error // why it ended, if not at the record's end
+}
+
+// compare lets the leaves of a record pass by its tiles. A record is always read to its end, also beyond what was signed.
+func (r *run) compare(ctx context.Context, tree *tlog.Tree, in *reader) error {
+	all := func(yield func([]byte, error) bool) {
+		wanted := true
+		for {
+			f, err := in.next(ctx)
+			if err != nil {
+				return
+			}
+			if wanted {
+				wanted = yield(f.Leaf, nil)
+			}
+			in.hand(f)
+		}
+	}
+	if tree == nil || tree.N == 0 {
+		all(func([]byte, error) bool { return false })
+		return ctx.Err()
+	}
+	err := seal.CheckTiles(ctx, r.Dir, *tree, func(uint64) iter.Seq2[[]byte, error] { return all })
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return err
+}
+
+func (in *reader) next(ctx context.Context) (*record.Frame, error) {
+	if in.err = ctx.Err(); in.err != nil {
+		return nil, in.err
+	}
+	f, err := in.walker.Next()
+	if err != nil {
+		if in.err = err; errors.Is(err, io.EOF) {
+			in.err = nil
+		}
+		return nil, err
+	}
+	in.hasher.Add(f.Leaf)
+	in.run.noteSize(&in.hasher, &f)
+	in.read += f.Size()
+	if now := time.Now(); now.Sub(in.told) > time.Second/10 {
+		in.told = now
+		in.run.Progress(in.read, in.total)
+	}
+	return &f, nil
+}
+
+// hand gives a copy of a frame to be opened.
+func (in *reader) hand(f *record.Frame) {
+	one := <-in.empty
+	if cap(one.buffer) > keptBuffer {
+		one.buffer = nil
+	}
+	b := append(append(one.buffer[:0], f.Dictionary...), f.Entries...)
+	one.buffer, one.frame = b, *f
+	one.frame.Leaf = nil
+	one.frame.Dictionary, one.frame.Entries = b[:len(f.Dictionary)], b[len(f.Dictionary):]
+	in.full <- one
+}
+
+// leaves reads the leaves alone.
+func (r *run) leaves(from uint64) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		w, err := record.Walk(filepath.Join(r.Dir, record.Folder), r.meta.ID, record.WalkOptions{From: from, HeadersOnly: true})
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		defer w.Close()
+		for {
+			f, err := w.Next()
+			if errors.Is(err, io.EOF) || !yield(f.Leaf, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// recordSize gives the bytes of the segments.
+func (r *run) recordSize() (int64, error) {
+	dir := filepath.Join(r.Dir, record.Folder)
+	segments, err := record.Segments(dir)
+	if err != nil {
+		return 0, err
+	}
+	var total int64
+	for _, n := range segments {
+		info, err := os.Stat(filepath.Join(dir, record.SegmentName(n)))
+		if err != nil {
+			return 0, err
+		}
+		total += info.Size()
+	}
+	return total, nil
+}
+
+// ended says why the record could not be read to its end.
+func (r *run) ended(err error, tree *tlog.Tree) error {
+	var damage *record.Damage
+	var unread *os.PathError
+	switch {
+	case err == nil:
+		r.Progress(r.report.Bytes, r.report.Bytes)
+		return nil
+	case errors.As(err, &damage):
+		r.damaged(damage, tree)
+		return nil
+	case errors.As(err, &unread):
+		r.stopped = true
+		r.report.problem(r.inside(unread.Path), r.end.Offset, int64(r.end.Batch), "it cannot be read: %v", unread.Err)
+		return nil
+	}
+	return err
+}
+
+// damaged tells what a crash leaves of a write from everything else.
+func (r *run) damaged(d *record.Damage, tree *tlog.Tree) {
+	name := r.inside(d.File)
+	if d.Torn && d.Follows == 0 && (tree == nil || d.Batch >= uint64(tree.N)) {
+		r.report.warn("%s, byte %d: the last write was cut off, as a crash leaves it (%s); the next opening for recording removes it", name, d.Offset, d.What)
+		return
+	}
+	r.stopped = true
+	what := d.What
+	if tree != nil && uint64(tree.N) > d.Batch {
+		what += fmt.Sprintf("; %d batches are whole and %d were signed for", d.Batch, tree.N)
+	}
+	r.report.problem(name, d.Offset, int64(d.Batch), "%s; keep this ledger as evidence and restore a backup", what)
+}
+
+// inside gives a path as problems name it.
+func (r *run) inside(path string) string {
+	if name, err := filepath.Rel(r.Dir, path); err == nil {
+		return filepath.ToSlash(name)
+	}
+	return filepath.ToSlash(path)
+}

@@ -1,0 +1,120 @@
+package verify
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"chaperone/ledger"
+)
+
+// maxProblems bounds the list of problems: where one thing was changed, much else no longer fits.
+const maxProblems = 100
+
+// Problem is something that is not as it was recorded, signed or witnessed.
+type Problem struct {
+	File   string // in the ledger's folder, with slashes
+	Offset int64  // in the file; -1 when it is about the file as a whole
+	Batch  int64  // -1 when it is not about one
+	What   string
+}
+
+func (p Problem) String() string {
+	var b strings.Builder
+	b.WriteString(p.File)
+	if p.Offset >= 0 {
+		fmt.Fprintf(&b, ", byte %d", p.Offset)
+	}
+	if p.Batch >= 0 {
+		fmt.Fprintf(&b, ", batch %d", p.Batch)
+	}
+	return b.String() + ": " + p.What
+}
+
+// Report is what a ledger was found to be.
+type Report struct {
+	Origin   string // of the ledger, its name in the log and at witnesses
+	Made     time.Time
+	Verifier string // the public key that its signatures were checked with
+	Outside  bool   // whether that key came from outside: else the ledger only agrees with itself
+
+	Problems []Problem // the first bad file is the first
+	More     int       // problems beyond those
+	Warnings []string  // what is no proof of tampering and should be known
+
+	Batches     uint64
+	Disclosures uint64
+	Numbers     uint64 // identifiers of patients; known only when the entries were opened
+	Bytes       int64  // of the record
+	Days        int    // with entries, purged ones too
+	Purged      []ledger.Day
+	First, Last time.Time // when the first and the last batch were written
+
+	Opened    bool // every entry was opened; without data.key only what needs no key was checked
+	Closed    bool // the last close was clean, and says which files were derived
+	Recounted bool // the index says what the record says
+
+	Sealed    uint64    // batches under the signed checkpoint
+	Witnessed uint64    // batches that enough witnesses have seen
+	Since     time.Time // when the first batch was written that they have not; zero when they have seen all
+	Needed    int       // witnesses that must have seen a batch; 0: nobody is asked
+	Witnesses []Witness
+}
+
+// Witness is what one witness has seen of the log.
+type Witness struct {
+	Name string
+	Size uint64    // batches; 0 when it did not say
+	Time time.Time // of its latest cosignature that is known here; zero without one
+	Said string    // why it did not cosign now; "" when it did, or was not asked
+}
+
+// Whole reports whether nothing was found to be wrong.
+func (r *Report) Whole() bool { return len(r.Problems) == 0 }
+
+// Vouched says in sentences who vouches for the ledger, and for how much of it.
+func (r *Report) Vouched() []string {
+	var says []string
+	if r.Outside {
+		says = append(says, "The signatures are of the key that was given from outside.")
+	} else {
+		says = append(says, "Self-declared: the signing key is known from the ledger itself only. Give the verifier that was kept outside to be sure that it is the same ledger.")
+	}
+	if r.Needed == 0 {
+		return append(says, "Nobody outside vouches for it: no witness is asked. Who has this host and its keys can rewrite the ledger as a whole, and it does not show here.")
+	}
+	var names []string
+	for _, w := range r.Witnesses {
+		if w.Size > 0 && w.Size >= r.Witnessed {
+			names = append(names, w.Name)
+		}
+	}
+	switch {
+	case r.Witnessed == 0:
+		says = append(says, fmt.Sprintf("No batch was seen by the %d of %d witnesses that are needed.", r.Needed, len(r.Witnesses)))
+	case r.Witnessed < r.Batches:
+		says = append(says, fmt.Sprintf("%s saw the first %d of %d batches (%d of %d witnesses are needed); what was written since %s, nobody outside has seen.",
+			strings.Join(names, ", "), r.Witnessed, r.Batches, r.Needed, len(r.Witnesses), r.Since.Format(time.RFC3339)))
+	default:
+		says = append(says, fmt.Sprintf("%s saw all %d batches (%d of %d witnesses are needed).", strings.Join(names, ", "), r.Batches, r.Needed, len(r.Witnesses)))
+	}
+	return says
+}
+
+// problem adds one.
+func (r *Report) problem(file string, offset, batch int64, format string, args ...any) {
+	if len(r.Problems) == maxProblems {
+		r.More++
+		return
+	}
+	r.Problems = append(r.Problems, Problem{file, offset, batch, fmt.Sprintf(format, args...)})
+}
+
+// whole adds a problem of a file as a whole.
+func (r *Report) whole(file, format string, args ...any) { r.problem(file, -1, -1, format, args...) }
+
+func (r *Report) warn(format string, args ...any) {
+	if len(r.Warnings) < maxProblems {
+		r.Warnings = append(r.Warnings, fmt.Sprintf(format, args...))
+	}
+}
