@@ -80,7 +80,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err := agree(all, beside); err != nil {
 		return err
 	}
-	print(stdout, all, beside)
+	print(stdout, o, all, beside)
 	return nil
 }
 

@@ -19,7 +19,7 @@ const smallBatch = 5
 // commit makes one small batch durable. first is the number of its first event.
 type commit func(ctx context.Context, first int) error
 
-// contest lets so many writers commit for a while, each with a commit of its own, and gives commits a second.
+// contest lets so many writers commit for a while, at least once, each with a commit of its own, and gives commits a second.
 func contest(ctx context.Context, o options, next *atomic.Int64, commits []commit) (rate float64, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -28,7 +28,7 @@ func contest(ctx context.Context, o options, next *atomic.Int64, commits []commi
 	began := time.Now()
 	for _, c := range commits {
 		wait.Go(func() {
-			for time.Since(began) < o.Small && ctx.Err() == nil {
+			for n := 0; (n == 0 || time.Since(began) < o.Small) && ctx.Err() == nil; n++ {
 				if err := c(ctx, int(next.Add(smallBatch))-smallBatch); err != nil {
 					cancel(err)
 					return
@@ -100,7 +100,7 @@ func fdatasyncs(o options, bytes int) ([]float64, error) {
 	defer os.Remove(f.Name())
 	b := make([]byte, bytes)
 	var times []float64
-	for began := time.Now(); time.Since(began) < o.Small; {
+	for began := time.Now(); len(times) == 0 || time.Since(began) < o.Small; {
 		each := time.Now()
 		_, err := f.Write(b)
 		if err == nil {

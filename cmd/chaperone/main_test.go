@@ -46,6 +46,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"status": status, "cut": cut, "wide": wide, "rubbish": rubbish,
+			"hold": hold, "jsonlines": jsonLines, "oneline": oneLine, "proven": proven, "listing": listing, "flip": flip, "find": find,
 		},
 	})
 }

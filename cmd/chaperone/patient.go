@@ -28,7 +28,8 @@ type patientFlags struct {
 
 const patientHelp = `The patient is named by --patient-id, as other answers print it, or by --patient: then a line of standard input has the
 number, or KIND AUTHORITY NUMBER, where KIND is hl7 (PID-3), dicom, external (PID-2), alternate (PID-4), account (PID-18) or
-ssn, and AUTHORITY is who gave it, - for nobody. This needs the token key. A number never stands on the command line.`
+ssn, and AUTHORITY is who gave it, - for nobody; tabs separate them where a number has blanks. This needs the token key. A
+number never stands on the command line.`
 
 func (f *patientFlags) add(c *cobra.Command) {
 	flags := c.Flags()
@@ -96,16 +97,8 @@ func (f *patientFlags) read(c *cobra.Command, l *disk.Ledger) (*ledger.Who, erro
 
 // tokens gives those that a typed line may mean.
 func (f *patientFlags) tokens(t *patient.Tokenizer, line string) []chaperone.PatientToken {
-	word, rest, _ := strings.Cut(line, " ")
-	authority, number, whole := strings.Cut(strings.TrimSpace(rest), " ")
-	for _, k := range kinds {
-		if whole && (strings.EqualFold(word, k.word) || strings.EqualFold(word, string(k.kind))) {
-			if authority == "-" {
-				authority = ""
-			}
-			return []chaperone.PatientToken{t.Token(chaperone.Identifier{
-				Kind: k.kind, Authority: chaperone.NewPHI(authority), Value: chaperone.NewPHI(strings.TrimSpace(number))})}
-		}
+	if kind, authority, number, ok := three(line); ok {
+		return []chaperone.PatientToken{t.Token(chaperone.Identifier{Kind: kind, Authority: chaperone.NewPHI(authority), Value: chaperone.NewPHI(number)})}
 	}
 	var list []chaperone.PatientToken
 	for _, k := range kinds {
@@ -114,6 +107,28 @@ func (f *patientFlags) tokens(t *patient.Tokenizer, line string) []chaperone.Pat
 		}
 	}
 	return list
+}
+
+// three reads KIND AUTHORITY NUMBER. An authority may have blanks; a number only behind a tab.
+func three(line string) (kind chaperone.IdentifierKind, authority, number string, ok bool) {
+	first, last := strings.IndexByte(line, '\t'), strings.LastIndexByte(line, '\t')
+	if first < 0 {
+		first, last = strings.IndexByte(line, ' '), strings.LastIndexByte(line, ' ')
+	}
+	if first == last {
+		return "", "", "", false
+	}
+	word := strings.TrimSpace(line[:first])
+	authority, number = strings.TrimSpace(line[first:last]), strings.TrimSpace(line[last:])
+	if authority == "-" {
+		authority = ""
+	}
+	for _, k := range kinds {
+		if strings.EqualFold(word, k.word) || strings.EqualFold(word, string(k.kind)) {
+			return k.kind, authority, number, number != ""
+		}
+	}
+	return "", "", "", false
 }
 
 // maxTyped bounds the line that is typed.

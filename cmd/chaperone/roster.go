@@ -22,7 +22,6 @@ import (
 type rosterFlags struct {
 	path, out string
 	dayFirst  bool
-	options   *patientFlags // authorities are the same for a typed number and for a roster's
 }
 
 // noticeFile is what the list of people to notify is called in a folder.
@@ -56,8 +55,9 @@ func (f *rosterFlags) check() error {
 	return nil
 }
 
-// join writes the people of a roster who are among some of a ledger's.
-func (f *rosterFlags) join(l *disk.Ledger, people []ledger.PatientID) (n *roster.Notice, err error) {
+// join writes the people of a roster who are among some of a ledger's. The authorities gave the numbers for which the roster
+// names none.
+func (f *rosterFlags) join(l *disk.Ledger, people []ledger.PatientID, authorities []string) (n *roster.Notice, err error) {
 	tokens, err := l.Tokens()
 	if err != nil {
 		return nil, err
@@ -81,7 +81,7 @@ func (f *rosterFlags) join(l *disk.Ledger, people []ledger.PatientID) (n *roster
 		return nil, err
 	}
 	q := roster.Question{
-		Options: roster.Options{Authorities: f.options.authorities, DayFirst: f.dayFirst}, Tokens: tokens, Persons: len(people),
+		Options: roster.Options{Authorities: authorities, DayFirst: f.dayFirst}, Tokens: tokens, Persons: len(people),
 		Affected: func(t chaperone.PatientToken) (ledger.PatientID, bool) {
 			id, ok := l.Lookup(t)
 			if ok {
@@ -105,31 +105,40 @@ func (f *rosterFlags) say(out io.Writer, n *roster.Notice) error {
 	return errors.Join(head, n.Summary(out))
 }
 
-// noticeJSON writes it as a JSON line.
+// stateLine is how many people of one state are to be notified.
+type stateLine struct {
+	State  string `json:"state"` // "" is elsewhere, or not known
+	People int    `json:"people"`
+	Media  bool   `json:"media_notice"`
+}
+
+// noticeJSON writes what the list amounts to as a JSON line.
 func noticeJSON(out io.Writer, n *roster.Notice) error {
-	type state struct {
-		State  string `json:"state"` // "" is not known
-		People int    `json:"people"`
-		Media  bool   `json:"media_notice"`
+	states, elsewhere := []stateLine{}, 0
+	for _, r := range n.States {
+		if len(r.State) != 2 { // what is given in the place of a state and is none may be anything
+			elsewhere += r.People
+			continue
+		}
+		states = append(states, stateLine{r.State, r.People, roster.MediaNotice(r.People)})
 	}
-	line := struct {
-		Kind       string  `json:"kind"`
-		People     int     `json:"people"`
-		Named      int     `json:"persons_named"`
-		Unnamed    int     `json:"persons_not_in_roster"`
-		NoAddress  int     `json:"without_address"`
-		Rows       int64   `json:"roster_rows"`
-		Bad        int64   `json:"roster_rows_bad"`
-		Duplicates int     `json:"duplicates"`
-		Doubtful   int     `json:"duplicates_doubtful"`
-		Secretary  bool    `json:"secretary_now"`
-		States     []state `json:"states"`
+	if elsewhere > 0 {
+		states = append(states, stateLine{People: elsewhere})
+	}
+	return json.NewEncoder(out).Encode(struct {
+		Kind       string      `json:"kind"`
+		People     int         `json:"people"`
+		Named      int         `json:"persons_named"`
+		Unnamed    int         `json:"persons_not_in_roster"`
+		NoAddress  int         `json:"without_address"`
+		Rows       int64       `json:"roster_rows"`
+		Bad        int64       `json:"roster_rows_bad"`
+		Duplicates int         `json:"duplicates"`
+		Doubtful   int         `json:"duplicates_doubtful"`
+		Secretary  bool        `json:"secretary_now"`
+		States     []stateLine `json:"states"`
 	}{
 		"notice", n.People, n.Named, n.Unnamed, n.NoAddress, n.Rows, n.Bad, n.Duplicates, n.Doubtful,
-		roster.SecretaryNow(n.Individuals()), []state{},
-	}
-	for _, r := range n.States {
-		line.States = append(line.States, state{r.State, r.People, r.State != "" && roster.MediaNotice(r.People)})
-	}
-	return json.NewEncoder(out).Encode(line)
+		roster.SecretaryNow(n.Individuals()), states,
+	})
 }

@@ -62,7 +62,7 @@ func runScope(c *cobra.Command, f scopeFlags) error {
 	if err := f.roster.check(); err != nil {
 		return err
 	}
-	q.Detail, f.roster.options = f.detail, &f.patient
+	q.Detail = f.detail
 	l, err := f.ledger.ask(c)
 	if err != nil {
 		return err
@@ -91,7 +91,7 @@ func (f *scopeFlags) answer(c *cobra.Command, l *disk.Ledger, q ledger.Query, st
 		}
 		return ask.Scope(out, q, s, style)
 	}
-	notice, err := f.roster.join(l, people)
+	notice, err := f.roster.join(l, people, f.patient.authorities)
 	if err != nil {
 		return err
 	}

@@ -128,9 +128,12 @@ func (f *ledgerFlags) record(c *cobra.Command, check func() error) (*recording, 
 	_, err := os.Stat(filepath.Join(dir, keys.MetaFile))
 	made := errors.Is(err, fs.ErrNotExist)
 	if made {
-		if err := check(); err != nil {
-			return nil, err
-		}
+		err = check()
+	} else {
+		err = f.checkTokens(dir)
+	}
+	if err != nil {
+		return nil, err
 	}
 	l, err := f.open(c, disk.Options{})
 	if err != nil {
@@ -140,6 +143,19 @@ func (f *ledgerFlags) record(c *cobra.Command, check func() error) (*recording, 
 		fmt.Fprintf(c.ErrOrStderr(), "chaperone: made a ledger in %s, with its keys in %s: back up both, apart from each other\n", dir, f.keysFolder())
 	}
 	return &recording{Ledger: l}, nil
+}
+
+// checkTokens makes sure that a ledger's patients were recorded with the token key that is here, before anything is touched.
+func (f *ledgerFlags) checkTokens(dir string) error {
+	meta, err := keys.ReadMeta(dir)
+	if err != nil {
+		return err
+	}
+	tokens, err := keys.LoadToken(f.keysFolder())
+	if err != nil {
+		return err
+	}
+	return meta.Check(f.keysFolder(), nil, nil, tokens)
 }
 
 // close ends the recording of a run that ended with err. What could not be recorded was told already.

@@ -24,6 +24,8 @@ type books struct {
 	// refused says that the open ledger has refused a batch. It may know the identifiers of it, though not its disclosures:
 	// what counts identifiers is not compared until it is opened anew.
 	refused bool
+
+	afterRefusal bool // something was acknowledged after a refusal
 }
 
 func newBooks(seed uint32) *books {
@@ -61,6 +63,7 @@ func pairOf(m ledger.Merge) int {
 //	d ID DIGEST   a disclosure
 //	n ID          a note
 //	m PAIR        a merge
+//	r             a batch was refused
 func writeAck(out io.Writer, b ledger.Batch) error {
 	var lines []byte
 	for i := range b.Disclosures {
@@ -100,6 +103,11 @@ func (b *books) line(fields []string) error {
 	defer b.mu.Unlock()
 	var id [16]byte
 	var sum [8]byte
+	if len(fields) == 1 && fields[0] == "r" {
+		b.refused = true
+		return nil
+	}
+	b.afterRefusal = b.afterRefusal || b.refused
 	switch {
 	case len(fields) == 3 && fields[0] == "d" && unhex(id[:], fields[1]) && unhex(sum[:], fields[2]):
 		b.disclosures[id] = sum
@@ -115,6 +123,23 @@ func (b *books) line(fields []string) error {
 		return fmt.Errorf("torture: not an acknowledgement: a line of %d words", len(fields))
 	}
 	return nil
+}
+
+// text gives the books as a stream of acknowledgements.
+func (b *books) text() []byte {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var lines []byte
+	for id, sum := range b.disclosures {
+		lines = fmt.Appendf(lines, "d %x %x\n", id, sum)
+	}
+	for id := range b.notes {
+		lines = fmt.Appendf(lines, "n %x\n", id)
+	}
+	for pair := range b.merges {
+		lines = fmt.Appendf(lines, "m %d\n", pair)
+	}
+	return lines
 }
 
 func unhex(to []byte, text string) bool {

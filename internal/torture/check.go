@@ -46,6 +46,9 @@ func (b *books) check(ctx context.Context, s ledger.Store, exactly bool) error {
 	case exactly && len(rows) != len(b.disclosures):
 		return broken("%d disclosures are on record, %d were recorded", len(rows), len(b.disclosures))
 	}
+	if err := whole(rows); err != nil {
+		return err
+	}
 	if err := b.checkNotes(ctx, s); err != nil {
 		return err
 	}
@@ -84,6 +87,26 @@ func readAll(ctx context.Context, s ledger.Store, seed uint32) (map[[16]byte]led
 func firstBytes(seed uint32) []byte {
 	id := place{seed: seed}.id()
 	return id[:4]
+}
+
+// whole checks that each batch is on record as a whole, or not at all. The first of its disclosures may come alone: later
+// rounds give it once more.
+func whole(rows map[[16]byte]ledger.Row) error {
+	for id := range rows {
+		p := placeOf(id)
+		if p.item == 1 {
+			continue
+		}
+		p.item = 0
+		n := items(random(p.id()))
+		for i := range n {
+			p.item = uint16(i + 1)
+			if _, ok := rows[p.id()]; !ok {
+				return broken("a batch of %d disclosures is on record in part", n)
+			}
+		}
+	}
+	return nil
 }
 
 func (b *books) checkNotes(ctx context.Context, s ledger.Store) error {

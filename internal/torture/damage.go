@@ -23,7 +23,7 @@ func damage(ctx context.Context, o options) error {
 	sound := filepath.Join(o.dir, "sound")
 	b := newBooks(1)
 	for round := range uint32(3) {
-		if err := b.fill(ctx, sound, round); err != nil {
+		if err := b.prepare(ctx, sound, round); err != nil {
 			return err
 		}
 	}
@@ -63,8 +63,8 @@ func damage(ctx context.Context, o options) error {
 	return nil
 }
 
-// fill opens a ledger, records and closes it.
-func (b *books) fill(ctx context.Context, home string, round uint32) error {
+// prepare opens a ledger, records and closes it.
+func (b *books) prepare(ctx context.Context, home string, round uint32) error {
 	return within(ctx, "filling a ledger", func(ctx context.Context) error {
 		s, err := open(ctx, home, false)
 		if err != nil {

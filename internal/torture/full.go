@@ -2,15 +2,13 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"syscall"
+	"time"
 
 	"chaperone/internal/torture/faultfs"
-	"chaperone/ledger"
 )
 
 // fullDisk lets the disk run full while a ledger records, and gives space again. What was acknowledged stays, what is asked
@@ -28,7 +26,7 @@ func fullDisk(ctx context.Context, o options) error {
 		}
 		d, b := faultfs.New(), newBooks(uint32(i+1))
 		more := int64(r.IntN(256 << 10))
-		if err := onDisk(d, dir, func() error { return b.fillUp(ctx, d, dir, more) }); err != nil {
+		if err := onDisk(d, dir, func() error { return b.fill(ctx, d, dir, more) }); err != nil {
 			return fmt.Errorf("round %d: %w", i, err)
 		}
 		acked += b.len()
@@ -36,7 +34,7 @@ func fullDisk(ctx context.Context, o options) error {
 		if i%2 == 1 {
 			d.Cut(r) // a full disk is often followed by somebody who switches it off
 		}
-		if err := onDisk(d, dir, func() error { return b.reopen(ctx, dir, 1) }); err != nil {
+		if err := onDisk(d, dir, func() error { return b.recheck(ctx, dir, 2) }); err != nil {
 			return fmt.Errorf("round %d, with space again: %w", i, err)
 		}
 	}
@@ -44,27 +42,25 @@ func fullDisk(ctx context.Context, o options) error {
 	return nil
 }
 
-// fillUp opens a new ledger, takes all space but a little away, and records until nothing more is taken.
-func (b *books) fillUp(ctx context.Context, d *faultfs.Disk, home string, more int64) error {
-	return within(ctx, "recording until the disk is full", func(ctx context.Context) error {
-		s, err := open(ctx, home, false)
-		if err != nil {
-			return err
-		}
+// fill lets a worker begin, takes all space but a little away, and waits until nothing more is taken.
+func (b *books) fill(ctx context.Context, d *faultfs.Disk, home string, more int64) error {
+	c, err := b.start(ctx, "fill", home, 0)
+	if err != nil {
+		return err
+	}
+	select {
+	case <-c.first:
 		free, all := d.Space()
 		d.Limit(all - free + more)
-		err = drive(ctx, s, b.seed, 0, 1<<20, b.add)
-		b.refused = true
-		if !errors.Is(err, ledger.ErrFull) && !errors.Is(err, ledger.ErrFenced) && !errors.Is(err, syscall.ENOSPC) {
-			err = broken("on a full disk: got the error %w, want that it is full", err)
-			return errors.Join(err, s.Close())
-		}
-		// What is acknowledged from here on counts too.
-		_ = drive(ctx, s, b.seed, 2, 2, b.add)
-		if err := b.check(ctx, s, false); err != nil {
-			return errors.Join(fmt.Errorf("asked while the disk is full: %w", err), s.Close())
-		}
-		_ = s.Close() // it may say that it could not write its last checkpoint
-		return nil
-	})
+	case err := <-c.read: // it ended before; wait says why
+		c.read <- err
+	case <-time.After(patience):
+	}
+	if err := c.wait(); err != nil {
+		return err
+	}
+	if status := c.cmd.ProcessState.ExitCode(); status != 0 {
+		return broken("the worker ended with status %d: %s", status, c.said())
+	}
+	return nil
 }

@@ -32,13 +32,13 @@ func killNine(ctx context.Context, o options) error {
 			}
 		}
 		before := b.len()
-		if err := b.killOnce(home, uint32(2*i), r); err != nil {
+		if err := b.killOnce(ctx, home, uint32(2*i), r); err != nil {
 			return fmt.Errorf("round %d: %w", i, err)
 		}
 		acked += b.len() - before
 		// A ledger that is not looked at between two kills must recover in the worker, which is killed then too.
 		if r.IntN(3) > 0 || i%lap == lap-1 || i == o.n-1 {
-			if err := b.reopen(ctx, home, uint32(2*i+1)); err != nil {
+			if err := b.recheck(ctx, home, uint32(2*i+1)); err != nil {
 				return fmt.Errorf("round %d: %w", i, err)
 			}
 			checks++
@@ -48,10 +48,10 @@ func killNine(ctx context.Context, o options) error {
 	return nil
 }
 
-func (b *books) killOnce(home string, round uint32, r *rand.Rand) error {
+func (b *books) killOnce(ctx context.Context, home string, round uint32, r *rand.Rand) error {
 	after := time.Duration(1+r.IntN(300)) * time.Millisecond
 	fromFirst := r.IntN(2) == 0
-	c, err := b.start(home, round)
+	c, err := b.start(ctx, "record", home, round)
 	if err != nil {
 		return err
 	}
@@ -73,7 +73,7 @@ func (b *books) killOnce(home string, round uint32, r *rand.Rand) error {
 		return err
 	}
 	if c.cmd.ProcessState.Exited() {
-		return broken("the worker ended by itself, %v: %s", c.cmd.ProcessState, c.tail())
+		return broken("the worker ended by itself, %v: %s", c.cmd.ProcessState, c.said())
 	}
 	return nil
 }

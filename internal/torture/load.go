@@ -33,6 +33,13 @@ func (p place) id() (id [16]byte) {
 	return id
 }
 
+func placeOf(id [16]byte) place {
+	return place{
+		seed: binary.BigEndian.Uint32(id[0:]), round: binary.BigEndian.Uint32(id[4:]), writer: binary.BigEndian.Uint16(id[8:]),
+		batch: binary.BigEndian.Uint32(id[10:]), item: binary.BigEndian.Uint16(id[14:]),
+	}
+}
+
 // The population is small, so that everybody is disclosed often.
 const (
 	singles = 40 // persons with numbers
@@ -141,12 +148,15 @@ func want(id [16]byte) [8]byte {
 	return digest(d.Disclosure, len(d.Covered), names)
 }
 
+// items draws how many disclosures a batch has of its own. It comes first of all that is drawn for a batch.
+func items(r *rand.Rand) int { return 1 + r.IntN(5) }
+
 // batch gives one batch of a writer: 1 to 5 disclosures, now and then a merge or a note, and now and then what an earlier
 // round may have recorded already.
 func batch(p place) ledger.Batch {
 	r := random(p.id())
 	var b ledger.Batch
-	for i := range 1 + r.IntN(5) {
+	for i := range items(r) {
 		p.item = uint16(i + 1)
 		b.Disclosures = append(b.Disclosures, disclosure(p.id()))
 	}

@@ -54,6 +54,9 @@ var modes = []struct {
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	if len(os.Args) > 1 && os.Args[1] == "worker" {
+		os.Exit(work(ctx, os.Args[2:], os.Stdin, os.Stdout, os.Stderr))
+	}
 	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	if errors.Is(err, flag.ErrHelp) {
@@ -68,9 +71,6 @@ func main() {
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if len(args) == 0 {
 		return fmt.Errorf("torture: name a mode: %s", modeNames())
-	}
-	if args[0] == "worker" {
-		return work(ctx, args[1:], stdout, stderr)
 	}
 	o := options{stdout: stdout}
 	f := flag.NewFlagSet("torture", flag.ContinueOnError)

@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"time"
 
 	"chaperone/internal/torture/faultfs"
 )
@@ -33,20 +35,8 @@ func powerCut(ctx context.Context, o options) error {
 			}
 		}
 		before := b.len()
-		d.PowerFailsAfter(changes(r))
-		err := onDisk(d, dir, func() error {
-			c, err := b.start(dir, uint32(2*i))
-			if err != nil {
-				return err
-			}
-			if err := c.wait(); err != nil {
-				return err
-			}
-			if !d.Dead() {
-				return broken("the worker ended while there was power: %s", c.tail())
-			}
-			return nil
-		})
+		failed, after := d.PowerFailsAfter(changes(r)), time.Duration(r.IntN(20))*time.Millisecond
+		err := onDisk(d, dir, func() error { return b.cutOnce(ctx, dir, uint32(2*i), failed, after) })
 		if err != nil {
 			return fmt.Errorf("round %d: %w", i, err)
 		}
@@ -55,13 +45,42 @@ func powerCut(ctx context.Context, o options) error {
 		if r.IntN(3) == 0 && i%lap != lap-1 && i != o.n-1 {
 			continue // the next cut meets the recovery from this one
 		}
-		if err := onDisk(d, dir, func() error { return b.reopen(ctx, dir, uint32(2*i+1)) }); err != nil {
+		if err := onDisk(d, dir, func() error { return b.recheck(ctx, dir, uint32(2*i+1)) }); err != nil {
 			return fmt.Errorf("round %d: %w", i, err)
 		}
 		checks++
 	}
 	fmt.Fprintf(o.stdout, "powercut: %d cuts, %d disclosures acknowledged, all compared %d times\n", o.n, acked, checks)
 	return nil
+}
+
+// cutOnce lets a worker record until the power fails, and a moment on: what it acknowledges of what failed counts too.
+func (b *books) cutOnce(ctx context.Context, dir string, round uint32, failed <-chan struct{}, after time.Duration) error {
+	c, err := b.start(ctx, "record", dir, round)
+	if err != nil {
+		return err
+	}
+	select {
+	case <-failed:
+		time.Sleep(after)
+		_ = c.cmd.Process.Kill() // it may have ended
+		if err := c.wait(); !errors.Is(err, errPromise) {
+			return err
+		}
+		return nil // without power, how it ended is nothing to go by
+	case err := <-c.read: // it ended before; wait says why
+		c.read <- err
+	case <-time.After(patience):
+	}
+	if err := c.wait(); err != nil {
+		return err
+	}
+	select {
+	case <-failed:
+		return nil
+	default:
+		return broken("the worker ended while there was power: %s", c.said())
+	}
 }
 
 // changes draws after how many changes the power fails: as often between 1 and 10 as between 100 and 1000.

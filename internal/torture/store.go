@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"path/filepath"
 	"time"
 
@@ -10,7 +9,7 @@ import (
 	"chaperone/ledger/disk"
 )
 
-// A home is a folder that holds a ledger and its keys.
+// open opens the ledger of a home: a folder that holds it and its keys.
 func open(ctx context.Context, home string, readOnly bool) (ledger.Store, error) {
 	l, err := disk.Open(ctx, disk.Options{
 		Dir: filepath.Join(home, "ledger"), Keys: filepath.Join(home, "keys"), ReadOnly: readOnly,
@@ -36,22 +35,4 @@ func within(ctx context.Context, what string, step func(context.Context) error) 
 	case <-time.After(patience + time.Second):
 		return broken("%s: no end after %v", what, patience)
 	}
-}
-
-// reopen opens a ledger, which recovers it, compares everything, records some more and closes it.
-func (b *books) reopen(ctx context.Context, home string, round uint32) error {
-	return within(ctx, "opening and reading all", func(ctx context.Context) error {
-		s, err := open(ctx, home, false)
-		if err != nil {
-			return broken("opening: %w", err)
-		}
-		b.refused = false
-		if err := b.check(ctx, s, false); err != nil {
-			return errors.Join(err, s.Close())
-		}
-		if err := drive(ctx, s, b.seed, round, 2, b.add); err != nil {
-			return errors.Join(broken("recording on: %w", err), s.Close())
-		}
-		return s.Close()
-	})
 }

@@ -1,96 +1,137 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"math"
-	"os"
-	"os/exec"
-	"strconv"
 	"syscall"
-	"time"
 
 	"chaperone/ledger"
 )
 
-// work is the child that records until it is killed. It says on stdout what was acknowledged, after it was.
-func work(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+// Whatever opens a ledger on a disk that fails is a child of its own. A process that serves a file system must not use it
+// too: should it crash in a call of its own, the kernel waits for it for ever.
+
+// task is what a worker does. It says on out what was acknowledged, after it was; books holds what was before.
+type task func(ctx context.Context, b *books, home string, round uint32, out io.Writer) error
+
+var tasks = map[string]task{"record": record, "check": recheck, "fill": fillUp, "few": recordFew}
+
+// Exit statuses of a worker.
+const (
+	exitBroken = 3 // a promise was broken
+	exitFailed = 4 // a call failed, which may be right
+)
+
+// work is the main function of a worker. It gives the exit status.
+func work(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	f := flag.NewFlagSet("torture worker", flag.ContinueOnError)
 	f.SetOutput(stderr)
+	name := f.String("task", "", "what to do")
 	home := f.String("home", "", "`folder` of ledger and keys")
 	seed := f.Uint64("seed", 0, "of the load")
 	round := f.Uint64("round", 0, "of the run")
 	if err := f.Parse(args); err != nil {
-		return err
+		return 2
 	}
 	// Without a parent it must end too.
 	ctx, cancel := context.WithTimeout(ctx, 2*patience)
 	defer cancel()
-	s, err := open(ctx, *home, false)
+	b := newBooks(uint32(*seed))
+	err := b.read(stdin, func() {})
+	if do := tasks[*name]; err == nil && do != nil {
+		err = do(ctx, b, *home, uint32(*round), stdout)
+	}
+	switch {
+	case errors.Is(err, errPromise):
+		fmt.Fprintln(stderr, err)
+		return exitBroken
+	case err != nil:
+		fmt.Fprintln(stderr, err)
+		return exitFailed
+	}
+	return 0
+}
+
+// record records until it is killed, or refused.
+func record(ctx context.Context, b *books, home string, round uint32, out io.Writer) error {
+	s, err := open(ctx, home, false)
 	if err != nil {
 		return err
 	}
-	err = drive(ctx, s, uint32(*seed), uint32(*round), math.MaxInt32, func(b ledger.Batch) error { return writeAck(stdout, b) })
+	err = drive(ctx, s, b.seed, round, math.MaxInt32, func(batch ledger.Batch) error { return writeAck(out, batch) })
 	return errors.Join(err, s.Close())
 }
 
-// child is a running worker.
-type child struct {
-	cmd    *exec.Cmd
-	stderr bytes.Buffer
-	first  chan struct{} // closed at the first acknowledgement
-	read   chan error    // the stream of acknowledgements ended
+// both notes a batch here and with the parent.
+func (b *books) both(out io.Writer) func(ledger.Batch) error {
+	return func(batch ledger.Batch) error { return errors.Join(b.add(batch), writeAck(out, batch)) }
 }
 
-// start starts a worker whose acknowledgements go into the books.
-func (b *books) start(home string, round uint32) (*child, error) {
-	self, err := os.Executable()
+// recheck opens a ledger, which recovers it, compares everything, and records some more. It must succeed.
+func recheck(ctx context.Context, b *books, home string, round uint32, out io.Writer) error {
+	s, err := open(ctx, home, false)
 	if err != nil {
-		return nil, err
+		return broken("opening: %w", err)
 	}
-	c := &child{first: make(chan struct{}), read: make(chan error, 1)}
-	c.cmd = exec.Command(self, "worker", "--home", home, "--seed", strconv.Itoa(int(b.seed)), "--round", strconv.Itoa(int(round)))
-	c.cmd.Stderr = &c.stderr
-	out, err := c.cmd.StdoutPipe()
+	if err := b.check(ctx, s, false); err != nil {
+		return errors.Join(broken("reading all: %w", err), s.Close())
+	}
+	if err := drive(ctx, s, b.seed, round, 2, b.both(out)); err != nil {
+		return errors.Join(broken("recording on: %w", err), s.Close())
+	}
+	if err := s.Close(); err != nil {
+		return broken("closing: %w", err)
+	}
+	return nil
+}
+
+// fillUp opens a ledger, says so, and records until the disk is full. What is asked then is answered.
+func fillUp(ctx context.Context, b *books, home string, round uint32, out io.Writer) error {
+	s, err := open(ctx, home, false)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if err := c.cmd.Start(); err != nil {
-		return nil, err
+	err = drive(ctx, s, b.seed, round, 1<<20, b.both(out))
+	b.refused = true
+	if !errors.Is(err, ledger.ErrFull) && !errors.Is(err, ledger.ErrFenced) && !errors.Is(err, syscall.ENOSPC) {
+		return errors.Join(broken("on a full disk: got the error %w, want that it is full", err), s.Close())
 	}
-	go func() { c.read <- b.read(out, func() { close(c.first) }) }()
-	return c, nil
+	_ = drive(ctx, s, b.seed, round+1, 2, b.both(out)) // what is acknowledged from here on counts too
+	if err := b.check(ctx, s, false); err != nil {
+		return errors.Join(broken("asked while the disk is full: %w", err), s.Close())
+	}
+	_ = s.Close() // it may say that it could not write its last checkpoint
+	return nil
 }
 
-// wait waits for the end of the worker, of whatever kind, and kills it when that does not come.
-func (c *child) wait() error {
-	var err error
-	select {
-	case err = <-c.read: // ends when the worker does
-	case <-time.After(patience):
-		_ = c.cmd.Process.Signal(syscall.SIGQUIT) // it says where it hangs
-		timer := time.AfterFunc(time.Second, func() { _ = c.cmd.Process.Kill() })
-		_ = c.cmd.Wait()
-		timer.Stop()
-		return broken("the worker did not end within %v: %s", patience, c.tail())
+// recordFew records and asks a little, goes on when it is refused, and says where. Everything may fail, and what does not
+// must be right.
+func recordFew(ctx context.Context, b *books, home string, round uint32, out io.Writer) error {
+	s, err := open(ctx, home, false)
+	if err != nil {
+		return err
 	}
-	ended := c.cmd.Wait()
-	if bytes.Contains(c.stderr.Bytes(), []byte("panic: ")) || bytes.Contains(c.stderr.Bytes(), []byte("fatal error: ")) {
-		return broken("the worker crashed: %s", c.tail())
+	var failed error
+	acked := b.both(out)
+	for i := range uint32(24) {
+		next := batch(place{seed: b.seed, round: round, writer: 1, batch: i})
+		if _, err := s.Record(ctx, next); err != nil {
+			failed, b.refused = errors.Join(failed, err), true
+			if _, err := fmt.Fprintln(out, "r"); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := acked(next); err != nil {
+			return err
+		}
+		if i == 8 {
+			failed = errors.Join(failed, b.check(ctx, s, false))
+		}
 	}
-	var exit *exec.ExitError
-	if ended != nil && !errors.As(ended, &exit) {
-		return errors.Join(err, fmt.Errorf("torture: worker: %w", ended))
-	}
-	return err
-}
-
-// tail gives the end of what the worker said.
-func (c *child) tail() string {
-	b := c.stderr.Bytes()
-	return string(b[max(0, len(b)-8000):])
+	return errors.Join(failed, b.check(ctx, s, false), s.Close())
 }

@@ -88,7 +88,7 @@ func Create(o Options) (*Index, error) {
 		return nil, err
 	}
 	if err := x.begin(nil); err != nil {
-		return nil, errors.Join(err, x.db.Close())
+		return nil, errors.Join(err, x.shut())
 	}
 	return x, nil
 }
@@ -133,7 +133,7 @@ func Open(o Options) (*Index, error) {
 		err = x.begin(runs)
 	}
 	if err != nil {
-		return nil, errors.Join(err, x.db.Close())
+		return nil, errors.Join(err, x.shut())
 	}
 	return x, nil
 }
@@ -151,9 +151,12 @@ func newIndex(o *Options) *Index {
 }
 
 func (x *Index) open(p *pebble.Options) (err error) {
-	x.db, err = pebble.Open(x.dir, p)
-	if err == nil && x.watch.err() != nil {
-		err = errors.Join(x.watch.err(), x.db.Close())
+	err = x.watch.guard(func() (err error) {
+		x.db, err = pebble.Open(x.dir, p)
+		return err
+	})
+	if err != nil && x.db != nil {
+		_ = x.shut() // the same error
 	}
 	if pebble.IsCorruptionError(err) {
 		return fmt.Errorf("%w: %s: %w", ErrDamaged, x.dir, err)
@@ -166,7 +169,7 @@ func (x *Index) open(p *pebble.Options) (err error) {
 		err = cmp.Or(p.FS.RemoveAll(dir), p.FS.MkdirAll(dir, 0o700))
 	}
 	if err != nil {
-		return errors.Join(fmt.Errorf("index: %w", err), x.db.Close())
+		return errors.Join(fmt.Errorf("index: %w", err), x.shut())
 	}
 	x.tables = tables{fs: p.FS, dir: dir, options: p.MakeWriterOptions(6, format.MaxTableFormat())}
 	return nil
@@ -311,23 +314,16 @@ func (x *Index) Close() error {
 	state := x.state
 	x.mu.Unlock()
 	err = errors.Join(err, x.release(state))
-	if closeErr := x.shut(); err == nil {
-		err = errors.Join(closeErr, x.watch.err())
-	}
+	err = cmp.Or(err, x.shut())
 	if err != nil || x.readOnly {
 		return err
 	}
 	return writeRuns(x.tables.fs, x.dir, state.runs)
 }
 
-// shut closes Pebble, which panics when somebody still has an iterator.
-func (x *Index) shut() (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("index: closing: %v", r)
-		}
-	}()
-	if err := x.db.Close(); err != nil {
+// shut closes Pebble.
+func (x *Index) shut() error {
+	if err := x.watch.guard(x.db.Close); err != nil {
 		return fmt.Errorf("index: closing: %w", err)
 	}
 	return nil

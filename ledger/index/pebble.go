@@ -12,6 +12,8 @@ import (
 	"github.com/cockroachdb/pebble/v2/objstorage/objstorageprovider"
 	"github.com/cockroachdb/pebble/v2/sstable"
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"chaperone/ledger"
 )
 
 const (
@@ -64,17 +66,19 @@ type unlocked struct{ vfs.FS }
 func (unlocked) Lock(string) (io.Closer, error) { return io.NopCloser(nil), nil }
 
 // watcher hears what Pebble has to say. Pebble gives errors of its MANIFEST to Fatalf, which must not end the program, and
-// then returns them; what was going on is not known from there on, so nothing is written any more.
+// then returns them; when a folder cannot be synced it panics. What became of the write is not known then, so nothing is
+// written any more.
 type watcher struct {
 	fatal   atomic.Pointer[error]
+	lost    atomic.Bool // it panicked: its locks may be held for ever, so it is left alone
 	mu      sync.Mutex
 	changed sync.Cond
-	waiting map[uint64]bool // tables that are to be deleted
-	failed  error           // of a deletion
+	waiting map[uint64]ledger.Day // tables that are to be deleted
+	failed  error                 // of a deletion
 }
 
 func newWatcher() *watcher {
-	w := &watcher{}
+	w := &watcher{waiting: map[uint64]ledger.Day{}}
 	w.changed.L = &w.mu
 	return w
 }
@@ -94,34 +98,58 @@ func (w *watcher) err() error {
 	return nil
 }
 
-// await begins to wait for the deletion of tables.
-func (w *watcher) await(tables []uint64) {
+// guard runs what writes through Pebble.
+func (w *watcher) guard(write func() error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			w.lost.Store(true)
+			w.Fatalf("%v", r)
+			err = w.err()
+		}
+	}()
+	if w.lost.Load() {
+		return w.err()
+	}
+	if err = write(); w.err() != nil {
+		return w.err()
+	}
+	return err
+}
+
+// await notes tables of a day that are about to be taken out. Pebble deletes them when nobody reads them any more.
+func (w *watcher) await(day ledger.Day, tables []uint64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.waiting, w.failed = map[uint64]bool{}, nil
 	for _, t := range tables {
-		w.waiting[t] = true
+		w.waiting[t] = day
 	}
 }
 
-// wait returns when the tables are deleted.
-func (w *watcher) wait() error {
+// wait returns when all tables of a day that were taken out are deleted.
+func (w *watcher) wait(day ledger.Day) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for len(w.waiting) > 0 && w.failed == nil {
+	for w.failed == nil && w.awaits(day) {
 		w.changed.Wait()
 	}
 	return w.failed
 }
 
+func (w *watcher) awaits(day ledger.Day) bool {
+	for _, of := range w.waiting {
+		if of == day {
+			return true
+		}
+	}
+	return false
+}
+
 func (w *watcher) deleted(info pebble.TableDeleteInfo) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.waiting[uint64(info.FileNum)] {
-		delete(w.waiting, uint64(info.FileNum))
-		w.failed = errors.Join(w.failed, info.Err)
-		w.changed.Broadcast()
-	}
+	delete(w.waiting, uint64(info.FileNum))
+	w.failed = errors.Join(w.failed, info.Err)
+	w.changed.Broadcast()
 }
 
 // tables writes rows in the order of their keys into new tables beside Pebble's folder of them.
@@ -135,8 +163,7 @@ type tables struct {
 	writer  *sstable.Writer
 }
 
-// set writes one row. A row of another run than the one before begins a table, so that a run can be taken out as whole
-// files.
+// set writes one row. The caller ends the table with its run, so that a run can be taken out as whole files.
 func (t *tables) set(key, value []byte) error {
 	if t.writer != nil && t.writer.Raw().EstimatedSize() >= tableSize {
 		if err := t.finish(); err != nil {
@@ -148,15 +175,15 @@ func (t *tables) set(key, value []byte) error {
 		path := t.fs.PathJoin(t.dir, fmt.Sprintf("new-%d", t.made))
 		f, err := t.fs.Create(path, vfs.WriteCategoryUnspecified)
 		if err != nil {
-			return err
+			return writeError(err)
 		}
 		t.paths = append(t.paths, path)
 		t.writer = sstable.NewWriter(objstorageprovider.NewFileWritable(f), t.options)
 	}
-	return t.writer.Set(key, value)
+	return writeError(t.writer.Set(key, value))
 }
 
-// finish ends the table that is being written.
+// finish ends the table that is being written, and syncs it.
 func (t *tables) finish() error {
 	if t.writer == nil {
 		return nil
@@ -164,13 +191,19 @@ func (t *tables) finish() error {
 	w := t.writer
 	t.writer = nil
 	if err := w.Close(); err != nil {
-		return err
+		return writeError(err)
 	}
 	meta, err := w.Metadata()
-	if err != nil {
-		return err
+	if err == nil {
+		t.size += meta.Size
 	}
-	t.size += meta.Size
+	return writeError(err)
+}
+
+func writeError(err error) error {
+	if err != nil {
+		return fmt.Errorf("index: writing a table: %w", err)
+	}
 	return nil
 }
 

@@ -2,8 +2,8 @@ package index
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -29,10 +29,10 @@ func (x *Index) merge(runs []run) (run, error) {
 		err = x.tables.finish()
 	}
 	for _, it := range m.all {
-		err = errors.Join(err, it.Close())
+		err = cmp.Or(err, readError(it.Close()))
 	}
 	m.into.tables, m.into.size = uint64(len(x.tables.paths)-made), x.tables.size-size
-	return m.into, readError(err)
+	return m.into, err
 }
 
 type merger struct {
@@ -67,14 +67,14 @@ func (m *merger) heads(s *state, runs []run) error {
 			ways, err = parseHead(head, &r, ways)
 		}
 		if err != nil {
-			return errors.Join(err, s.done(it))
+			return cmp.Or(err, s.done(it))
 		}
 		m.into.add(&r)
 	}
 	slices.Sort(ways)
 	m.value = appendHead(m.value[:0], &m.into, slices.Compact(ways))
 	m.key = appendKey(m.key[:0], m.into.day, m.into.number, headRow)
-	return errors.Join(s.done(it), m.tables.set(m.key, m.value))
+	return cmp.Or(s.done(it), m.tables.set(m.key, m.value))
 }
 
 // add puts another run, with later disclosures, to this one.
@@ -104,13 +104,13 @@ func (m *merger) open(s *state, runs []run) error {
 			UpperBound: appendKey(nil, r.day, r.number, kinds),
 		}})
 		if err != nil {
-			return err
+			return readError(err)
 		}
 		m.all = append(m.all, it)
 		if it.First() {
 			m.sources = append(m.sources, it)
 		} else if err := it.Error(); err != nil {
-			return err
+			return readError(err)
 		}
 	}
 	return nil
@@ -145,7 +145,7 @@ func (m *merger) row() error {
 			continue
 		}
 		if err := it.Error(); err != nil {
-			return err
+			return readError(err)
 		}
 		m.sources = slices.DeleteFunc(m.sources, func(s *pebble.Iterator) bool { return s == it })
 	}

@@ -53,19 +53,16 @@ func (x *Index) pack(b *buffer, days []ledger.Day, shares map[ledger.Day]*share)
 		x.lastRun++
 		r, err := x.packer.pack(b, day, shares[day], x.lastRun, &x.tables)
 		if err != nil {
-			return nil, fmt.Errorf("index: writing %s: %w", day, err)
+			return nil, err
 		}
 		runs = append(runs, r)
 	}
-	return runs, x.taken(x.db.Ingest(context.Background(), x.tables.paths))
+	return runs, x.taken(func() error { return x.db.Ingest(context.Background(), x.tables.paths) })
 }
 
-// taken says how Pebble took tables in or out.
-func (x *Index) taken(err error) error {
-	if fatal := x.watch.err(); fatal != nil {
-		err = fatal
-	}
-	if err != nil {
+// taken has Pebble take tables in or out.
+func (x *Index) taken(change func() error) error {
+	if err := x.watch.guard(change); err != nil {
 		return fmt.Errorf("index: writing tables: %w", err)
 	}
 	return nil
@@ -99,7 +96,7 @@ func (x *Index) release(s *state) error {
 	s.refs--
 	last := s.refs == 0
 	x.mu.Unlock()
-	if last {
+	if last && !x.watch.lost.Load() {
 		return s.close()
 	}
 	return nil
@@ -163,14 +160,20 @@ func (x *Index) unite(day ledger.Day) error {
 	defer x.tables.drop()
 	united, err := x.merge(runs)
 	if err != nil {
-		return fmt.Errorf("index: uniting %s: %w", day, err)
+		return err
+	}
+	if err := x.takeOut(day, runs[0].number); err != nil {
+		return err
 	}
 	span := pebble.KeyRange{
 		Start: appendRun(nil, day, runs[0].number),
 		End:   appendRun(nil, day, runs[len(runs)-1].number+1),
 	}
-	_, err = x.db.IngestAndExcise(context.Background(), x.tables.paths, nil, nil, span)
-	if err := x.taken(err); err != nil {
+	err = x.taken(func() error {
+		_, err := x.db.IngestAndExcise(context.Background(), x.tables.paths, nil, nil, span)
+		return err
+	})
+	if err != nil {
 		return err
 	}
 	var all []run
@@ -186,38 +189,42 @@ func appendRun(b []byte, day ledger.Day, number uint32) []byte {
 	return binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(b, uint32(day)), number)
 }
 
-// Purge removes all rows of a day, also those in memory. When it returns the files that held them are deleted, except for
-// views that were open before: then as soon as the last of these is closed.
+// takeOut notes the tables of a day's runs from one number on: they are about to be taken out.
+func (x *Index) takeOut(day ledger.Day, from uint32) error {
+	var numbers []uint64
+	err := x.each(func(t pebble.SSTableInfo) error {
+		key := t.Smallest.UserKey
+		if ledger.Day(binary.BigEndian.Uint32(key)) == day && binary.BigEndian.Uint32(key[4:]) >= from {
+			numbers = append(numbers, uint64(t.FileNum))
+		}
+		return nil
+	})
+	x.watch.await(day, numbers)
+	return err
+}
+
+// Purge removes all rows of a day, also those in memory. When it returns the files that held them are deleted, unless there
+// are views: then as soon as the last of those that were open before is closed.
 func (x *Index) Purge(day ledger.Day) error {
 	if err := x.Flush(); err != nil {
 		return err
 	}
 	x.change.Lock()
 	defer x.change.Unlock()
-	var files []uint64
-	err := x.each(func(t pebble.SSTableInfo) error {
-		if ledger.Day(binary.BigEndian.Uint32(t.Smallest.UserKey)) == day {
-			files = append(files, uint64(t.FileNum))
-		}
+	if len(x.state.of(day)) == 0 {
 		return nil
-	})
-	if err != nil || len(files) == 0 {
-		return err
 	}
-	x.watch.await(files)
-	span := pebble.KeyRange{Start: appendRun(nil, day, 0), End: appendRun(nil, day+1, 0)}
-	if err = x.taken(x.db.Excise(context.Background(), span)); err == nil {
-		err = x.without(day)
+	err := x.takeOut(day, 0)
+	if err == nil {
+		span := pebble.KeyRange{Start: appendRun(nil, day, 0), End: appendRun(nil, day+1, 0)}
+		err = x.taken(func() error { return x.db.Excise(context.Background(), span) })
+	}
+	if err == nil {
+		delete(x.warm, day)
+		err = x.publish(slices.DeleteFunc(slices.Clone(x.state.runs), func(r run) bool { return r.day == day }), nil)
 	}
 	x.fail(err)
-	return err
-}
-
-// without publishes the runs of the other days, and waits for the files of this one if nobody reads them.
-func (x *Index) without(day ledger.Day) error {
-	runs := slices.DeleteFunc(slices.Clone(x.state.runs), func(r run) bool { return r.day == day })
-	delete(x.warm, day)
-	if err := x.publish(runs, nil); err != nil {
+	if err != nil {
 		return err
 	}
 	x.mu.Lock()
@@ -226,7 +233,7 @@ func (x *Index) without(day ledger.Day) error {
 	if held {
 		return nil
 	}
-	if err := x.watch.wait(); err != nil {
+	if err := x.watch.wait(day); err != nil {
 		return fmt.Errorf("index: deleting %s: %w", day, err)
 	}
 	return nil

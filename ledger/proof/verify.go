@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"reflect"
@@ -24,7 +23,7 @@ func Verify(text []byte, k Keys) (*Verified, error) {
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&v.Document); err != nil {
-		return nil, fmt.Errorf("proof: not a document: %w", errors.Join(ErrInvalid, err))
+		return nil, fmt.Errorf("proof: not a document: %w: %w", ErrInvalid, err)
 	}
 	if _, err := d.Token(); err != io.EOF {
 		return nil, fmt.Errorf("proof: something follows the document: %w", ErrInvalid)
@@ -143,7 +142,7 @@ func openBatch(t *tally, h *record.Header, b *Batch, each func(i uint64, d *reco
 	}
 	part, err := record.OpenPartWith(b.Entries, key)
 	if err != nil {
-		return fmt.Errorf("proof: batch %d: %w", h.Batch, errors.Join(ErrInvalid, err))
+		return fmt.Errorf("proof: batch %d: %w: %w", h.Batch, ErrInvalid, err)
 	}
 	return t.batch(h, part, each)
 }

@@ -66,7 +66,7 @@ func readNote(path string, v note.Verifier, others ...note.Verifier) (tlog.Tree,
 func OpenCheckpoint(signed []byte, v note.Verifier, others ...note.Verifier) (tlog.Tree, *note.Note, error) {
 	n, err := note.Open(signed, note.VerifierList(append([]note.Verifier{v}, others...)...))
 	if err != nil {
-		return tlog.Tree{}, nil, fmt.Errorf("seal: %w", errors.Join(ErrCheckpoint, plain(err)))
+		return tlog.Tree{}, nil, fmt.Errorf("seal: %w: %w", ErrCheckpoint, plain(err))
 	}
 	for _, sig := range n.Sigs {
 		if b, err := base64.StdEncoding.DecodeString(sig.Base64); err != nil || base64.StdEncoding.EncodeToString(b) != sig.Base64 {

@@ -51,7 +51,8 @@ func (l *Log) offer() (offer, error) {
 // Cosign asks all witnesses at the same time to cosign the latest checkpoint, and writes log/cosigned when enough of them
 // did. Too few is no error: WitnessedSize then stays behind Tree, and the answers say why.
 //
-// Errors: ErrRolledBack or ErrRewritten when a witness has seen a longer or another tree; the disk's.
+// Errors: ErrRolledBack or ErrRewritten when a witness says that it has seen a longer or another tree: one alone may lie, so
+// it is for the caller to weigh it when WitnessedSize has reached the checkpoint all the same; the disk's.
 func (l *Log) Cosign(ctx context.Context, client *http.Client, p Policy) ([]Answer, error) {
 	o, err := l.offer()
 	if err != nil {
@@ -74,18 +75,20 @@ func (l *Log) Cosign(ctx context.Context, client *http.Client, p Policy) ([]Answ
 		a := &answers[i]
 		if a.Err == nil {
 			n.Sigs = append(n.Sigs, a.line)
-		} else if errors.Is(a.Err, ErrRolledBack) || errors.Is(a.Err, ErrRewritten) {
-			contradiction = errors.Join(contradiction, a.Err)
+		} else if contradiction == nil && (errors.Is(a.Err, ErrRolledBack) || errors.Is(a.Err, ErrRewritten)) {
+			contradiction = a.Err
 		}
 	}
-	if contradiction != nil || !p.satisfied(n) {
-		return answers, contradiction
+	if p.satisfied(n) {
+		signed, err := note.Sign(n)
+		if err == nil {
+			err = l.keepCosigned(o.tree, signed)
+		}
+		if err != nil {
+			return answers, fmt.Errorf("seal: cosigned checkpoint: %w", err)
+		}
 	}
-	signed, err := note.Sign(n)
-	if err != nil {
-		return answers, fmt.Errorf("seal: cosigned checkpoint: %w", err)
-	}
-	return answers, l.keepCosigned(o.tree, signed)
+	return answers, contradiction
 }
 
 // keepCosigned writes log/cosigned, unless a later call was faster.
@@ -99,7 +102,7 @@ func (l *Log) keepCosigned(tree tlog.Tree, signed []byte) error {
 		return nil
 	}
 	if err := durable.WriteFile(filepath.Join(l.dir, cosignedFile), signed); err != nil {
-		return fmt.Errorf("seal: cosigned checkpoint: %w", err)
+		return err
 	}
 	l.mu.Lock()
 	l.cosigned, l.signed = tree, signed
@@ -110,20 +113,26 @@ func (l *Log) keepCosigned(tree tlog.Tree, signed []byte) error {
 // Ask offers the latest checkpoint to one witness in order to learn what it has seen of this log. It changes nothing here.
 //
 // Errors: ErrRolledBack when the witness has seen more than there is, ErrRewritten when it has seen another tree, ErrMoved
-// when it has seen more because the log grew since it was opened for reading.
+// when it has seen more because the log grew since it was opened for reading, or while it was asked.
 func (l *Log) Ask(ctx context.Context, client *http.Client, w Witness) (Answer, error) {
 	o, err := l.offer()
 	if err != nil {
 		return Answer{}, err
 	}
 	a := l.ask(ctx, client, o, &w)
-	if errors.Is(a.Err, ErrRolledBack) && l.signer == nil {
-		now, _, err := ReadCheckpoint(filepath.Dir(l.dir), l.verifier)
-		if err == nil && uint64(now.N) >= a.Size {
-			a.Err = fmt.Errorf("seal: witness %s: %w", w.Name, ErrMoved)
+	return a, a.Err
+}
+
+// moved reports whether the log has by now what a witness has seen: then it only was asked with an old checkpoint.
+func (l *Log) moved(seen uint64) bool {
+	now := l.Tree()
+	if l.signer == nil {
+		var err error
+		if now, _, err = ReadCheckpoint(filepath.Dir(l.dir), l.verifier); err != nil {
+			return false
 		}
 	}
-	return a, a.Err
+	return uint64(now.N) >= seen
 }
 
 // ask goes through the protocol with one witness (C2SP tlog-witness).
@@ -143,6 +152,9 @@ func (l *Log) ask(ctx context.Context, client *http.Client, o offer, w *Witness)
 		}
 		a.Err = err
 		seen = next
+	}
+	if errors.Is(a.Err, ErrRolledBack) && l.moved(a.Size) {
+		a.Err = ErrMoved
 	}
 	if a.Err != nil {
 		a.Err = fmt.Errorf("seal: witness %s: %w", w.Name, a.Err)

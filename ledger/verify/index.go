@@ -58,7 +58,7 @@ func (r *run) everyDay(ctx context.Context, v *index.View) error {
 			all[day] = true
 		}
 	}
-	c := &counter{run: r, view: v}
+	c := &counter{run: r, view: v, limit: leastPairs}
 	defer c.close()
 	for _, day := range slices.Sorted(maps.Keys(all)) {
 		if err := ctx.Err(); err != nil {
@@ -91,8 +91,11 @@ type counter struct {
 	cells   map[cell]int // place in sums
 	sums    []index.Sums
 	pairs   []uint64 // place in sums, number
+	limit   int      // of pairs, before they are sorted
 	bits    people.Bits
 }
+
+const leastPairs = 1 << 20
 
 func (c *counter) close() {
 	if c.file != nil {
@@ -180,10 +183,10 @@ func (c *counter) add(d *record.Disclosure) {
 	for _, n := range d.Numbers {
 		c.pairs = append(c.pairs, uint64(i)<<32|uint64(n))
 	}
-	if len(c.pairs) == cap(c.pairs) { // what is there twice takes no room
+	if len(c.pairs) > c.limit { // what is there twice takes no room
 		slices.Sort(c.pairs)
 		c.pairs = slices.Compact(c.pairs)
-		c.pairs = slices.Grow(c.pairs, len(c.pairs)/2+1024)
+		c.limit = max(2*len(c.pairs), leastPairs)
 	}
 }
 

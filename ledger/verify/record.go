@@ -8,6 +8,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -20,12 +21,14 @@ import (
 type work struct {
 	frame  record.Frame
 	buffer []byte
+	done   chan struct{} // closed when a frame that was not copied was opened; else nil
 }
 
-// ahead is how many frames are read before they are opened. A buffer larger than keptBuffer is not used again.
+// ahead is how many frames are read before they are opened. Larger ones than maxCopied are not copied and not waited beside,
+// so that memory stays flat whatever the record holds.
 const (
-	ahead      = 8
-	keptBuffer = 4 << 20
+	ahead     = 8
+	maxCopied = 2 << 20
 )
 
 // record goes once over the record: it reads and sums in this goroutine, which also compares the leaves with the hash tiles,
@@ -49,7 +52,11 @@ func (r *run) record(ctx context.Context, tree *tlog.Tree) error {
 		defer close(opened)
 		for one := range full {
 			c.batch(&one.frame)
-			empty <- one
+			if one.done != nil {
+				close(one.done)
+			} else {
+				empty <- one
+			}
 		}
 	}()
 	reader := &reader{run: r, walker: w, full: full, empty: empty, total: total}
@@ -126,13 +133,17 @@ func (in *reader) next(ctx context.Context) (*record.Frame, error) {
 	return &f, nil
 }
 
-// hand gives a copy of a frame to be opened.
+// hand gives a frame to be opened: as it is or, since the next read overwrites it, as a copy.
 func (in *reader) hand(f *record.Frame) {
-	one := <-in.empty
-	if cap(one.buffer) > keptBuffer {
-		one.buffer = nil
+	size := len(f.Dictionary) + len(f.Entries)
+	if size > maxCopied {
+		one := &work{frame: *f, done: make(chan struct{})}
+		in.full <- one
+		<-one.done
+		return
 	}
-	b := append(append(one.buffer[:0], f.Dictionary...), f.Entries...)
+	one := <-in.empty
+	b := append(append(slices.Grow(one.buffer[:0], size), f.Dictionary...), f.Entries...)
 	one.buffer, one.frame = b, *f
 	one.frame.Leaf = nil
 	one.frame.Dictionary, one.frame.Entries = b[:len(f.Dictionary)], b[len(f.Dictionary):]

@@ -117,7 +117,7 @@ func (r *run) sealing(err error, tree *tlog.Tree) {
 	switch {
 	case errors.Is(err, seal.ErrTile):
 		name, offset := tileOf(err.Error(), r.Dir)
-		r.report.problem(name, offset, -1, "%v", err)
+		r.report.problem(name, offset, -1, "%v", seal.ErrTile)
 	case err != nil && !(r.stopped && errors.Is(err, seal.ErrRolledBack)): // of that one, the damage says it
 		r.report.whole(checkpointName, "%v", err)
 	case tree == nil && batches > 0:
@@ -135,13 +135,13 @@ func (r *run) sealing(err error, tree *tlog.Tree) {
 
 // tileOf finds the file and the offset in what was said of a tile.
 func tileOf(text, dir string) (name string, offset int64) {
-	path := strings.TrimPrefix(text, "seal: ")
-	for _, mark := range []string{" is missing", " is wrong at offset "} {
-		if before, after, ok := strings.Cut(path, mark); ok {
-			if rel, err := filepath.Rel(dir, before); err == nil {
-				return filepath.ToSlash(rel), number(after)
-			}
-		}
+	text = strings.TrimPrefix(text, "seal: ")
+	path, at, wrong := strings.Cut(text, " is wrong at offset ")
+	if !wrong {
+		path, _, _ = strings.Cut(text, " is missing: ")
+	}
+	if rel, err := filepath.Rel(dir, path); err == nil && filepath.IsLocal(rel) {
+		return filepath.ToSlash(rel), number(at)
 	}
 	return "log/tile", -1
 }

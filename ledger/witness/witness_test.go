@@ -170,6 +170,23 @@ func TestCosign(t *testing.T) {
 	if l.WitnessedSize() != 1000 {
 		t.Error("asking changed what is on disk")
 	}
+	reader, err := seal.Open(dir, s.verifier, nil)
+	if err == nil {
+		err = reader.Load(ctx, 1001, leaves(0, 1001))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Append(leafOf(0, 1001))
+	if err := l.Checkpoint(ctx, 1002); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Cosign(ctx, s.server.Client(), p); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := reader.Ask(ctx, s.server.Client(), p.Witnesses[0]); !errors.Is(err, seal.ErrMoved) {
+		t.Errorf("asking for a log that grew meanwhile: got %v, want ErrMoved", err)
+	}
 	for _, test := range []struct {
 		name string
 		salt byte
@@ -178,8 +195,8 @@ func TestCosign(t *testing.T) {
 	}{
 		{"an old copy", 0, 900, seal.ErrRolledBack},
 		{"another history, longer", 1, 1200, seal.ErrRewritten},
-		{"another history, as long", 1, 1001, seal.ErrRewritten},
-		{"the same", 0, 1001, nil},
+		{"another history, as long", 1, 1002, seal.ErrRewritten},
+		{"the same", 0, 1002, nil},
 		{"longer", 0, 1100, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -368,14 +385,13 @@ func TestRace(t *testing.T) {
 			}
 		})
 	}
-	// Without the order: two requests N and N+K for the same old size, many times, of which one must lose.
 	wait.Wait()
 	for i := 1; i < len(cosigned); i++ {
 		if cosigned[i] < cosigned[i-1] {
 			t.Fatalf("cosigned %d after %d", cosigned[i], cosigned[i-1])
 		}
 	}
-	for round := range 20 {
+	for round := range 20 { // two at the same time, N and N+K, for one old size: one must lose
 		old := l.Size()
 		var bodies []string
 		for range 2 {
@@ -492,3 +508,84 @@ func TestUnreachable(t *testing.T) {
 type forever struct{}
 
 func (forever) Read(b []byte) (int, error) { return len(b), nil }
+
+// TestQuorum needs two of three witnesses, of which one after the other goes away or lies.
+func TestQuorum(t *testing.T) {
+	ctx := context.Background()
+	s := newScene(t)
+	dir := t.TempDir()
+	text := "need 2\n"
+	var servers []*httptest.Server
+	for i := range 3 {
+		away := t.TempDir()
+		if err := witness.NewKey(away); err != nil {
+			t.Fatal(err)
+		}
+		cosigner, err := witness.LoadKey(away, fmt.Sprintf("w%d.example", i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		logs, _ := os.ReadFile(filepath.Join(s.dir, "logs"))
+		_ = os.WriteFile(filepath.Join(away, "logs"), logs, 0o600)
+		w, err := witness.Open(away, cosigner)
+		if err != nil {
+			t.Fatal(err)
+		}
+		server := httptest.NewServer(w)
+		defer server.Close()
+		servers = append(servers, server)
+		text += fmt.Sprintf("w%d %s %s\n", i, server.URL, cosigner.VerifierKey())
+	}
+	_ = os.WriteFile(filepath.Join(dir, "witnesses"), []byte(text), 0o644)
+	p, err := seal.ReadWitnesses(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := s.log(dir, 0, 10)
+	step := func(n, want uint64, wantErr error, cosignatures int) {
+		t.Helper()
+		for i := l.Size(); i < n; i++ {
+			l.Append(leafOf(0, i))
+		}
+		if err := l.Checkpoint(ctx, n); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := l.Cosign(ctx, http.DefaultClient, p); !errors.Is(err, wantErr) {
+			t.Errorf("%d: got %v, want %v", n, err, wantErr)
+		}
+		if got := l.WitnessedSize(); got != want {
+			t.Errorf("%d: got witnessed size %d, want %d", n, got, want)
+		}
+		if _, seen, err := p.Open(l.Cosigned(), s.verifier); err != nil || len(seen) != cosignatures {
+			t.Errorf("%d: got cosignatures %v %v, want %d", n, seen, err, cosignatures)
+		}
+	}
+	step(10, 10, nil, 3)
+	servers[0].Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusConflict)
+		fmt.Fprintln(w, 1_000_000)
+	})
+	step(20, 20, seal.ErrRolledBack, 2) // a lie, or the truth: two others say so or not
+	servers[0].Close()
+	step(30, 30, nil, 2)
+	servers[1].Close()
+	step(40, 30, nil, 2)
+}
+
+// FuzzAdd sends whatever comes.
+func FuzzAdd(f *testing.F) {
+	s := newScene(f)
+	w, err := witness.Open(s.dir, s.cosigner)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add([]byte("old 0\n\n" + string(s.log(f.TempDir(), 0, 3).Latest())))
+	f.Add([]byte("old 3\nAAAA\n\n" + origin + "\n3\n"))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		r := httptest.NewRecorder()
+		w.ServeHTTP(r, httptest.NewRequest(http.MethodPost, "/add-checkpoint", bytes.NewReader(body)))
+		if r.Code >= 500 {
+			t.Errorf("got %d", r.Code)
+		}
+	})
+}

@@ -44,7 +44,8 @@ type faults struct {
 	kind        Kind
 	at          int // the call of that kind that fails, from 1; 0 for none
 	hit         *Fault
-	left        int  // changes until the power fails; below 0: never
+	left        int // changes until the power fails; below 0: never
+	failed      chan struct{}
 	dead        bool // the power has failed
 	dying       bool // it fails in this call
 	ignoreFsync bool
@@ -67,11 +68,12 @@ func (d *Disk) Hit() *Fault {
 }
 
 // PowerFailsAfter lets n more changes (writes, fsyncs, changes of folders) happen. From then on every call fails with EIO
-// until Cut.
-func (d *Disk) PowerFailsAfter(n int) {
+// until Cut. The channel is closed in that moment.
+func (d *Disk) PowerFailsAfter(n int) <-chan struct{} {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.faults.left = n
+	d.faults.left, d.faults.failed = n, make(chan struct{})
+	return d.faults.failed
 }
 
 // Dead reports whether the power has failed.
@@ -112,6 +114,7 @@ func (d *Disk) begin(kind Kind, number uint64, name string) syscall.Errno {
 	}
 	if f.left == 0 {
 		f.dead, f.dying = true, true
+		close(f.failed)
 		return syscall.EIO
 	}
 	f.left--

@@ -25,8 +25,12 @@ func (d *Disk) Open(number uint64) syscall.Errno {
 func (d *Disk) Release(number uint64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if n := d.nodes[number]; n != nil && n.opens > 0 {
-		n.opens--
+	n := d.nodes[number]
+	if n == nil || n.opens == 0 {
+		return
+	}
+	if n.opens--; n.opens == 0 {
+		d.sweep()
 	}
 }
 

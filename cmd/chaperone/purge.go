@@ -1,0 +1,160 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"chaperone/ledger"
+	"chaperone/ledger/disk"
+	"chaperone/page"
+)
+
+// purgeFlags are the options of chaperone ledger purge as they are typed.
+type purgeFlags struct {
+	ledger      ledgerFlags
+	days        []string
+	retain      string
+	dryRun, yes bool
+}
+
+func newPurge() *cobra.Command {
+	var f purgeFlags
+	c := &cobra.Command{
+		Use:   "purge",
+		Short: "Make days on record unreadable for good",
+		Long: `Make the entries of days unreadable for good: the days' keys are destroyed, and the room is given back. That it was done stays
+on record, and ledger verify still tells it from tampering. Backups of the ledger's folder still have the keys: they are to
+be destroyed apart. A patient may ask for six years (45 CFR 164.528): keep at least those.
+
+The days are listed, and nothing happens before you say yes.
+
+Exit status: 0 done, also when there was nothing to do; 2 not done, or not all of it.`,
+		Example: `  chaperone ledger purge --retain 7y --dry-run
+  chaperone ledger purge --retain 7y --yes
+  chaperone ledger purge --day 2019-11-08`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return runPurge(c, f) },
+	}
+	f.ledger.add(c)
+	flags := c.Flags()
+	flags.StringSliceVar(&f.days, "day", nil, "this `day`, as 2006-01-02 in UTC; several: all of them")
+	flags.StringVar(&f.retain, "retain", "", "all days before this `span` of time back from today: 7y, 18m or 90d")
+	flags.BoolVar(&f.dryRun, "dry-run", false, "only say which days it would be")
+	flags.BoolVar(&f.yes, "yes", false, "do not ask")
+	c.MarkFlagsMutuallyExclusive("day", "retain")
+	_ = c.RegisterFlagCompletionFunc("retain", cobra.FixedCompletions([]string{"7y", "10y"}, cobra.ShellCompDirectiveNoFileComp))
+	_ = c.RegisterFlagCompletionFunc("day", cobra.NoFileCompletions)
+	return c
+}
+
+func runPurge(c *cobra.Command, f purgeFlags) error {
+	meant, err := f.meant(time.Now())
+	if err != nil {
+		return err
+	}
+	open := f.ledger.write
+	if f.dryRun {
+		open = f.ledger.ask
+	}
+	l, err := open(c)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.purge(c, l, meant), l.Close())
+}
+
+// meant gives the function that says which days are to go.
+func (f *purgeFlags) meant(now time.Time) (func(ledger.Day) bool, error) {
+	switch {
+	case f.retain != "":
+		first, err := retained(f.retain, now)
+		return func(d ledger.Day) bool { return d < first }, err
+	case len(f.days) == 0:
+		return nil, errors.New("ledger purge: which days? For example: chaperone ledger purge --retain 7y --dry-run (--help says more)")
+	}
+	var list []ledger.Day
+	for _, text := range f.days {
+		t, err := time.Parse(time.DateOnly, text)
+		if err != nil || t.Year() < 1970 {
+			return nil, errors.New("--day: not a day; for example --day 2019-11-08")
+		}
+		day := ledger.DayOf(t)
+		if day >= ledger.DayOf(now) {
+			return nil, fmt.Errorf("--day %s: %w", day, disk.ErrToday)
+		}
+		list = append(list, day)
+	}
+	return func(d ledger.Day) bool { return slices.Contains(list, d) }, nil
+}
+
+// retained gives the first day to keep.
+func retained(span string, now time.Time) (ledger.Day, error) {
+	bad := errors.New("--retain: a number and y, m or d, for years, months or days; for example --retain 7y")
+	if span == "" {
+		return 0, bad
+	}
+	n, err := strconv.Atoi(span[:len(span)-1])
+	if err != nil || n < 1 || n > 40000 {
+		return 0, bad
+	}
+	now = now.UTC()
+	switch span[len(span)-1] {
+	case 'y':
+		now = now.AddDate(-n, 0, 0)
+	case 'm':
+		now = now.AddDate(0, -n, 0)
+	case 'd':
+		now = now.AddDate(0, 0, -n)
+	default:
+		return 0, bad
+	}
+	if now.Year() < 1970 {
+		return 0, nil
+	}
+	return ledger.DayOf(now), nil
+}
+
+func (f *purgeFlags) purge(c *cobra.Command, l *disk.Ledger, meant func(ledger.Day) bool) error {
+	s, err := l.Status()
+	if err != nil {
+		return err
+	}
+	list := slices.DeleteFunc(s.Days, func(d ledger.Day) bool { return !meant(d) })
+	out := c.OutOrStdout()
+	if len(list) == 0 {
+		_, err := fmt.Fprintln(out, "nothing to purge: none of these days has anything on record that can be read")
+		return err
+	}
+	for _, day := range list {
+		fmt.Fprintln(out, day)
+	}
+	if f.dryRun {
+		_, err := fmt.Fprintf(out, "%s would be purged\n", page.Count(len(list), "day"))
+		return err
+	}
+	if !f.yes {
+		fmt.Fprintf(c.ErrOrStderr(), "Destroy what is on record of %s for good? Type yes: ", page.Count(len(list), "this day", "these days"))
+		line, err := bufio.NewReader(io.LimitReader(c.InOrStdin(), 64)).ReadString('\n')
+		if err != nil && !errors.Is(err, io.EOF) {
+			return err
+		}
+		if !strings.EqualFold(strings.TrimSpace(line), "yes") {
+			return errors.New("not purged: nobody said yes (--yes does without asking)")
+		}
+	}
+	for i, day := range list {
+		if err := l.Purge(c.Context(), day); err != nil {
+			return fmt.Errorf("%s: %w; %s before it were purged; say it again to go on", day, err, page.Count(i, "day"))
+		}
+	}
+	_, err = fmt.Fprintf(out, "%s purged\n", page.Count(len(list), "day"))
+	return err
+}

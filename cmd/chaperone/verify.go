@@ -1,0 +1,223 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"chaperone/ledger"
+	"chaperone/ledger/keys"
+	"chaperone/ledger/verify"
+	"chaperone/page"
+)
+
+// verifyFlags are the options of chaperone ledger verify as they are typed.
+type verifyFlags struct {
+	ledger              ledgerFlags
+	verifier, witnesses string
+	offline, deep, json bool
+}
+
+func newVerify() *cobra.Command {
+	var f verifyFlags
+	c := &cobra.Command{
+		Use:   "verify [DIR]",
+		Short: "Check that nobody removed or changed anything on record",
+		Long: `Check a whole ledger: every byte of the record against its sums, every batch against the hash tree, the tree against the signed
+checkpoint and against what the witnesses have seen, the derived files against what the last close signed. The first bad file
+is named, with the offset in it. Nothing is changed. It needs no token key; without data.key what is encrypted is not opened,
+and the answer says so.
+
+The ledger's public key and its witnesses are best given from outside, as ledger status and chaperone witness key print them:
+a ledger that was replaced as a whole vouches for itself.
+
+Exit status: 0 whole; 1 something was removed or changed; 2 could not be checked, as while somebody writes to it.`,
+		Example: `  chaperone ledger verify /var/lib/chaperone/ledger
+  chaperone ledger verify --verifier "$(cat /media/usb/ledger.vkey)" --witnesses /media/usb /var/lib/chaperone/ledger
+  chaperone ledger verify --offline --deep --json | jq .whole`,
+		Args: cobra.MaximumNArgs(1),
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			return nil, cobra.ShellCompDirectiveFilterDirs
+		},
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				f.ledger.dir = args[0]
+			}
+			return runVerify(c, f)
+		},
+	}
+	f.ledger.add(c)
+	flags := c.Flags()
+	flags.StringVar(&f.verifier, "verifier", "", "the ledger's public `key`, kept outside (default: the ledger's own word)")
+	flags.StringVar(&f.witnesses, "witnesses", "", "`folder` with a file "+witnessesFile+" that was kept outside (default: the ledger's own)")
+	flags.BoolVar(&f.offline, "offline", false, "ask no witness: only what they cosigned before counts")
+	flags.BoolVar(&f.deep, "deep", false, "also count the index anew")
+	flags.BoolVar(&f.json, "json", false, "write JSON Lines: problem, warning, and summary last")
+	_ = c.RegisterFlagCompletionFunc("verifier", cobra.NoFileCompletions)
+	_ = c.MarkFlagDirname("witnesses")
+	return c
+}
+
+func runVerify(c *cobra.Command, f verifyFlags) error {
+	dir, err := f.ledger.named(c)
+	if err != nil {
+		return err
+	}
+	o := verify.Options{Dir: dir, Keys: f.ledger.keys, Verifier: f.verifier, Witnesses: f.witnesses, Offline: f.offline, Deep: f.deep}
+	if o.Keys == "" { // an auditor has none
+		folder := f.ledger.keysFolder()
+		if _, err := os.Stat(filepath.Join(folder, keys.DataFile)); !errors.Is(err, fs.ErrNotExist) {
+			o.Keys = folder
+		}
+	}
+	bar := progressOf(c.ErrOrStderr(), &o.Progress)
+	r, err := verify.Run(c.Context(), o)
+	bar()
+	if err != nil {
+		return err
+	}
+	if f.json {
+		err = verifyJSON(c.OutOrStdout(), r)
+	} else {
+		err = verifyText(c.OutOrStdout(), r)
+	}
+	if err == nil && !r.Whole() {
+		return notHeld{"the ledger is not whole: " + r.Problems[0].String()}
+	}
+	return err
+}
+
+func verifyText(out io.Writer, r *verify.Report) error {
+	p := page.Writer{Out: out}
+	if r.Whole() {
+		p.Line("WHOLE: nothing was removed or changed, as far as what follows goes.")
+	} else {
+		p.Line("NOT WHOLE. Keep this folder as it is: it is evidence.")
+		for _, problem := range r.Problems {
+			p.Wrap("  - ", page.Clean(problem.String(), 500))
+		}
+		if r.More > 0 {
+			p.Line("  and %s more", page.Count(r.More, "problem"))
+		}
+	}
+	p.Line("")
+	if r.Origin != "" {
+		p.Line("%s, made %s", page.Clean(r.Origin, 60), r.Made.In(time.Local).Format(time.DateTime))
+		p.Line("checked by  %s", page.Clean(r.Verifier, 200))
+	}
+	what := page.Count(int(r.Batches), "batch", "batches") + " with " + page.Count(int(r.Disclosures), "disclosure")
+	if r.Opened {
+		what += " and " + page.Count(int(r.Numbers), "identifier") + " of patients"
+	}
+	p.Line("record      %s, %s, %s", what, page.Count(r.Days, "day"), page.Size(r.Bytes))
+	if len(r.Purged) > 0 {
+		p.Wrap("purged      ", days(r.Purged)+": by the ledger's keeper, and on record")
+	}
+	p.Line("sealed      %s of %s", page.Number(int(r.Sealed)), page.Count(int(r.Batches), "batch", "batches"))
+	for _, w := range r.Witnesses {
+		says := "did not say how much it has seen"
+		if w.Size > 0 {
+			says = "has seen " + page.Count(int(w.Size), "batch", "batches")
+		}
+		if w.Said != "" {
+			says += "; " + page.Clean(w.Said, 200)
+		}
+		p.Wrap("witness     ", page.Clean(w.Name, 60)+" "+says)
+	}
+	p.Line("")
+	p.Line("WHO VOUCHES FOR IT")
+	for _, says := range r.Vouched() {
+		p.Wrap("  - ", says)
+	}
+	var open []string
+	if !r.Opened {
+		open = append(open, "What is encrypted was not opened: there is no data key here. Its sums were checked.")
+	}
+	if !r.Closed {
+		open = append(open, "What was derived was not checked: the last close was not clean.")
+	}
+	for _, says := range append(open, r.Warnings...) {
+		p.Wrap("  - ", page.Clean(says, 500))
+	}
+	return p.Err
+}
+
+// verifyJSON writes what was found, a line each, and the summary last.
+func verifyJSON(out io.Writer, r *verify.Report) error {
+	type problem struct {
+		Kind   string `json:"kind"`
+		File   string `json:"file"`
+		Offset *int64 `json:"offset"` // null when it is about the file as a whole
+		Batch  *int64 `json:"batch"`
+		What   string `json:"what"`
+	}
+	type warning struct {
+		Kind string `json:"kind"`
+		What string `json:"what"`
+	}
+	type witness struct {
+		Name string     `json:"name"`
+		Size uint64     `json:"batches"`
+		Time *time.Time `json:"time"`
+		Said string     `json:"said,omitempty"`
+	}
+	known := func(n int64) *int64 {
+		if n < 0 {
+			return nil
+		}
+		return &n
+	}
+	w := json.NewEncoder(out)
+	var err error
+	for _, p := range r.Problems {
+		err = errors.Join(err, w.Encode(problem{"problem", p.File, known(p.Offset), known(p.Batch), p.What}))
+	}
+	for _, text := range r.Warnings {
+		err = errors.Join(err, w.Encode(warning{"warning", text}))
+	}
+	witnesses := []witness{}
+	for _, one := range r.Witnesses {
+		witnesses = append(witnesses, witness{one.Name, one.Size, utc(one.Time), one.Said})
+	}
+	return errors.Join(err, w.Encode(struct {
+		Kind        string       `json:"kind"`
+		Whole       bool         `json:"whole"`
+		Problems    int          `json:"problems"`
+		Origin      string       `json:"origin"`
+		Verifier    string       `json:"verifier"`
+		Outside     bool         `json:"verifier_from_outside"`
+		Batches     uint64       `json:"batches"`
+		Disclosures uint64       `json:"disclosures"`
+		Bytes       int64        `json:"record_bytes"`
+		Days        int          `json:"days"`
+		Purged      []ledger.Day `json:"purged_days"`
+		Opened      bool         `json:"opened"`
+		Closed      bool         `json:"closed_cleanly"`
+		Recounted   bool         `json:"recounted"`
+		Sealed      uint64       `json:"sealed"`
+		Witnessed   uint64       `json:"witnessed"`
+		Since       *time.Time   `json:"unwitnessed_since"`
+		Needed      int          `json:"needed"`
+		Witnesses   []witness    `json:"witnesses"`
+		Vouched     string       `json:"vouched"`
+	}{
+		"summary", r.Whole(), len(r.Problems) + r.More, r.Origin, r.Verifier, r.Outside, r.Batches, r.Disclosures, r.Bytes, r.Days, some(r.Purged),
+		r.Opened, r.Closed, r.Recounted, r.Sealed, r.Witnessed, utc(r.Since), r.Needed, witnesses, strings.Join(r.Vouched(), " "),
+	}))
+}
+
+// utc gives a time in UTC, nil for none.
+func utc(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
+}

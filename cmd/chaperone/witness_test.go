@@ -1,0 +1,78 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestWitness: a ledger whose witness runs beside it is cosigned to its end, and verify says so.
+func TestWitness(t *testing.T) {
+	dir := t.TempDir()
+	ledgerDir, keysDir, away := filepath.Join(dir, "l"), filepath.Join(dir, "k"), filepath.Join(dir, "w")
+	call := func(want int, args ...string) string {
+		t.Helper()
+		var out, errs bytes.Buffer
+		if got := run(t.Context(), args, strings.NewReader(""), &out, &errs); got != want {
+			t.Fatalf("%s: got exit status %d, want %d: %s", strings.Join(args, " "), got, want, errs.String())
+		}
+		return out.String()
+	}
+	at := []string{"--ledger", ledgerDir, "--keys", keysDir}
+	call(0, append([]string{"watch", "../../testdata/peer/dicom-find-one-study.pcapng"}, at...)...)
+	var status struct{ Verifier string }
+	if err := json.Unmarshal([]byte(call(0, append([]string{"ledger", "status", "--json"}, at...)...)), &status); err != nil {
+		t.Fatal(err)
+	}
+	vkey := strings.TrimSpace(call(0, "witness", "key", "--dir", away, "--name", "witness.example"))
+
+	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+	defer stop()
+	out, in := io.Pipe()
+	ended := make(chan int, 1)
+	go func() {
+		ended <- run(ctx, []string{"witness", "--dir", away, "--name", "witness.example", "--listen", "127.0.0.1:0", "--log", status.Verifier}, strings.NewReader(""), in, io.Discard)
+		in.Close()
+	}()
+	said := make([]byte, 4096)
+	n, err := out.Read(said)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(string(said[:n]), "\n")
+	if lines[0] != vkey {
+		t.Errorf("the witness prints the key %q, and witness key %q", lines[0], vkey)
+	}
+	url, ok := strings.CutPrefix(lines[1], "listening at ")
+	if !ok {
+		t.Fatalf("the witness does not say where it listens: %q", lines)
+	}
+	if err := os.WriteFile(filepath.Join(ledgerDir, witnessesFile), []byte("need 1\nwitness.example "+url+" "+vkey+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	call(0, append([]string{"watch", "../../testdata/peer/dicom-store-3assoc.pcapng"}, at...)...)
+	var summary struct{ Batches, Witnessed uint64 }
+	text := strings.TrimSpace(call(0, append([]string{"ledger", "verify", "--json", "--verifier", status.Verifier}, at...)...))
+	if err := json.Unmarshal([]byte(text[strings.LastIndexByte(text, '\n')+1:]), &summary); err != nil {
+		t.Fatal(err)
+	}
+	if summary.Batches == 0 || summary.Witnessed != summary.Batches {
+		t.Errorf("got %d of %d batches witnessed, want all", summary.Witnessed, summary.Batches)
+	}
+	if text := call(0, "ledger", "checkpoint", "--cosigned", "--ledger", ledgerDir); !strings.Contains(text, "\n— witness.example ") {
+		t.Errorf("the cosigned checkpoint is %q", text)
+	}
+	stop()
+	if got := <-ended; got != 0 {
+		t.Errorf("after Ctrl-C: got exit status %d, want 0", got)
+	}
+	if text := call(1, append([]string{"ledger", "verify"}, "--ledger", filepath.Join(dir, "none"))...); !strings.Contains(text, "NOT WHOLE") {
+		t.Errorf("a ledger that is gone: %q", text)
+	}
+}

@@ -1,0 +1,205 @@
+package index
+
+import (
+	"encoding/binary"
+	"errors"
+	"hash/crc32"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"chaperone/ledger"
+	"chaperone/ledger/people"
+)
+
+// sequences are ascending values of many shapes.
+func sequences() map[string][]uint64 {
+	random := rand.New(rand.NewPCG(5, 6))
+	all := map[string][]uint64{
+		"none": nil, "zero": {0}, "one": {1}, "greatest": {maxValue}, "both ends": {0, maxValue},
+	}
+	for name, shape := range map[string]struct {
+		n, step uint64
+	}{"dense": {700, 1}, "half": {700, 2}, "sparse": {300, 9_000}, "very sparse": {40, 1 << 50}, "bytes": {64, 8}} {
+		var values []uint64
+		v := random.Uint64N(shape.step)
+		for uint64(len(values)) < shape.n {
+			values = append(values, v)
+			v += 1 + random.Uint64N(shape.step)
+		}
+		all[name] = values
+	}
+	clustered := []uint64{}
+	for i := range uint64(10) {
+		for j := range uint64(200) {
+			clustered = append(clustered, i*1_000_000+j)
+		}
+	}
+	all["clustered"] = clustered
+	return all
+}
+
+func TestSequence(t *testing.T) {
+	for name, want := range sequences() {
+		t.Run(name, func(t *testing.T) {
+			b := appendSequence([]byte("before"), want)[len("before"):]
+			s, rest, err := parseSequence(append(b, "after"...))
+			if err != nil || string(rest) != "after" {
+				t.Fatalf("got %q %v, want what follows", rest, err)
+			}
+			got, err := appendTo([]uint64(nil), &s)
+			if err != nil || !slices.Equal(got, want) {
+				t.Fatalf("got %v %v, want %v", got, err, want)
+			}
+			for _, from := range append([]uint64{0, 1, 255, 1 << 20, maxValue}, want...) {
+				until := from + 1 + from/16
+				var part, some []uint64
+				for _, v := range want {
+					if from <= v && v < until {
+						some = append(some, v)
+					}
+				}
+				err := s.within(from, until, func(v uint64) error { part = append(part, v); return nil })
+				if err != nil || !slices.Equal(part, some) {
+					t.Fatalf("%d to %d: got %v %v, want %v", from, until, part, err, some)
+				}
+			}
+		})
+	}
+}
+
+// FuzzSequence: no bytes make it panic, and what it takes has as many values as it says, ascending.
+func FuzzSequence(f *testing.F) {
+	for _, values := range sequences() {
+		f.Add(appendSequence(nil, values), uint64(3), uint64(1<<40))
+	}
+	f.Fuzz(func(t *testing.T, b []byte, from, until uint64) {
+		s, _, err := parseSequence(b)
+		if err != nil {
+			return
+		}
+		values, err := appendTo([]uint64(nil), &s)
+		if err == nil && (len(values) != s.n || ascending(values) != nil) {
+			t.Fatalf("got %d values out of order, want %d", len(values), s.n)
+		}
+		if err != nil && !errors.Is(err, ErrDamaged) {
+			t.Fatal(err)
+		}
+		if len(b) > 1<<12 {
+			return
+		}
+		got := 0
+		if withinErr := s.within(from, until, func(uint64) error { got++; return nil }); err == nil && withinErr == nil {
+			want := 0
+			for _, v := range values {
+				if from <= v && v < until {
+					want++
+				}
+			}
+			if got != want {
+				t.Fatalf("got %d values within, want %d", got, want)
+			}
+		}
+	})
+}
+
+func FuzzPostings(f *testing.F) {
+	f.Add(appendPostings(nil, 1000, 9, []uint64{5, 600, 3<<9 | 17}), uint64(3))
+	f.Add(appendPostings(nil, 0, 0, []uint64{0, 1, 511}), uint64(511))
+	f.Fuzz(func(t *testing.T, b []byte, place uint64) {
+		p, err := parsePostings(b)
+		if err != nil {
+			return
+		}
+		before := uint64(0)
+		_ = p.of(place%groupSize, func(seq uint64) error {
+			if seq < p.base || seq < before {
+				t.Fatalf("got disclosure %d after %d, base %d", seq, before, p.base)
+			}
+			before = seq
+			return nil
+		})
+	})
+}
+
+func FuzzCells(f *testing.F) {
+	var c content
+	c.seqs, c.numbers = []uint64{4, 9}, []ledger.Number{1, 70, 71}
+	c.sums = cell{records: 4, bytes: 1 << 40, first: 5, last: 6}
+	f.Add(c.appendTo(c.appendTo(nil, 3), 23))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var c content
+		for least := 0; len(b) > 0; {
+			hour, body, rest, err := nextCell(b, least)
+			if err != nil {
+				return
+			}
+			one, err := parseCell(body)
+			if err != nil {
+				return
+			}
+			if one.numbers.last > 1<<24 {
+				return // a set of so great numbers is only slow
+			}
+			var bits people.Bits
+			var sums Sums
+			var buffer []ledger.Number
+			if one.count(testDay.Time(), &buffer, &bits, &sums) == nil && bits.Len() != one.numbers.n {
+				t.Fatalf("got %d numbers, want %d", bits.Len(), one.numbers.n)
+			}
+			if c.add(&one) != nil {
+				return
+			}
+			b, least = rest, hour+1
+		}
+	})
+}
+
+func FuzzPlaces(f *testing.F) {
+	f.Add(appendPlaces(nil, []Place{{1, 2, 3, 0, 5, 6, 7, 8}, {9, 10, 11, 0, 12, 3, 14, 15}}))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		places, err := parsePlaces(nil, 0, b)
+		if err != nil {
+			return
+		}
+		again, err := parsePlaces(nil, 0, appendPlaces(nil, places))
+		if err != nil || !slices.Equal(again, places) {
+			t.Fatalf("got %v %v, want %v", again, err, places)
+		}
+	})
+}
+
+func FuzzRuns(f *testing.F) {
+	r := run{day: testDay, number: 3, first: 1, next: 9, disclosures: 8, pairs: 70, tables: 1, size: 4000}
+	f.Add(appendRuns(nil, []run{r}), false)
+	f.Add(appendHead(nil, &r, []uint32{1, 5}), true)
+	f.Fuzz(func(t *testing.T, b []byte, head bool) {
+		if head {
+			var r run
+			_, _ = parseHead(b, &r, nil)
+		} else {
+			_, _ = parseRuns(b)
+		}
+	})
+}
+
+// TestNewer: rows and lists of a later version are refused, and told apart from damage.
+func TestNewer(t *testing.T) {
+	head := appendHead(nil, &run{}, nil)
+	head[0] = version + 1
+	if _, err := parseHead(head, &run{}, nil); !errors.Is(err, ErrNewer) {
+		t.Errorf("head: got %v, want %v", err, ErrNewer)
+	}
+	list := appendRuns(nil, nil)
+	list[len(runsMagic)+4] = version + 1
+	if _, err := parseRuns(resum(list)); !errors.Is(err, ErrNewer) {
+		t.Errorf("list: got %v, want %v", err, ErrNewer)
+	}
+}
+
+// resum makes a list's checksum right again.
+func resum(b []byte) []byte {
+	const head = len(runsMagic) + 4
+	binary.BigEndian.PutUint32(b[len(runsMagic):], crc32.Checksum(b[head:], castagnoli))
+	return b
+}
