@@ -89,6 +89,8 @@ func (w *wire) connection(from, until int) {
 			h.Type = mark + "^" + mark + "^" + mark
 		case 8:
 			h.Type = "ADT^" + mark
+		case 6:
+			h.Type = mark + "^A01"
 		case 9:
 			h.Version, h.Charset = mark, mark
 		case 10: // neither HL7 nor anything else

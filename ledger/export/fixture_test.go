@@ -116,6 +116,10 @@ func TestNewer(t *testing.T) {
 				return b
 			})
 		}, index.ErrNewer},
+		{"closed", func(t *testing.T, dir string) {
+			sign(t, dir, "closed", func(text string) string { return strings.Replace(text, `"version": 1`, `"version": 2`, 1) })
+		}, keys.ErrNewer},
+		{"the record", newerSegments, record.ErrNewer},
 		{"the record, not closed", func(t *testing.T, dir string) {
 			newerSegments(t, dir)
 			if err := os.Remove(filepath.Join(dir, "closed")); err != nil {
