@@ -19,6 +19,6 @@ The commands below are for its keeper; chaperone scope, disclosures and report a
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(newStatus(), newVerify(), newProve(), newCheckpoint(), newPurge(), newReindex(), newNote())
+	c.AddCommand(newStatus(), newVerify(), newProve(), newCheckpoint(), newExport(), newBackup(), newRestore(), newPurge(), newReindex(), newNote())
 	return c
 }

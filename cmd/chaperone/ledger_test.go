@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -27,11 +28,11 @@ func hold(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Defer(func() { _ = l.Close() })
 }
 
-// jsonLines wants the output of the last command to be JSON Lines, each with a kind, and the last of this one:
-// jsonlines KIND.
+// jsonLines wants the output of the last command, or a file, to be JSON Lines, each with a kind, and the last of this one:
+// jsonlines KIND [FILE].
 func jsonLines(ts *testscript.TestScript, _ bool, args []string) {
 	last := ""
-	for _, line := range strings.Split(strings.TrimSuffix(ts.ReadFile("stdout"), "\n"), "\n") {
+	for _, line := range strings.Split(strings.TrimSuffix(ts.ReadFile(append(args, "stdout")[1]), "\n"), "\n") {
 		var v struct{ Kind string }
 		if err := json.Unmarshal([]byte(line), &v); err != nil || v.Kind == "" {
 			ts.Fatalf("not a JSON line with a kind: %v: %s", err, line)
@@ -106,6 +107,18 @@ func find(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Fatalf("no %s with %s", args[1], args[2])
 }
 
+// saidThere is standard error of a run whose goroutines may write to it at a time.
+type saidThere struct {
+	mu sync.Mutex
+	bytes.Buffer
+}
+
+func (s *saidThere) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.Buffer.Write(p)
+}
+
 // TestFollow: a disclosure is on record before it is told, the ledger is for one process meanwhile, and Ctrl-C ends it well.
 func TestFollow(t *testing.T) {
 	dir := t.TempDir()
@@ -114,7 +127,7 @@ func TestFollow(t *testing.T) {
 	defer stop()
 	out, in := io.Pipe()
 	status := make(chan int, 1)
-	var stderr bytes.Buffer
+	var stderr saidThere
 	go func() {
 		status <- run(ctx, []string{"watch", "--follow", "--json", "--ledger", ledgerDir, "--keys", keysDir, "../../testdata/clinic.pcapng"}, strings.NewReader(""), in, &stderr)
 		in.Close()
@@ -124,7 +137,7 @@ func TestFollow(t *testing.T) {
 	if err != nil || !strings.Contains(first, `"kind":"disclosure"`) {
 		t.Fatalf("no disclosure was told: %q, %v", first, err)
 	}
-	var said bytes.Buffer
+	var said saidThere
 	if got := run(t.Context(), []string{"scope", "--ledger", ledgerDir, "--keys", keysDir}, strings.NewReader(""), io.Discard, &said); got != statusNot {
 		t.Errorf("asking while somebody writes: got exit status %d, want %d", got, statusNot)
 	}

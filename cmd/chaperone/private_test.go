@@ -38,6 +38,7 @@ func TestPrivate(t *testing.T) {
 		t.Setenv(name, filepath.Join(written, "temp"))
 	}
 	t.Setenv("XDG_CONFIG_HOME", filepath.Join(written, "config"))
+	t.Setenv(ledgerVariable, "")
 	put := func(name string, b []byte) string {
 		t.Helper()
 		path := filepath.Join(evidence, name)
@@ -98,6 +99,10 @@ func TestPrivate(t *testing.T) {
 	call("", at("ledger", "verify")...)
 	call("", at("ledger", "prove", "--count")...)
 	call("", at("ledger", "prove", firstID(t, rows))...)
+	call("", at("ledger", "export", "--json", "--csv", "--log", "--out", filepath.Join(written, "exported"))...)
+	call("", at("ledger", "backup", filepath.Join(written, "copy"))...)
+	call("", "ledger", "restore", filepath.Join(written, "copy"), "--keys", k, "--ledger", filepath.Join(written, "back"))
+	call("", at("ledger", "note", "nothing to see")...)
 	call("", at("ledger", "reindex")...)
 	call("", at("ledger", "purge", "--day", "2025-03-04", "--yes")...)
 

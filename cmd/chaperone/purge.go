@@ -141,7 +141,7 @@ func (f *purgeFlags) purge(c *cobra.Command, l *disk.Ledger, meant func(ledger.D
 		return err
 	}
 	if !f.yes {
-		fmt.Fprintf(c.ErrOrStderr(), "Destroy what is on record of %s for good? Type yes: ", page.Count(len(list), "this day", "these days"))
+		fmt.Fprintf(c.ErrOrStderr(), "Destroy what is on record of the %s above for good? Type yes: ", page.Count(len(list), "day"))
 		line, err := bufio.NewReader(io.LimitReader(c.InOrStdin(), 64)).ReadString('\n')
 		if err != nil && !errors.Is(err, io.EOF) {
 			return err

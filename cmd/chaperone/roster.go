@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -125,7 +124,7 @@ func noticeJSON(out io.Writer, n *roster.Notice) error {
 	if elsewhere > 0 {
 		states = append(states, stateLine{People: elsewhere})
 	}
-	return json.NewEncoder(out).Encode(struct {
+	return jsonLine(out, struct {
 		Kind       string      `json:"kind"`
 		People     int         `json:"people"`
 		Named      int         `json:"persons_named"`

@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -94,7 +93,7 @@ func statusJSON(out io.Writer, s *disk.Status) error {
 	for _, w := range s.Witnesses {
 		witnesses = append(witnesses, witness{w.Name, w.URL})
 	}
-	return json.NewEncoder(out).Encode(struct {
+	return jsonLine(out, struct {
 		Kind        string       `json:"kind"`
 		ID          string       `json:"id"`
 		Origin      string       `json:"origin"`

@@ -116,6 +116,7 @@ func paragraphs(t *testing.T, args []string) said {
 func printed(t *testing.T, args []string) string {
 	t.Helper()
 	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
+	t.Setenv(ledgerVariable, "")
 	zone := time.Local
 	time.Local = time.UTC
 	defer func() { time.Local = zone }()

@@ -1,19 +1,14 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"chaperone/ledger"
-	"chaperone/ledger/keys"
 	"chaperone/ledger/verify"
 	"chaperone/page"
 )
@@ -70,13 +65,7 @@ func runVerify(c *cobra.Command, f verifyFlags) error {
 	if err != nil {
 		return err
 	}
-	o := verify.Options{Dir: dir, Keys: f.ledger.keys, Verifier: f.verifier, Witnesses: f.witnesses, Offline: f.offline, Deep: f.deep}
-	if o.Keys == "" { // an auditor has none
-		folder := f.ledger.keysFolder()
-		if _, err := os.Stat(filepath.Join(folder, keys.DataFile)); !errors.Is(err, fs.ErrNotExist) {
-			o.Keys = folder
-		}
-	}
+	o := verify.Options{Dir: dir, Keys: f.ledger.keysAtHand(), Verifier: f.verifier, Witnesses: f.witnesses, Offline: f.offline, Deep: f.deep}
 	bar := progressOf(c.ErrOrStderr(), &o.Progress)
 	r, err := verify.Run(c.Context(), o)
 	bar()
@@ -89,7 +78,7 @@ func runVerify(c *cobra.Command, f verifyFlags) error {
 		err = verifyText(c.OutOrStdout(), r)
 	}
 	if err == nil && !r.Whole() {
-		return notHeld{"the ledger is not whole: " + r.Problems[0].String()}
+		return notHeld{"the ledger is not whole: " + page.Clean(r.Problems[0].String(), 500)}
 	}
 	return err
 }
@@ -149,10 +138,14 @@ func verifyText(out io.Writer, r *verify.Report) error {
 	return p.Err
 }
 
+// sorts are the words for kinds of problems.
+var sorts = map[verify.Kind]string{verify.Changed: "changed", verify.Kept: "kept", verify.Unseen: "unseen", verify.Ahead: "ahead"}
+
 // verifyJSON writes what was found, a line each, and the summary last.
 func verifyJSON(out io.Writer, r *verify.Report) error {
 	type problem struct {
 		Kind   string `json:"kind"`
+		Sort   string `json:"sort"`
 		File   string `json:"file"`
 		Offset *int64 `json:"offset"` // null when it is about the file as a whole
 		Batch  *int64 `json:"batch"`
@@ -174,19 +167,18 @@ func verifyJSON(out io.Writer, r *verify.Report) error {
 		}
 		return &n
 	}
-	w := json.NewEncoder(out)
 	var err error
 	for _, p := range r.Problems {
-		err = errors.Join(err, w.Encode(problem{"problem", p.File, known(p.Offset), known(p.Batch), p.What}))
+		err = errors.Join(err, jsonLine(out, problem{"problem", sorts[p.Kind], p.File, known(p.Offset), known(p.Batch), p.What}))
 	}
 	for _, text := range r.Warnings {
-		err = errors.Join(err, w.Encode(warning{"warning", text}))
+		err = errors.Join(err, jsonLine(out, warning{"warning", text}))
 	}
 	witnesses := []witness{}
 	for _, one := range r.Witnesses {
 		witnesses = append(witnesses, witness{one.Name, one.Size, utc(one.Time), one.Said})
 	}
-	return errors.Join(err, w.Encode(struct {
+	return errors.Join(err, jsonLine(out, struct {
 		Kind        string       `json:"kind"`
 		Whole       bool         `json:"whole"`
 		Problems    int          `json:"problems"`

@@ -18,7 +18,8 @@ func TestWitness(t *testing.T) {
 	ledgerDir, keysDir, away := filepath.Join(dir, "l"), filepath.Join(dir, "k"), filepath.Join(dir, "w")
 	call := func(want int, args ...string) string {
 		t.Helper()
-		var out, errs bytes.Buffer
+		var out bytes.Buffer
+		var errs saidThere
 		if got := run(t.Context(), args, strings.NewReader(""), &out, &errs); got != want {
 			t.Fatalf("%s: got exit status %d, want %d: %s", strings.Join(args, " "), got, want, errs.String())
 		}

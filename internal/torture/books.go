@@ -21,10 +21,7 @@ type books struct {
 	notes       map[[16]byte]bool
 	merges      map[int]bool // by pair
 
-	// refused says that the open ledger has refused a batch. It may know the identifiers of it, though not its disclosures:
-	// what counts identifiers is not compared until it is opened anew.
-	refused bool
-
+	refused      bool // a batch was
 	afterRefusal bool // something was acknowledged after a refusal
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"strings"
 
 	"chaperone/ledger"
+	"chaperone/ledger/verify"
 )
 
 // damage flips a bit of a closed ledger, cuts a file short or swaps two, again and again, in files of every kind. Whoever
@@ -40,15 +42,18 @@ func damage(ctx context.Context, o options) error {
 		if err := os.CopyFS(home, os.DirFS(sound)); err != nil {
 			return err
 		}
-		what, names, err := hurt(r, home, kinds[i%len(kinds)], kinds)
+		what, names, same, err := hurt(r, home, kinds[i%len(kinds)], kinds)
 		if err != nil {
 			return err
+		}
+		if err := verifyDamaged(ctx, home, names, same); err != nil {
+			return fmt.Errorf("damage %d, %s: %w", i, what, err)
 		}
 		err = b.askDamaged(ctx, home, i/len(kinds)%2 == 0)
 		switch {
 		case errors.Is(err, errPromise):
 			return fmt.Errorf("damage %d, %s: %w", i, what, err)
-		case err != nil && !slices.ContainsFunc(names, func(name string) bool { return strings.Contains(err.Error(), name) }):
+		case err != nil && !mentions(err.Error(), names):
 			return fmt.Errorf("damage %d, %s: %w", i, what, broken("the error does not name the file: %w", err))
 		case err != nil:
 			refused++
@@ -90,6 +95,38 @@ func (b *books) askDamaged(ctx context.Context, home string, readOnly bool) erro
 	})
 }
 
+// verifyDamaged verifies a damaged ledger as it is, which must be noticed: the report or the error names what is damaged.
+func verifyDamaged(ctx context.Context, home string, names []string, same bool) error {
+	return within(ctx, "verifying a damaged ledger", func(ctx context.Context) error {
+		report, err := verify.Run(ctx, verify.Options{Dir: filepath.Join(home, "ledger"), Keys: filepath.Join(home, "keys"), Offline: true})
+		if err != nil {
+			if !mentions(err.Error(), names) {
+				return broken("verify: the error does not name the file: %w", err)
+			}
+			return nil
+		}
+		found := len(report.Problems) > 0
+		for _, p := range report.Problems {
+			if mentions(filepath.FromSlash("ledger/"+p.File), names) || mentions(p.What, names) {
+				return nil
+			}
+		}
+		switch {
+		case found && !same:
+			return broken("verify: the problems do not name the file: %v", report.Problems[0])
+		case found:
+			return broken("verify: a problem where there is none: %v", report.Problems[0])
+		case !same:
+			return broken("verify: nothing was noticed")
+		}
+		return nil
+	})
+}
+
+func mentions(text string, names []string) bool {
+	return slices.ContainsFunc(names, func(name string) bool { return strings.Contains(text, name) })
+}
+
 // filesByKind lists a home's files, those of one kind together.
 func filesByKind(home string) ([][]string, error) {
 	byKind := map[string][]string{}
@@ -122,36 +159,34 @@ func kindOf(name string) string {
 	return dir + strings.Trim(base, "0123456789.-")
 }
 
-// hurt damages one file of a kind, or swaps it with any other. names are those of which an error must name one.
-func hurt(r *rand.Rand, home string, kind []string, all [][]string) (what string, names []string, err error) {
+// hurt damages one file of a kind, or swaps it with any other. names are those of which an error must name one; same says
+// that it makes no difference: a file was swapped with its equal, or it is one of the keys that verifying does not need.
+func hurt(r *rand.Rand, home string, kind []string, all [][]string) (what string, names []string, same bool, err error) {
 	name := pick(r, kind...)
 	file := filepath.Join(home, filepath.FromSlash(name))
 	b, err := os.ReadFile(file)
 	if err != nil {
-		return "", nil, err
+		return "", nil, false, err
 	}
+	same = strings.HasPrefix(name, "keys/")
 	switch r.IntN(5) {
 	case 0, 1:
 		bit := r.IntN(8 * len(b))
 		b[bit/8] ^= 1 << (bit % 8)
-		return fmt.Sprintf("%s: bit %d of byte %d flipped", name, bit%8, bit/8), namesOf(name), os.WriteFile(file, b, 0o600)
+		return fmt.Sprintf("%s: bit %d of byte %d flipped", name, bit%8, bit/8), namesOf(name), same, os.WriteFile(file, b, 0o600)
 	case 2, 3:
 		size := r.IntN(len(b))
-		return fmt.Sprintf("%s: cut from %d to %d bytes", name, len(b), size), namesOf(name), os.Truncate(file, int64(size))
+		return fmt.Sprintf("%s: cut from %d to %d bytes", name, len(b), size), namesOf(name), same, os.Truncate(file, int64(size))
 	}
 	other := pick(r, pick(r, all...)...)
 	if r.IntN(2) == 0 {
 		other = pick(r, kind...)
 	}
 	second := filepath.Join(home, filepath.FromSlash(other))
-	between := file + ".swap"
-	err = errors.Join(os.Rename(file, between))
-	if other != name {
-		err = errors.Join(err, os.Rename(second, file), os.Rename(between, second))
-	} else {
-		err = errors.Join(err, os.Rename(between, file))
-	}
-	return fmt.Sprintf("%s and %s swapped", name, other), append(namesOf(name), namesOf(other)...), err
+	c, err := os.ReadFile(second)
+	err = errors.Join(err, os.WriteFile(file, c, 0o600), os.WriteFile(second, b, 0o600))
+	same = bytes.Equal(b, c) || same && strings.HasPrefix(other, "keys/")
+	return fmt.Sprintf("%s and %s swapped", name, other), append(namesOf(name), namesOf(other)...), same, err
 }
 
 // namesOf gives what an error may call a file. Of the index it may name the folder, which is made anew as a whole; its engine

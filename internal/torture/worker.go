@@ -96,7 +96,6 @@ func fillUp(ctx context.Context, b *books, home string, round uint32, out io.Wri
 		return err
 	}
 	err = drive(ctx, s, b.seed, round, 1<<20, b.both(out))
-	b.refused = true
 	if !errors.Is(err, ledger.ErrFull) && !errors.Is(err, ledger.ErrFenced) && !errors.Is(err, syscall.ENOSPC) {
 		return errors.Join(broken("on a full disk: got the error %w, want that it is full", err), s.Close())
 	}
@@ -120,7 +119,7 @@ func recordFew(ctx context.Context, b *books, home string, round uint32, out io.
 	for i := range uint32(24) {
 		next := batch(place{seed: b.seed, round: round, writer: 1, batch: i})
 		if _, err := s.Record(ctx, next); err != nil {
-			failed, b.refused = errors.Join(failed, err), true
+			failed = errors.Join(failed, err)
 			if _, err := fmt.Fprintln(out, "r"); err != nil {
 				return err
 			}

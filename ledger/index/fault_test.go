@@ -34,6 +34,7 @@ func history(batches int) []made {
 			e := Event{Seq: seq, Way: 1 + random.Uint32N(3), Records: 2, Bytes: 1000}
 			e.Time = day.Time().Add(time.Duration(random.Int64N(dayMicros)) * time.Microsecond)
 			binary.BigEndian.PutUint64(e.ID[:], random.Uint64())
+			binary.BigEndian.PutUint64(e.ID[8:], random.Uint64())
 			for n := ledger.Number(0); len(e.Numbers) < 4; {
 				n += 1 + ledger.Number(random.Uint32N(200))
 				e.Numbers = append(e.Numbers, n)

@@ -26,13 +26,17 @@ func (x *Index) Find(id [16]byte, day ledger.Day) (seq uint64, ok bool, err erro
 	}
 	s := x.state
 	runs := s.of(day)
-	if len(runs) == 0 {
+	if len(runs) == 0 || x.filters.isNew(day, &id) {
 		x.mu.Unlock()
 		return 0, false, nil
 	}
+	old := x.filters.old[day]
 	s.refs++
 	x.mu.Unlock()
 	seq, ok, err = s.find(id, runs)
+	if err == nil && !ok && old && !x.readOnly {
+		err = x.learn(day, s, runs)
+	}
 	if releaseErr := x.release(s); err == nil {
 		err = releaseErr
 	}

@@ -11,7 +11,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"math"
 	"os"
 	"slices"
 	"sync"
@@ -64,6 +63,7 @@ type Index struct {
 	frozen  *buffer // is being written
 	spare   *buffer
 	state   *state
+	filters filters
 	next    uint64
 	past    uint64 // batches up to this disclosure are known
 	viewers int
@@ -144,7 +144,7 @@ func newIndex(o *Options) *Index {
 	}
 	x := &Index{
 		dir: o.Dir, readOnly: o.ReadOnly, watch: newWatcher(), active: newBuffer(),
-		pairs: fullPairs, patience: 8, warm: map[ledger.Day]bool{},
+		pairs: fullPairs, patience: 8, warm: map[ledger.Day]bool{}, filters: newFilters(),
 	}
 	x.idle.L = &x.mu
 	return x
@@ -180,6 +180,7 @@ func (x *Index) begin(runs []run) (err error) {
 	for _, r := range runs {
 		x.next, x.past = max(x.next, r.next), max(x.past, r.past)
 		x.lastRun = max(x.lastRun, r.number)
+		x.filters.old[r.day] = true
 	}
 	x.state, err = newState(x.db, runs)
 	return err
@@ -190,105 +191,6 @@ func (x *Index) Next() uint64 {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	return x.next
-}
-
-// Batch tells where a batch is in the record. It comes before the Adds of its disclosures, batches in ascending order. One
-// that is known, or has no disclosures, is passed over.
-func (x *Index) Batch(p Place) error {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if err := x.writable(); err != nil {
-		return err
-	}
-	if p.Count == 0 || p.First+uint64(p.Count) <= x.past {
-		return nil
-	}
-	if err := x.room(x.pairs, fullEvents); err != nil {
-		return err
-	}
-	x.active.places = append(x.active.places, p)
-	x.past = p.First + uint64(p.Count)
-	return nil
-}
-
-// Add takes in one disclosure, later in number than all before. It keeps nothing of the event's memory. It may wait until
-// earlier ones are written.
-func (x *Index) Add(e Event) error {
-	micros := e.Time.UnixMicro()
-	if micros < 0 || micros/dayMicros > math.MaxUint32 || e.Records < 0 || e.Unidentified < 0 || e.Objects < 0 || e.Bytes < 0 {
-		return fmt.Errorf("index: disclosure %d has a time or a count that cannot be", e.Seq)
-	}
-	for i := 1; i < len(e.Numbers); i++ {
-		if e.Numbers[i-1] >= e.Numbers[i] {
-			return fmt.Errorf("index: disclosure %d has numbers out of order", e.Seq)
-		}
-	}
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if err := x.writable(); err != nil {
-		return err
-	}
-	if e.Seq < x.next {
-		return fmt.Errorf("index: disclosure %d comes after %d", e.Seq, x.next-1)
-	}
-	// Twice as many: a batch should not be spread over two runs.
-	if err := x.room(2*x.pairs, 2*fullEvents); err != nil {
-		return err
-	}
-	x.active.add(&e, micros)
-	x.next = e.Seq + 1
-	return nil
-}
-
-// room makes place for another event, if need be by having the buffer written.
-func (x *Index) room(pairs, events int) error {
-	if len(x.active.numbers) < pairs && len(x.active.events) < events {
-		return nil
-	}
-	return x.freeze()
-}
-
-// freeze has the buffer written. It waits for the one before.
-func (x *Index) freeze() error {
-	for x.frozen != nil && x.err == nil {
-		x.idle.Wait()
-	}
-	if x.err != nil {
-		return x.err
-	}
-	x.frozen, x.active, x.spare = x.active, x.spare, nil
-	if x.active == nil {
-		x.active = newBuffer()
-	}
-	x.work.Add(1)
-	go x.write(x.frozen)
-	return nil
-}
-
-// writable tells why nothing can be added.
-func (x *Index) writable() error {
-	if x.err == nil && x.readOnly {
-		return ledger.ErrReadOnly
-	}
-	return x.err
-}
-
-// Flush writes what is in memory, and waits for it.
-func (x *Index) Flush() error {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if err := x.writable(); err != nil {
-		return err
-	}
-	if !x.active.empty() {
-		if err := x.freeze(); err != nil {
-			return err
-		}
-	}
-	for x.frozen != nil && x.err == nil {
-		x.idle.Wait()
-	}
-	return x.err
 }
 
 // Close writes what is in memory, unites the runs of each day, and marks the index as whole. Views must be closed. After an

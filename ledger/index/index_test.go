@@ -2,6 +2,7 @@ package index
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"io/fs"
 	"sync"
@@ -250,4 +251,67 @@ func TestPurgeDeletes(t *testing.T) {
 	if err := x.Close(); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// The filters say “new” only of ids that are: of days from before, of filters that were dropped, and while events come.
+func TestFilters(t *testing.T) {
+	dir := t.TempDir()
+	x, err := Create(Options{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	day := ledger.Day(20000)
+	id := func(n int) (id [16]byte) { binary.BigEndian.PutUint32(id[4:], uint32(n)); return id }
+	n := 0
+	add := func(count int) {
+		t.Helper()
+		if err := x.Batch(Place{Batch: uint64(n), First: uint64(n), Count: uint32(count), Day: day}); err != nil {
+			t.Fatal(err)
+		}
+		for range count {
+			if err := x.Add(Event{Seq: uint64(n), ID: id(n), Time: day.Time(), Way: 1, Numbers: []ledger.Number{1}}); err != nil {
+				t.Fatal(err)
+			}
+			n++
+		}
+	}
+	check := func(when string) {
+		t.Helper()
+		for i := range n {
+			if seq, ok, err := x.Find(id(i), day); err != nil || !ok || seq != uint64(i) {
+				t.Fatalf("%s: id %d: got %d, %t, %v", when, i, seq, ok, err)
+			}
+		}
+		let := 0
+		for i := n; i < n+10_000; i++ {
+			if _, ok, err := x.Find(id(i), day); ok || err != nil {
+				t.Fatalf("%s: id %d, which is new: got %t, %v", when, i, ok, err)
+			}
+			if id := id(i); !x.filters.isNew(day, &id) {
+				let++
+			}
+		}
+		if let > 300 {
+			t.Errorf("%s: the filter lets %d of 10,000 through", when, let)
+		}
+	}
+	add(20_000)
+	check("in memory")
+	if err := x.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	add(500)
+	check("on disk and in memory")
+	x.filters.drop()
+	check("dropped")
+	add(500)
+	if err := x.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if x, err = Open(Options{Dir: dir}); err != nil {
+		t.Fatal(err)
+	}
+	defer x.Close()
+	add(10)
+	check("opened again")
 }

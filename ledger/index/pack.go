@@ -21,7 +21,6 @@ type packer struct {
 	content content
 	key     []byte
 	value   []byte
-	row     []byte
 }
 
 type idAt struct {

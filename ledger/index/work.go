@@ -229,6 +229,7 @@ func (x *Index) Purge(day ledger.Day) error {
 	}
 	x.mu.Lock()
 	held := x.viewers > 0
+	x.filters.forget(day)
 	x.mu.Unlock()
 	if held {
 		return nil

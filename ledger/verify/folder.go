@@ -10,11 +10,12 @@ import (
 	"strings"
 
 	"chaperone/ledger/disk"
+	"chaperone/ledger/keys"
 	"chaperone/ledger/record"
 )
 
 // ours are the names of a ledger's files; those of the index are on the list of the last close.
-var ours = regexp.MustCompile(`^(ledger\.json|lock|closed|reserve|witnesses|people|` +
+var ours = regexp.MustCompile(`^(ledger\.json|lock|closed|reserve|witnesses|people|backup|` +
 	`record/[0-9]{10}\.seg|keys/[0-9]{8}\.key|index/.+|` +
 	`log/checkpoint|log/cosigned|log/tile/[0-9]{1,2}/(x[0-9]{3}/)*[0-9]{3}(\.p/[0-9]{1,3})?)$`)
 
@@ -84,6 +85,9 @@ func (r *run) closed(ctx context.Context) error {
 		}
 		r.report.warn("the ledger was not closed cleanly: recording ended with a crash, or was stopped by force, after %s", moment(r.report.Last))
 		return nil
+	}
+	if errors.Is(err, keys.ErrNewer) {
+		return err
 	}
 	if err != nil {
 		r.report.whole(closedName, "%v", err)

@@ -11,8 +11,20 @@ import (
 // maxProblems bounds the list of problems: where one thing was changed, much else no longer fits.
 const maxProblems = 100
 
+// Kind says what sort of problem one is.
+type Kind uint8
+
+// Kinds of problems.
+const (
+	Changed Kind = iota // something is not what was recorded, signed or cosigned
+	Kept                // the key of a day is there that was purged
+	Unseen              // too few witnesses saw what was signed
+	Ahead               // a witness has seen more than there is
+)
+
 // Problem is something that is not as it was recorded, signed or witnessed.
 type Problem struct {
+	Kind   Kind
 	File   string // in the ledger's folder, with slashes
 	Offset int64  // in the file; -1 when it is about the file as a whole
 	Batch  int64  // -1 when it is not about one
@@ -48,7 +60,8 @@ type Report struct {
 	Bytes       int64  // of the record
 	Days        int    // with entries, purged ones too
 	Purged      []ledger.Day
-	First, Last time.Time // when the first and the last batch were written
+	Kept        []ledger.Day // purged as well, but their keys are there
+	First, Last time.Time    // when the first and the last batch were written
 
 	Opened    bool // every entry was opened; without data.key only what needs no key was checked
 	Closed    bool // the last close was clean, and says which files were derived
@@ -59,6 +72,8 @@ type Report struct {
 	Since     time.Time // when the first batch was written that they have not; zero when they have seen all
 	Needed    int       // witnesses that must have seen a batch; 0: nobody is asked
 	Witnesses []Witness
+	Known     uint64 // the most batches that a witness says it has seen, when it has seen more than there are; else 0
+	Answered  int    // witnesses that were asked now and said what they have seen
 }
 
 // Witness is what one witness has seen of the log.
@@ -103,11 +118,15 @@ func (r *Report) Vouched() []string {
 
 // problem adds one.
 func (r *Report) problem(file string, offset, batch int64, format string, args ...any) {
+	r.add(Problem{Changed, file, offset, batch, fmt.Sprintf(format, args...)})
+}
+
+func (r *Report) add(p Problem) {
 	if len(r.Problems) == maxProblems {
 		r.More++
 		return
 	}
-	r.Problems = append(r.Problems, Problem{file, offset, batch, fmt.Sprintf(format, args...)})
+	r.Problems = append(r.Problems, p)
 }
 
 // whole adds a problem of a file as a whole.

@@ -100,7 +100,8 @@ func (r *run) keyFiles() {
 		d := r.days[day]
 		switch purged := r.purges[day]; {
 		case purged && r.ring.there[day]:
-			r.report.whole(keyName(day), "the purge of this day is on record and its key is there: open the ledger once, which destroys it")
+			r.report.Kept = append(r.report.Kept, day)
+			r.report.add(Problem{Kept, keyName(day), -1, -1, "the purge of this day is on record and its key is there: open the ledger once, which destroys it"})
 		case purged && d != nil:
 			r.report.Purged = append(r.report.Purged, day)
 		case d != nil && r.ring.missing(day) && !r.stopped:

@@ -3,6 +3,7 @@ package verify
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -186,8 +187,9 @@ func (r *run) witnesses(ctx context.Context, tree *tlog.Tree) error {
 		s.Since = r.since()
 	}
 	if enough < s.Sealed {
-		s.whole(cosignedName, "%d of %d signed batches were seen by the %d witnesses that are needed: what was written since %s can be rewritten unnoticed. Bring the witnesses back, open and close the ledger, verify again",
-			s.Witnessed, s.Sealed, s.Needed, moment(s.Since))
+		s.add(Problem{Unseen, cosignedName, -1, -1, fmt.Sprintf(
+			"%d of %d signed batches were seen by the %d witnesses that are needed: what was written since %s can be rewritten unnoticed. Bring the witnesses back, open and close the ledger, verify again",
+			s.Witnessed, s.Sealed, s.Needed, moment(s.Since))})
 	}
 	return ctx.Err()
 }
@@ -235,11 +237,15 @@ func (r *run) ask(ctx context.Context, l *seal.Log, tree *tlog.Tree) {
 		switch {
 		case a.Err == nil:
 			w.Size, w.Time = uint64(tree.N), a.Time
+			r.report.Answered++
 		case errors.Is(a.Err, seal.ErrRolledBack):
 			w.Said = a.Err.Error()
-			r.report.whole(checkpointName, "%v", a.Err)
+			r.report.Answered++
+			r.report.Known = max(r.report.Known, a.Size)
+			r.report.add(Problem{Ahead, checkpointName, -1, -1, a.Err.Error()})
 		case errors.Is(a.Err, seal.ErrRewritten):
 			w.Said = a.Err.Error()
+			r.report.Answered++
 			r.report.whole(checkpointName, "%v: a part of the record was replaced and signed anew", a.Err)
 		default:
 			w.Said = a.Err.Error()

@@ -165,19 +165,18 @@ func (s *Session) conclude(m *wire.Message, at chaperone.Mark) {
 // name gives what kind of message it is. MSH-9 is free text on the wire and may hold anything, so only codes of the usual
 // form are repeated (HL7 2.9 2.14.9.9: three characters each); anything else is "?".
 func name(c hl7.Content) string {
-	if c.Type == "" && c.Ack != "" {
-		return "ACK" // version 2.1 leaves MSH-9 out of acknowledgements
-	}
-	if c.Type != "" && !code(c.Type) || c.Event != "" && !code(c.Event) {
+	switch {
+	case c.Type == "ACK", c.Type == "" && c.Ack != "": // version 2.1 leaves MSH-9 out of acknowledgements
+		return "ACK"
+	case !code(c.Type), !code(c.Event):
 		return "?"
-	}
-	if c.Event == "" || c.Type == "ACK" {
+	case c.Event == "":
 		return c.Type
 	}
 	return c.Type + "^" + c.Event
 }
 
-// code reports whether text has the form of a message code or a trigger event.
+// code reports whether text has the form of a message code or a trigger event, or is empty.
 func code(text string) bool {
 	for _, b := range []byte(text) {
 		if b != '_' && (b < '0' || b > '9') && (b < 'A' || b > 'Z') && (b < 'a' || b > 'z') {

@@ -131,3 +131,24 @@ func TestLargeFrame(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
+
+// TestNoFreeText: MSH-9 is free text on the wire, and some senders put there what belongs elsewhere. Only codes are repeated.
+func TestNoFreeText(t *testing.T) {
+	for _, test := range []struct{ typed, want string }{
+		{"ADT^A01^ADT_A01", "ADT^A01"}, {"ADT^A01^DOE^JANE", "ADT^A01"}, {"ORU", "ORU"}, {"ZP_^Z01", "ZP_^Z01"}, {"", ""},
+		{"DOE^JANE", "?"}, {"ADT^JANE DOE", "?"}, {"ADT^A 1", "?"}, {"4711-0815", "?"}, {"ÄDT^A01", "?"}, {"ADT A01", "?"}, {"ACK^JANE DOE", "ACK"},
+	} {
+		t.Run(test.typed, func(t *testing.T) {
+			s := mllp.New(wire.DefaultLimits, false)
+			got := "nothing"
+			for _, e := range s.Feed(0, []byte(frame(from(test.typed, "1"), "PID|1||1")), at) {
+				if e.Stage == wire.Head {
+					got = e.Message.Action
+				}
+			}
+			if got != test.want {
+				t.Errorf("got %q, want %q", got, test.want)
+			}
+		})
+	}
+}

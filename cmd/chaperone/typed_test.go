@@ -1,0 +1,108 @@
+package main
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"chaperone"
+	"chaperone/ledger"
+)
+
+// TestMatch: how parties are named.
+func TestMatch(t *testing.T) {
+	names := map[netip.Addr]string{netip.MustParseAddr("192.0.2.60"): "PACS"}
+	party := func(address, claimed string) chaperone.Party {
+		p := chaperone.Party{Claimed: claimed}
+		if address != "" {
+			p.Addr = netip.MustParseAddr(address)
+		}
+		return p
+	}
+	for _, test := range []struct {
+		text  string
+		party chaperone.Party
+		want  bool
+	}{
+		{"192.0.2.60", party("192.0.2.60", ""), true}, {"::ffff:192.0.2.60", party("192.0.2.60", ""), true}, {"192.0.2.60", party("192.0.2.61", ""), false},
+		{"192.0.2.99/24", party("192.0.2.60", ""), true}, {"2001:db8::/32", party("2001:db8::1", ""), true}, {"pacs", party("", "PACS"), true},
+		{"PACS", party("192.0.2.60", "other"), true}, {"REG@CLINIC", party("192.0.2.1", "REG@CLINIC"), true}, {"REG", party("192.0.2.1", "REG@CLINIC"), false},
+	} {
+		t.Run(test.text, func(t *testing.T) {
+			list, err := match(test.text, names)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := false
+			for _, m := range list {
+				got = got || m.Fits(test.party)
+			}
+			if got != test.want {
+				t.Errorf("%v: got %t, want %t", test.party, got, test.want)
+			}
+		})
+	}
+	for _, text := range []string{"", "10.1.2", "10.0.0.0/33", "1.2.3.4.5", "2001:db8::/200", "fe80:::1"} {
+		if list, err := match(text, nil); err == nil {
+			t.Errorf("%q: got %v, want an error", text, list)
+		}
+	}
+}
+
+// TestRetained: the first day that stays.
+func TestRetained(t *testing.T) {
+	now := time.Date(2026, 11, 28, 23, 30, 0, 0, time.FixedZone("", -8*3600))
+	for text, want := range map[string]string{"7y": "2019-11-29", "18m": "2025-05-29", "90d": "2026-08-31", "1d": "2026-11-28", "100y": "1970-01-01"} {
+		if got, err := retained(text, now); err != nil || got.String() != want {
+			t.Errorf("%s: got %s, %v, want %s", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"", "7", "y", "0y", "-1y", "7w", "1.5y", "7 y", "99999999d"} {
+		if got, err := retained(text, now); err == nil {
+			t.Errorf("%q: got %s, want an error", text, got)
+		}
+	}
+}
+
+// TestMeant: a day is purged when it was named.
+func TestMeant(t *testing.T) {
+	now := time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
+	f := purgeFlags{days: []string{"2026-11-27", "2020-02-29"}}
+	meant, err := f.meant(now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	today := ledger.DayOf(now)
+	if !meant(today-1) || meant(today-2) || meant(today) {
+		t.Error("other days than those that were named")
+	}
+	for _, day := range []string{"2026-11-28", "2027-01-01", "1969-12-31", "27.11.2026", "2026-02-30"} {
+		if _, err := (&purgeFlags{days: []string{day}}).meant(now); err == nil {
+			t.Errorf("%s: want an error", day)
+		}
+	}
+}
+
+// TestThree: how a patient is typed.
+func TestThree(t *testing.T) {
+	for _, test := range []struct {
+		line, authority, number string
+		kind                    chaperone.IdentifierKind
+		ok                      bool
+	}{
+		{"hl7 CLINIC 4711", "CLINIC", "4711", chaperone.HL7PatientID, true},
+		{"HL7 Testing Lab  4711", "Testing Lab", "4711", chaperone.HL7PatientID, true},
+		{"dicom - 4711", "", "4711", chaperone.DICOMPatientID, true},
+		{"hl7.PID-3 CLINIC 4711", "CLINIC", "4711", chaperone.HL7PatientID, true},
+		{"ssn\t-\t078 05 1120", "", "078 05 1120", chaperone.SSN, true},
+		{"4711", "", "", "", false}, {"hl7 4711", "", "", "", false}, {"mrn CLINIC 4711", "", "", "", false}, {"078 05 1120", "", "", "", false},
+	} {
+		t.Run(strings.ReplaceAll(test.line, "\t", " "), func(t *testing.T) {
+			kind, authority, number, ok := three(test.line)
+			if ok != test.ok || ok && (kind != test.kind || authority != test.authority || number != test.number) {
+				t.Errorf("got %q %q %q %t", kind, authority, number, ok)
+			}
+		})
+	}
+}

@@ -1,0 +1,236 @@
+// Package backup copies a ledger into another folder, and brings it back.
+//
+// A backup is the record, the wrapped keys of its days, the log, the description and the list of witnesses: what cannot be
+// made again. Index and people are derived and left out. It checks itself: every batch has its sums, the checkpoint is over
+// all of them, and verifying it is how a copy is known to be whole. The keys of the keys folder are never in it: whoever had
+// both could read everything, and they belong on a list of their own.
+//
+// A backup must not be recorded into. Restore brings it back after the witnesses were asked, so that a ledger never goes on
+// from an earlier state as if nothing had been after it.
+package backup
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"chaperone/ledger"
+	"chaperone/ledger/disk"
+	"chaperone/ledger/durable"
+	"chaperone/ledger/keys"
+	"chaperone/ledger/record"
+	"chaperone/ledger/verify"
+)
+
+// Names of files and folders.
+const (
+	aboutFile     = "backup"
+	witnessesFile = "witnesses"
+	logFolder     = "log"
+)
+
+// Key is a key that a backup is of no use without. It is not in the backup.
+type Key struct {
+	File string `json:"file"` // in the keys folder
+	ID   string `json:"id"`   // recognises it, and says nothing about it
+	Use  string `json:"use"`
+}
+
+// About is what a backup says of itself. It is no proof of anything: that is what the backup's checkpoint is for.
+type About struct {
+	Version     int       `json:"version"`
+	Origin      string    `json:"origin"`
+	Made        time.Time `json:"made"` // the last time
+	Batches     uint64    `json:"batches"`
+	Disclosures uint64    `json:"disclosures"`
+	Keys        []Key     `json:"keys"` // to be kept elsewhere
+}
+
+// Options say what is backed up.
+type Options struct {
+	Dir  string // a ledger that nobody has open for recording
+	To   string // a new folder, or one with an earlier backup of the same ledger
+	Keys string // folder with data.key: then every entry of the copy is opened, and purges reach the backup; "" without
+}
+
+// Written is what a backup came to.
+type Written struct {
+	About
+	Copied int64        // bytes of the record that were new
+	Erased []ledger.Day // days that were purged: their keys were removed from the backup, too
+	Left   []ledger.Day // days whose keys are in the backup and not in the ledger any more; without data.key nobody can tell whether they were purged
+}
+
+// Write copies a ledger, or what is new of it since the last time, and verifies the whole copy. Nothing in a backup is
+// overwritten by something else: bytes are added to the record, and the log's latest state takes the place of the one before.
+//
+// Errors: the ledger is open, damaged, shorter than its backup, or has another history; To holds something else; the copy is
+// not whole.
+func Write(ctx context.Context, o Options) (Written, error) {
+	w, err := write(ctx, o)
+	if err != nil {
+		return Written{}, fmt.Errorf("backup: %w", err)
+	}
+	return w, nil
+}
+
+func write(ctx context.Context, o Options) (w Written, err error) {
+	if err := apart(o.Dir, o.To); err != nil {
+		return w, err
+	}
+	release, err := disk.Lock(o.Dir, true)
+	if err != nil {
+		return w, err
+	}
+	defer func() { err = errors.Join(err, release()) }()
+	meta, err := keys.ReadMeta(o.Dir)
+	if err != nil {
+		return w, err
+	}
+	if err := begin(o.Dir, o.To, meta); err != nil {
+		return w, err
+	}
+	c := &copier{from: o.Dir, to: o.To, id: meta.ID}
+	for _, step := range []func(context.Context) error{c.compare, c.record, c.dayKeys, c.log, c.others} {
+		if err := step(ctx); err != nil {
+			return w, err
+		}
+	}
+	r, err := verify.Run(ctx, verify.Options{Dir: o.To, Keys: o.Keys, Offline: true})
+	if err != nil {
+		return w, err
+	}
+	if p := firstChanged(r); p != nil {
+		return w, fmt.Errorf("the copy in %s is not whole: %v; if the ledger itself is damaged there, ledger verify says the same of it", o.To, p)
+	}
+	w.About = About{Version: 1, Origin: meta.Origin, Made: time.Now().UTC().Truncate(time.Second), Batches: r.Batches, Disclosures: r.Disclosures, Keys: keysOf(&meta)}
+	w.Copied = c.copied
+	if w.Erased, w.Left, err = c.forget(o.Keys, r); err != nil {
+		return w, err
+	}
+	text, err := json.MarshalIndent(w.About, "", "  ")
+	if err != nil {
+		return w, err
+	}
+	return w, durable.WriteFile(filepath.Join(o.To, aboutFile), append(text, '\n'))
+}
+
+// keysOf lists what has to be kept elsewhere.
+func keysOf(m *keys.Meta) []Key {
+	return []Key{
+		{keys.DataFile, m.DataKey.String(), "opens the ledger: without it nobody can read any of it"},
+		{keys.SigningFile, m.SigningKey.String(), "signs what goes on being recorded"},
+		{keys.TokenFile, m.TokenKey.String(), "finds patients by their numbers, and records further"},
+	}
+}
+
+// ReadAbout reads what a backup says of itself. Error: fs.ErrNotExist when it is none, or was not finished.
+func ReadAbout(dir string) (About, error) {
+	path := filepath.Join(dir, aboutFile)
+	var a About
+	info, err := os.Stat(path)
+	if err != nil {
+		return a, fmt.Errorf("backup: %w", err)
+	}
+	if info.Size() > 1<<16 {
+		return a, fmt.Errorf("backup: %s: far too large", path)
+	}
+	b, err := os.ReadFile(path)
+	if err == nil {
+		err = json.Unmarshal(b, &a)
+	}
+	switch {
+	case err != nil:
+		return a, fmt.Errorf("backup: %s: not understood: %w", path, err)
+	case a.Version > 1:
+		return a, fmt.Errorf("backup: %s: %w", path, keys.ErrNewer)
+	}
+	return a, nil
+}
+
+// begin makes the folder of a new backup, or checks that there is one of the same ledger.
+func begin(dir, to string, meta keys.Meta) error {
+	text, err := os.ReadFile(filepath.Join(dir, keys.MetaFile))
+	if err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(to)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if len(entries) == 0 || len(entries) == 1 && entries[0].Name() == keys.MetaFile+".new" {
+		if err := makeFolder(to); err != nil {
+			return err
+		}
+		return durable.WriteFile(filepath.Join(to, keys.MetaFile), text)
+	}
+	have, err := keys.ReadMeta(to)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s: not empty and no backup of this ledger; name a new folder", to)
+	}
+	if err != nil {
+		return err
+	}
+	if have != meta {
+		return fmt.Errorf("%s: a backup of the ledger %s, not of %s; name a new folder", to, have.Origin, meta.Origin)
+	}
+	for _, name := range []string{"closed", "index", "lock"} {
+		if _, err := os.Lstat(filepath.Join(to, name)); err == nil {
+			return fmt.Errorf("%s: a ledger that is in use, not a backup (it has %s); name a new folder", to, name)
+		}
+	}
+	return nil
+}
+
+// apart refuses folders that lie in each other.
+func apart(one, two string) error {
+	a, err := filepath.Abs(one)
+	if err != nil {
+		return err
+	}
+	b, err := filepath.Abs(two)
+	if err != nil {
+		return err
+	}
+	for _, pair := range [][2]string{{a, b}, {b, a}} {
+		if rel, err := filepath.Rel(pair[0], pair[1]); err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator)) {
+			return fmt.Errorf("%s and %s: one lies in the other", one, two)
+		}
+	}
+	return nil
+}
+
+// firstChanged gives the first problem that is not the witnesses'.
+func firstChanged(r *verify.Report) *verify.Problem {
+	for i := range r.Problems {
+		if r.Problems[i].Kind == verify.Changed {
+			return &r.Problems[i]
+		}
+	}
+	return nil
+}
+
+// makeFolder makes a folder and those above it, names on disk.
+func makeFolder(dir string) error {
+	if _, err := os.Stat(dir); err == nil {
+		return nil
+	}
+	if parent := filepath.Dir(dir); parent != dir {
+		if err := makeFolder(parent); err != nil {
+			return err
+		}
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return durable.SyncFolder(filepath.Dir(dir))
+}
+
+// segmentsIn gives the folder of a record.
+func segmentsIn(dir string) string { return filepath.Join(dir, record.Folder) }

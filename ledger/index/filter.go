@@ -1,0 +1,168 @@
+package index
+
+import (
+	"encoding/binary"
+
+	"chaperone/ledger"
+)
+
+// filters tell of nearly all ids that are new that they are, without a look at the rows: recording asks for each disclosure,
+// and hardly ever finds it. They are made while disclosures are added; those of days that were there before, from the rows
+// when they are first asked for.
+type filters struct {
+	days map[ledger.Day]*filter
+	old  map[ledger.Day]bool // has rows whose ids its filter does not know
+	size int                 // words of all
+}
+
+// mostFilters bounds the words of all filters together. Beyond, those of the other days are made again when needed.
+const mostFilters = 8 << 20
+
+// filter is a row of Bloom filters in blocks of 512 bits, each twice as large as the one before. 12 bits an id, six of them
+// set, let one of about 150 others through.
+type filter struct{ layers []layer }
+
+type layer struct {
+	words []uint64
+	room  int
+}
+
+const (
+	firstLayer = 1 << 13 // ids
+	bitsOfID   = 12
+	blockWords = 8
+	bitsSet    = 6
+)
+
+func newFilters() filters { return filters{days: map[ledger.Day]*filter{}, old: map[ledger.Day]bool{}} }
+
+// add notes an id.
+func (f *filters) add(day ledger.Day, id *[16]byte) { f.put(day, hashes(id)) }
+
+func (f *filters) put(day ledger.Day, h [2]uint64) {
+	one := f.days[day]
+	if one == nil {
+		if f.size > mostFilters {
+			f.drop()
+		}
+		one = new(filter)
+		f.days[day] = one
+	}
+	f.size += one.add(h)
+}
+
+// drop forgets all filters.
+func (f *filters) drop() {
+	for day := range f.days {
+		f.old[day] = true
+	}
+	clear(f.days)
+	f.size = 0
+}
+
+// forget is for a day that was purged.
+func (f *filters) forget(day ledger.Day) {
+	delete(f.days, day)
+	delete(f.old, day)
+}
+
+// isNew reports whether an id is certainly not among those of a day.
+func (f *filters) isNew(day ledger.Day, id *[16]byte) bool {
+	if f.old[day] {
+		return false
+	}
+	one := f.days[day]
+	return one == nil || !one.may(hashes(id))
+}
+
+// add sets an id's bits and gives the words that were needed for it.
+func (f *filter) add(h [2]uint64) (words int) {
+	if n := len(f.layers); n == 0 || f.layers[n-1].room == 0 {
+		room := firstLayer << n
+		words = room * bitsOfID / 64 / blockWords * blockWords
+		f.layers = append(f.layers, layer{make([]uint64, words), room})
+	}
+	l := &f.layers[len(f.layers)-1]
+	l.room--
+	block := l.block(h[0])
+	for i := range bitsSet {
+		bit := h[1] >> (9 * i) & 511
+		block[bit/64] |= 1 << (bit % 64)
+	}
+	return words
+}
+
+func (f *filter) may(h [2]uint64) bool {
+	for i := range f.layers {
+		block := f.layers[i].block(h[0])
+		hit := true
+		for i := range bitsSet {
+			bit := h[1] >> (9 * i) & 511
+			hit = hit && block[bit/64]&(1<<(bit%64)) != 0
+		}
+		if hit {
+			return true
+		}
+	}
+	return false
+}
+
+func (l *layer) block(h uint64) []uint64 {
+	at := h % uint64(len(l.words)/blockWords) * blockWords
+	return l.words[at : at+blockWords]
+}
+
+// hashes spreads an id: not all ids that a caller gives are as random as a digest.
+func hashes(id *[16]byte) [2]uint64 {
+	a, b := binary.LittleEndian.Uint64(id[:]), binary.LittleEndian.Uint64(id[8:])
+	return [2]uint64{mix(a ^ mix(b)), mix(b + mix(a+0x9E3779B97F4A7C15))}
+}
+
+func mix(h uint64) uint64 {
+	h = (h ^ h>>30) * 0xBF58476D1CE4E5B9
+	h = (h ^ h>>27) * 0x94D049BB133111EB
+	return h ^ h>>31
+}
+
+// learn makes the filter of a day that was there before, from its rows.
+func (x *Index) learn(day ledger.Day, s *state, runs []run) error {
+	var all [][2]uint64
+	it, err := s.iterator()
+	if err != nil {
+		return err
+	}
+	for _, r := range runs {
+		var buffer [runKey + 1]byte
+		prefix := appendKey(buffer[:0], r.day, r.number, idRow)
+		for ok := it.SeekGE(prefix); ok; ok = it.Next() {
+			key := it.Key()
+			if len(key) != len(prefix)+16 || string(key[:len(prefix)]) != string(prefix) {
+				break
+			}
+			all = append(all, hashes((*[16]byte)(key[len(prefix):])))
+		}
+	}
+	if err := s.done(it); err != nil {
+		return err
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if !x.filters.old[day] || x.state != s {
+		return nil // another look-up did it meanwhile; or rows came, and the next look-up does it
+	}
+	for _, h := range all {
+		x.filters.put(day, h)
+	}
+	for _, b := range []*buffer{x.frozen, x.active} { // their ids may have been in a filter that was dropped
+		if b == nil {
+			continue
+		}
+		for key := range b.ids {
+			if key.day == day {
+				x.filters.add(day, &key.id)
+			}
+		}
+	}
+	delete(x.filters.old, day)
+	return nil
+}
