@@ -121,7 +121,7 @@ var (
 //
 // Record MUST NOT return without an error before the whole batch is durable, MUST record a disclosure's ID once however
 // often it is given, and MUST NOT keep the batch. After a write whose fate is unknown it MUST answer ErrFenced to
-// everything until the store is opened anew. It checks the batch first: times from 1970 to 2262, no negative count, no
+// every Record until the store is opened anew. It checks the batch first: times from 1970 to 2262, no negative count, no
 // empty Covered; otherwise ErrInvalid and nothing is recorded.
 //
 // Scope and Disclosures see every batch whose Record returned before they began, and a state that does not change under

@@ -94,6 +94,8 @@ func (r row) against(value, goal float64) string {
 // figure writes a number with three digits that count, thousands apart.
 func figure(v float64) string {
 	switch {
+	case v > 0 && v < 0.1:
+		return fmt.Sprintf("%.4f", v)
 	case v < 10:
 		return strings.TrimSuffix(fmt.Sprintf("%.2f", v), ".00")
 	case v < 1000:

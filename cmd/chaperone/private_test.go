@@ -58,10 +58,12 @@ func TestPrivate(t *testing.T) {
 	}
 
 	said := 0
-	call := func(stdin string, args ...string) string {
+	call := func(want int, stdin string, args ...string) string {
 		t.Helper()
 		var out, errs bytes.Buffer
-		run(t.Context(), args, strings.NewReader(stdin), &out, &errs) // also what fails must not say anything
+		if got := run(t.Context(), args, strings.NewReader(stdin), &out, &errs); got != want {
+			t.Errorf("%s: got exit status %d, want %d", strings.Join(args[:2], " "), got, want)
+		}
 		for _, b := range [][]byte{out.Bytes(), errs.Bytes()} {
 			said++
 			if err := os.WriteFile(filepath.Join(written, "said", fmt.Sprint(said)), b, 0o600); err != nil {
@@ -72,39 +74,39 @@ func TestPrivate(t *testing.T) {
 	}
 	l, k := filepath.Join(written, "l"), filepath.Join(written, "k")
 	at := func(args ...string) []string { return append(args, "--ledger", l, "--keys", k) }
-	call("", "watch", capture)
-	call("", "watch", "--json", capture)
-	call("", at("watch", capture)...)
-	call("", at("watch", "--json", cut)...)
-	call("", "inspect", capture)
-	call("", at("investigate", "--out", filepath.Join(written, "report"), "--html", filepath.Join(written, "page.html"), evidence)...)
-	call("", at("investigate", "--json", evidence)...)
-	call("", at("scope", "--detail")...)
-	scope := call("", at("scope", "--detail", "--json")...)
-	call("", at("scope", "--authority", mark, "--roster", roster, "--out", filepath.Join(asked, "notify.csv"))...)
-	call("", at("scope", "--authority", mark, "--roster", roster, "--out", filepath.Join(asked, "notify2.csv"), "--json")...)
-	call("", at("disclosures")...)
-	rows := call("", at("disclosures", "--json")...)
-	call("", at("disclosures", "--csv")...)
+	call(0, "", "watch", capture)
+	call(0, "", "watch", "--json", capture)
+	call(0, "", at("watch", capture)...)
+	call(2, "", at("watch", "--json", cut)...)
+	call(0, "", "inspect", capture)
+	call(0, "", at("investigate", "--out", filepath.Join(written, "report"), "--html", filepath.Join(written, "page.html"), evidence)...)
+	call(0, "", at("investigate", "--json", evidence)...)
+	call(0, "", at("scope", "--detail")...)
+	scope := call(0, "", at("scope", "--detail", "--json")...)
+	call(0, "", at("scope", "--authority", mark, "--roster", roster, "--out", filepath.Join(asked, "notify.csv"))...)
+	call(0, "", at("scope", "--authority", mark, "--roster", roster, "--out", filepath.Join(asked, "notify2.csv"), "--json")...)
+	call(0, "", at("disclosures")...)
+	rows := call(0, "", at("disclosures", "--json")...)
+	call(0, "", at("disclosures", "--csv")...)
 	number := "hl7 " + mark + " " + mark + "000017\n"
-	call(number, at("disclosures", "--patient", "--json")...)
-	call(number, at("report", "--as", "accounting", "--patient")...)
-	call(number, at("report", "--as", "accounting", "--patient", "--json")...)
-	call(mark+"000017\n", at("scope", "--patient")...)
-	call(mark+" unknown\n", at("scope", "--patient", "--authority", mark)...)
-	call("", "ledger", "checkpoint", "--ledger", l)
-	call("", at("ledger", "status")...)
-	call("", at("ledger", "status", "--json")...)
-	call("", at("ledger", "verify", "--deep", "--json")...)
-	call("", at("ledger", "verify")...)
-	call("", at("ledger", "prove", "--count")...)
-	call("", at("ledger", "prove", firstID(t, rows))...)
-	call("", at("ledger", "export", "--json", "--csv", "--log", "--out", filepath.Join(written, "exported"))...)
-	call("", at("ledger", "backup", filepath.Join(written, "copy"))...)
-	call("", "ledger", "restore", filepath.Join(written, "copy"), "--keys", k, "--ledger", filepath.Join(written, "back"))
-	call("", at("ledger", "note", "nothing to see")...)
-	call("", at("ledger", "reindex")...)
-	call("", at("ledger", "purge", "--day", "2025-03-04", "--yes")...)
+	call(0, number, at("disclosures", "--patient", "--json")...)
+	call(0, number, at("report", "--as", "accounting", "--patient")...)
+	call(0, number, at("report", "--as", "accounting", "--patient", "--json")...)
+	call(2, mark+"000017\n", at("scope", "--patient")...)
+	call(2, mark+" unknown\n", at("scope", "--patient", "--authority", mark)...)
+	call(0, "", "ledger", "checkpoint", "--ledger", l)
+	call(0, "", at("ledger", "status")...)
+	call(0, "", at("ledger", "status", "--json")...)
+	call(0, "", at("ledger", "verify", "--deep", "--json")...)
+	call(0, "", at("ledger", "verify")...)
+	call(0, "", at("ledger", "prove", "--count")...)
+	call(0, "", at("ledger", "prove", firstID(t, rows))...)
+	call(0, "", at("ledger", "export", "--json", "--csv", "--log", "--out", filepath.Join(written, "exported"))...)
+	call(0, "", at("ledger", "backup", filepath.Join(written, "copy"))...)
+	call(0, "", "ledger", "restore", filepath.Join(written, "copy"), "--keys", k, "--ledger", filepath.Join(written, "back"))
+	call(0, "", at("ledger", "note", "nothing to see")...)
+	call(0, "", at("ledger", "reindex")...)
+	call(0, "", at("ledger", "purge", "--day", "2025-03-04", "--yes")...)
 
 	var summary struct{ Patients int }
 	if err := json.Unmarshal([]byte(lastLine(scope)), &summary); err != nil || summary.Patients < markedPatients {

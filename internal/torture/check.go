@@ -19,7 +19,11 @@ import (
 var errPromise = errors.New("the ledger broke its promise")
 
 func broken(format string, args ...any) error {
-	return fmt.Errorf("%w: %w", errPromise, fmt.Errorf(format, args...))
+	err := fmt.Errorf(format, args...)
+	if errors.Is(err, errPromise) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", errPromise, err)
 }
 
 // check compares all that a ledger says with what it acknowledged, and with what a store in memory says that was given the

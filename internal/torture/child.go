@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -60,7 +61,7 @@ func (c *child) wait() error {
 	case bytes.Contains(c.stderr.Bytes(), []byte("panic: ")) || bytes.Contains(c.stderr.Bytes(), []byte("fatal error: ")):
 		return broken("the worker crashed: %s", c.said())
 	case c.cmd.ProcessState.ExitCode() == exitBroken:
-		return fmt.Errorf("%w: %s", errPromise, c.said())
+		return fmt.Errorf("%w: %s", errPromise, strings.TrimPrefix(c.said(), errPromise.Error()+": "))
 	case ended != nil && !errors.As(ended, &exit):
 		return errors.Join(err, fmt.Errorf("torture: worker: %w", ended))
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 // lap is after how many rounds a new ledger is begun: reading all of a large one takes long.
-const lap = 25
+const lap = 16
 
 // killNine kills the worker at any moment: while it opens the ledger, while it recovers it from the last kill, while it
 // records. What the kernel was given stays; what the program only remembered is gone.

@@ -107,7 +107,11 @@ func runModes(ctx context.Context, mode string, o options) error {
 			o.n = m.n
 		}
 		began := time.Now()
-		if err := m.run(ctx, o); err != nil {
+		err := m.run(ctx, o)
+		if ctx.Err() != nil {
+			return context.Cause(ctx) // how a worker ended that was interrupted too is nothing to go by
+		}
+		if err != nil {
 			return fmt.Errorf("torture %s --seed %d: %w", m.name, o.seed, err)
 		}
 		fmt.Fprintf(o.stdout, "%s: passed in %.1f s (seed %d)\n", m.name, time.Since(began).Seconds(), o.seed)

@@ -34,7 +34,7 @@ func TestTorture(t *testing.T) {
 		{mode: "powercut", o: options{n: 5, seed: 1}, mounts: true},
 		{mode: "powercut", o: options{n: lap, seed: 1, ignoreFsync: true}, mounts: true, fails: true},
 		{mode: "enospc", o: options{n: 1, seed: 1}, mounts: true},
-		{mode: "eio", o: options{seed: 1, every: 13}, mounts: true},
+		{mode: "eio", o: options{seed: 1, every: 31}, mounts: true},
 		{mode: "damage", o: options{n: 40, seed: 1}},
 	} {
 		name := test.mode

@@ -51,7 +51,7 @@ func (l *Ledger) take(q *ledger.Query) (*question, error) {
 		}
 	}
 	for _, day := range v.Days() {
-		if lo, hi := a.span(day); lo.Before(hi) && !l.dictionary.gone[day] {
+		if lo, hi := a.span(day); lo.Before(hi) && !l.dictionary.purged(day) {
 			a.days = append(a.days, day)
 		}
 	}

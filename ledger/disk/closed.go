@@ -52,7 +52,11 @@ func ReadClosed(dir string, v note.Verifier) (*Closed, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	c := new(Closed)
-	if err := json.Unmarshal([]byte(text), c); err != nil || c.Version != 1 {
+	err = json.Unmarshal([]byte(text), c)
+	switch {
+	case c.Version > 1:
+		return nil, fmt.Errorf("%s: %w", path, keys.ErrNewer)
+	case err != nil || c.Version != 1:
 		return nil, fmt.Errorf("%s: not understood", path)
 	}
 	return c, nil

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"sync"
+	"time"
 
 	"chaperone"
 	"chaperone/ledger"
@@ -23,7 +24,7 @@ type dictionary struct {
 	wayOf   map[record.Way]uint32
 	parties []wayParties            // by number - 1: what questions compare
 	said    map[[16]byte]ledger.Day // findings and notes on record, by the day that they are forgotten with
-	gone    map[ledger.Day]bool     // purged
+	gone    map[ledger.Day]erasure  // purged
 	others  []index.Place           // batches with entries other than disclosures
 	seen    []ledger.Note           // of kind Coverage: every answer about their period carries them
 }
@@ -34,12 +35,18 @@ type wayParties struct {
 	protocol chaperone.Protocol
 }
 
+// erasure is what is known of a purge.
+type erasure struct {
+	at    time.Time
+	filed ledger.Day // the day whose entries say so: when that one is purged, it has to be said again
+}
+
 // counts is how much the dictionary holds.
 type counts struct{ numbers, words, ways uint32 }
 
 func newDictionary() *dictionary {
 	return &dictionary{people: people.New(), words: []string{""}, wordOf: map[string]uint32{"": 0}, wayOf: map[record.Way]uint32{},
-		said: map[[16]byte]ledger.Day{}, gone: map[ledger.Day]bool{}}
+		said: map[[16]byte]ledger.Day{}, gone: map[ledger.Day]erasure{}}
 }
 
 func (d *dictionary) counts() counts {

@@ -319,4 +319,4 @@ func (l *Ledger) makeDay(day ledger.Day) error {
 }
 
 // purged reports whether a day was purged. Only the leader asks.
-func (l *Ledger) purged(day ledger.Day) bool { return l.dictionary.gone[day] }
+func (l *Ledger) purged(day ledger.Day) bool { return l.dictionary.purged(day) }

@@ -1,6 +1,7 @@
 package disk
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -67,28 +68,27 @@ func (l *Ledger) intake(group []*request) ([]*frame, error) {
 
 // keys makes the keys of days that had none, before anything is given a number.
 func (in *intake) keys(group []*request) error {
+	have := ledger.Day(0)
+	need := func(day ledger.Day) error {
+		if day == have || in.ledger.purged(day) {
+			return nil
+		}
+		have = day
+		return in.ledger.makeDay(day)
+	}
+	err := need(ledger.DayOf(in.now))
 	for _, r := range group {
-		days := []ledger.Day{ledger.DayOf(in.now)}
 		for i := range r.batch.Disclosures {
-			days = append(days, ledger.DayOf(r.batch.Disclosures[i].Time))
+			err = cmp.Or(err, need(ledger.DayOf(r.batch.Disclosures[i].Time)))
 		}
 		for i := range r.batch.Findings {
-			days = append(days, ledger.DayOf(r.batch.Findings[i].First))
+			err = cmp.Or(err, need(ledger.DayOf(r.batch.Findings[i].First)))
 		}
 		for i := range r.batch.Notes {
-			days = append(days, noteDay(&r.batch.Notes[i], in.now))
-		}
-		slices.Sort(days)
-		for _, day := range slices.Compact(days) {
-			if in.ledger.purged(day) {
-				continue
-			}
-			if err := in.ledger.makeDay(day); err != nil {
-				return err
-			}
+			err = cmp.Or(err, need(noteDay(&r.batch.Notes[i], in.now)))
 		}
 	}
-	return nil
+	return err
 }
 
 // frame gives the frame of a day.

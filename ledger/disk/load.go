@@ -18,6 +18,9 @@ import (
 
 // load brings the ledger into memory: as the last close left it, or from the record.
 func (l *Ledger) load(ctx context.Context) error {
+	if err := l.readable(); err != nil {
+		return err
+	}
 	c, why := l.closedCleanly()
 	if why == nil {
 		why = l.asClosed(ctx, c)
@@ -38,6 +41,25 @@ func (l *Ledger) load(ctx context.Context) error {
 		return fmt.Errorf("%w (%w); the index has to be made anew: run ledger reindex", errNotClosed, why)
 	}
 	return l.anew(ctx)
+}
+
+// readable refuses what a later version wrote, before anything of it is touched: it is the last segment that tells.
+func (l *Ledger) readable() error {
+	if _, err := ReadClosed(l.dir, l.verify); errors.Is(err, keys.ErrNewer) {
+		return err
+	}
+	segments, err := record.Segments(l.files.dir)
+	if err != nil || len(segments) == 0 {
+		return err
+	}
+	f, err := l.files.file(segments[len(segments)-1])
+	if err != nil {
+		return err
+	}
+	if _, err := record.ReadHead(f); errors.Is(err, record.ErrNewer) {
+		return fmt.Errorf("%s: %w", f.Name(), err)
+	}
+	return nil
 }
 
 // final reports whether making the index anew cannot help.

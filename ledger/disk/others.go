@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"chaperone"
 	"chaperone/ledger"
@@ -63,7 +64,7 @@ func (l *Ledger) others(ctx context.Context, kind record.Kind, each func(*record
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if l.dictionary.gone[p.Day] {
+		if l.dictionary.purged(p.Day) {
 			continue
 		}
 		if err := l.othersOf(p, &entry, kind, each); err != nil {
@@ -117,13 +118,18 @@ func (d *dictionary) remember(n *ledger.Note, day ledger.Day) {
 	case ledger.Coverage:
 		d.seen = append(d.seen, *n)
 	case ledger.Purge:
-		d.forget(n.Day)
+		d.forget(n.Day, n.At, day)
 	}
 }
 
-// forget takes a day for purged.
-func (d *dictionary) forget(day ledger.Day) {
-	d.gone[day] = true
+func (d *dictionary) purged(day ledger.Day) bool {
+	_, ok := d.gone[day]
+	return ok
+}
+
+// forget takes a day for purged, at some time, as the entries of another day say.
+func (d *dictionary) forget(day ledger.Day, at time.Time, filed ledger.Day) {
+	d.gone[day] = erasure{at, filed}
 	maps.DeleteFunc(d.said, func(_ [16]byte, on ledger.Day) bool { return on == day })
 	d.seen = slices.DeleteFunc(d.seen, func(n ledger.Note) bool { return ledger.DayOf(n.At) == day })
 }

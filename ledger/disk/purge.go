@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"chaperone/ledger"
 	"chaperone/ledger/index"
@@ -31,13 +32,12 @@ func (l *Ledger) Purge(ctx context.Context, day ledger.Day) error {
 		return ErrToday
 	}
 	l.dictionary.RLock()
-	again := l.dictionary.gone[day]
+	again := l.dictionary.purged(day)
 	l.dictionary.RUnlock()
 	if again {
 		return nil
 	}
-	note := ledger.Note{Kind: ledger.Purge, At: now, Day: day, Text: "the entries of this day were destroyed"}
-	if _, err := l.enter(ledger.Batch{Notes: []ledger.Note{note}}); err != nil {
+	if _, err := l.enter(ledger.Batch{Notes: append(l.filed(day), purgeNote(day, now))}); err != nil {
 		return err
 	}
 	l.commit.Lock()
@@ -49,6 +49,23 @@ func (l *Ledger) Purge(ctx context.Context, day ledger.Day) error {
 		return err
 	}
 	return l.destroy(day)
+}
+
+func purgeNote(day ledger.Day, at time.Time) ledger.Note {
+	return ledger.Note{Kind: ledger.Purge, At: at, Day: day, Text: "the entries of this day were destroyed"}
+}
+
+// filed gives the purges of other days that only entries of this day tell of: they have to be told again before it goes.
+func (l *Ledger) filed(day ledger.Day) []ledger.Note {
+	l.dictionary.RLock()
+	defer l.dictionary.RUnlock()
+	var notes []ledger.Note
+	for other, e := range l.dictionary.gone {
+		if e.filed == day {
+			notes = append(notes, purgeNote(other, e.at))
+		}
+	}
+	return notes
 }
 
 // PurgeBefore purges all days before one and gives those that it purged.

@@ -96,7 +96,7 @@ func (r *rebuild) end(at record.Position) error {
 	l := r.ledger
 	l.end = at
 	for day := range r.lost {
-		if !l.dictionary.gone[day] {
+		if !l.dictionary.purged(day) {
 			return fmt.Errorf("the key of %s is missing and the day was not purged: restore %s from the backup of the keys: %w",
 				day, keys.DaysFolder, keys.ErrNoKey)
 		}
@@ -249,7 +249,7 @@ func (r *rebuild) purges() error {
 			return err
 		}
 	}
-	l.dictionary.others = slices.DeleteFunc(l.dictionary.others, func(p index.Place) bool { return l.dictionary.gone[p.Day] })
+	l.dictionary.others = slices.DeleteFunc(l.dictionary.others, func(p index.Place) bool { return l.dictionary.purged(p.Day) })
 	return nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"chaperone/ledger"
 	"chaperone/ledger/durable"
@@ -102,8 +103,10 @@ func (d *dictionary) pack() [][]byte {
 	for id, day := range d.said {
 		said = binary.BigEndian.AppendUint32(append(said, id[:]...), uint32(day))
 	}
-	for day := range d.gone {
+	for day, e := range d.gone {
 		gone = binary.BigEndian.AppendUint32(gone, uint32(day))
+		gone = binary.BigEndian.AppendUint32(gone, uint32(e.filed))
+		gone = binary.BigEndian.AppendUint64(gone, uint64(e.at.UnixMicro()))
 	}
 	for _, p := range d.others {
 		others = binary.BigEndian.AppendUint64(others, p.Batch)
@@ -122,12 +125,13 @@ func (d *dictionary) pack() [][]byte {
 
 const (
 	saidSize  = 16 + 4
+	goneSize  = 4 + 4 + 8
 	otherSize = 3*8 + 5*4
 )
 
 // unpack takes what pack gave.
 func (d *dictionary) unpack(parts [][]byte, recorded map[ledger.Day]bool) error {
-	if len(parts) != 6 || len(parts[2])%saidSize != 0 || len(parts[3])%4 != 0 || len(parts[4])%otherSize != 0 {
+	if len(parts) != 6 || len(parts[2])%saidSize != 0 || len(parts[3])%goneSize != 0 || len(parts[4])%otherSize != 0 {
 		return errSnapshot
 	}
 	var e record.Entry
@@ -150,8 +154,9 @@ func (d *dictionary) unpack(parts [][]byte, recorded map[ledger.Day]bool) error 
 	for b := parts[2]; len(b) > 0; b = b[saidSize:] {
 		d.said[[16]byte(b)] = ledger.Day(binary.BigEndian.Uint32(b[16:]))
 	}
-	for b := parts[3]; len(b) > 0; b = b[4:] {
-		d.gone[ledger.Day(binary.BigEndian.Uint32(b))] = true
+	for b := parts[3]; len(b) > 0; b = b[goneSize:] {
+		at := time.UnixMicro(int64(binary.BigEndian.Uint64(b[8:]))).UTC()
+		d.gone[ledger.Day(binary.BigEndian.Uint32(b))] = erasure{at, ledger.Day(binary.BigEndian.Uint32(b[4:]))}
 	}
 	for b := parts[4]; len(b) > 0; b = b[otherSize:] {
 		u := func(at int) uint32 { return binary.BigEndian.Uint32(b[at:]) }

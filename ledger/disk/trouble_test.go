@@ -249,3 +249,33 @@ func TestReindex(t *testing.T) {
 		_ = l.Close()
 	}
 }
+
+// A day whose entries tell of an earlier purge can be purged too: the record goes on explaining why keys are missing.
+func TestPurgeOfPurges(t *testing.T) {
+	now := noon
+	dir := t.TempDir()
+	o := Options{Dir: filepath.Join(dir, "ledger"), Keys: filepath.Join(dir, "keys"), Now: func() time.Time { return now }}
+	l := open(t, o)
+	for range 4 {
+		b := someBatch(0, 1)
+		b.Disclosures[0].Time, b.Disclosures[0].ID = now, [16]byte{byte(now.Day())}
+		if _, err := l.Record(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+		yesterday := ledger.DayOf(now) - 1
+		if err := l.Purge(t.Context(), yesterday); err != nil {
+			t.Fatal(err)
+		}
+		now = now.Add(24 * time.Hour)
+	}
+	l.crash()
+	if err := Reindex(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	l = open(t, o)
+	defer l.Close()
+	s, err := l.Scope(t.Context(), ledger.Query{})
+	if err != nil || len(s.Purged) != 4 || s.Disclosures != 1 {
+		t.Errorf("got %d purged days, %d disclosures and %v, want 4 and 1", len(s.Purged), s.Disclosures, err)
+	}
+}

@@ -39,8 +39,8 @@ type Options struct {
 }
 
 const (
-	fullPairs  = 1 << 19 // in a buffer, before it is written
-	fullEvents = 1 << 17
+	fullPairs  = 1 << 18 // in a buffer, before it is written
+	fullEvents = 1 << 16
 )
 
 // Index is an open index. Its methods are safe for concurrent use, except that Batch and Add come from one goroutine.
