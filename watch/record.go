@@ -35,6 +35,14 @@ const (
 	batchCovered     = 1 << 16
 )
 
+// Err tells why not everything is recorded, nil when it is. It is for when the run is over.
+func (r *Recording) Err() error {
+	if r == nil {
+		return nil
+	}
+	return r.err
+}
+
 func (r *Recording) disclosure(d *exchange.Disclosed) {
 	if r == nil || r.err != nil {
 		return
@@ -69,10 +77,7 @@ func (r *Recording) flush() {
 // finish records the rest, and says in the result what became of it.
 func (r *Recording) finish(result *Result) error {
 	if r == nil || r.err != nil {
-		if r == nil {
-			return nil
-		}
-		return r.err
+		return r.Err()
 	}
 	r.batch.Findings = result.Findings
 	if result.Packets > 0 {

@@ -81,21 +81,19 @@ func runInvestigate(c *cobra.Command, f investigateFlags, args []string) error {
 			return err
 		}
 	}
-	recording, err := f.ledger.record(c, func() error { return there(args) })
+	l, err := f.ledger.record(c, func() error { return there(args) })
 	if err != nil {
 		return err
 	}
-	if recording == nil {
+	if l == nil {
 		return investigateTo(c, f, o)
 	}
-	if o.Tokens, err = recording.Tokens(); err == nil {
-		o.Ledger = watch.NewRecording(c.Context(), recording, false)
+	if o.Tokens, err = l.Tokens(); err == nil {
+		o.Ledger = watch.NewRecording(c.Context(), l, false)
 		err = investigateTo(c, f, o)
+		err = errors.Join(o.Ledger.Err(), err) // the run itself tells of it in the report only
 	}
-	if recording.failed != nil {
-		err = errors.Join(fmt.Errorf("not everything is recorded: %w; reading the same evidence again records the rest", recording.failed), err)
-	}
-	return recording.close(err)
+	return recorded(l, o.Ledger, err)
 }
 
 // there makes sure that the evidence can be looked into.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,10 +11,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"chaperone/ledger"
 	"chaperone/ledger/disk"
 	"chaperone/ledger/keys"
 	"chaperone/page"
+	"chaperone/watch"
 )
 
 // ledgerVariable names the ledger where --ledger does not.
@@ -79,18 +78,11 @@ func (f *ledgerFlags) open(c *cobra.Command, o disk.Options) (*disk.Ledger, erro
 	o.Dir, o.Keys = dir, f.keysFolder()
 	stderr := c.ErrOrStderr()
 	o.Warn = func(text string) { fmt.Fprintln(stderr, "chaperone: ledger:", page.Printable(text)) }
+	o.Grown = makeRoom
 	bar := progressOf(stderr, &o.Progress)
 	l, err := disk.Open(c.Context(), o)
 	bar()
-	if err != nil {
-		return nil, err
-	}
-	s, err := l.Status()
-	if err != nil {
-		return nil, errors.Join(err, l.Close())
-	}
-	makeRoom(s.Identifiers)
-	return l, nil
+	return l, err
 }
 
 // perIdentifier is what the table of people takes in memory, in bytes.
@@ -103,24 +95,9 @@ func makeRoom(identifiers int) {
 	}
 }
 
-// recording is a ledger that a run writes to. It remembers the first failure: some runs have more to say than that.
-type recording struct {
-	*disk.Ledger
-	failed error
-}
-
-// Record is that of ledger.Store.
-func (r *recording) Record(ctx context.Context, b ledger.Batch) (ledger.Receipt, error) {
-	receipt, err := r.Ledger.Record(ctx, b)
-	if err != nil && r.failed == nil {
-		r.failed = err
-	}
-	return receipt, err
-}
-
 // record opens the ledger that a run writes to, nil when nobody named one. A new one is made only when check has nothing
 // against it, so that a slip of the pen leaves nothing behind.
-func (f *ledgerFlags) record(c *cobra.Command, check func() error) (*recording, error) {
+func (f *ledgerFlags) record(c *cobra.Command, check func() error) (*disk.Ledger, error) {
 	dir := f.folder()
 	if dir == "" {
 		return nil, nil
@@ -142,7 +119,7 @@ func (f *ledgerFlags) record(c *cobra.Command, check func() error) (*recording, 
 	if made {
 		fmt.Fprintf(c.ErrOrStderr(), "chaperone: made a ledger in %s, with its keys in %s: back up both, apart from each other\n", dir, f.keysFolder())
 	}
-	return &recording{Ledger: l}, nil
+	return l, nil
 }
 
 // checkTokens makes sure that a ledger's patients were recorded with the token key that is here, before anything is touched.
@@ -158,10 +135,10 @@ func (f *ledgerFlags) checkTokens(dir string) error {
 	return meta.Check(f.keysFolder(), nil, nil, tokens)
 }
 
-// close ends the recording of a run that ended with err. What could not be recorded was told already.
-func (r *recording) close(err error) error {
-	closing := r.Close()
-	if r.failed != nil {
+// recorded closes the ledger of a run that ended with err. What could not be recorded was told already.
+func recorded(l *disk.Ledger, r *watch.Recording, err error) error {
+	closing := l.Close()
+	if r.Err() != nil {
 		return err
 	}
 	return errors.Join(err, closing)

@@ -90,18 +90,18 @@ func runWatch(c *cobra.Command, f watchFlags, args []string) error {
 			return err
 		}
 	}
-	recording, err := f.ledger.record(c, func() error { return readable(c.Context(), o) })
+	l, err := f.ledger.record(c, func() error { return readable(c.Context(), o) })
 	if err != nil {
 		return err
 	}
-	if recording == nil {
+	if l == nil {
 		return watchTo(c, f, o, names, failOn)
 	}
-	if o.Tokens, err = recording.Tokens(); err == nil {
-		o.Ledger = watch.NewRecording(c.Context(), recording, f.follow)
+	if o.Tokens, err = l.Tokens(); err == nil {
+		o.Ledger = watch.NewRecording(c.Context(), l, f.follow)
 		err = watchTo(c, f, o, names, failOn)
 	}
-	return recording.close(err)
+	return recorded(l, o.Ledger, err)
 }
 
 // readable makes sure that the captures can be opened. What can be opened only once is not tried.

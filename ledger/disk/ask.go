@@ -40,6 +40,7 @@ func (l *Ledger) take(q *ledger.Query) (*question, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ledger: %w", err)
 	}
+	l.asking.Add(1)
 	l.dictionary.RLock()
 	a := &question{ledger: l, query: q, view: v}
 	a.ways = make([]bool, len(l.dictionary.parties))
@@ -68,7 +69,10 @@ func (l *Ledger) take(q *ledger.Query) (*question, error) {
 // unlock lets the dictionary change: for questions that call somebody back.
 func (a *question) unlock() { a.ledger.dictionary.RUnlock() }
 
-func (a *question) close() { _ = a.view.Close() }
+func (a *question) close() {
+	_ = a.view.Close() // it was only read
+	a.ledger.asking.Done()
+}
 
 // span gives the part of a day that the query means.
 func (a *question) span(day ledger.Day) (lo, hi time.Time) {

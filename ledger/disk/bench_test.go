@@ -76,3 +76,44 @@ func BenchmarkCommit(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkHistory asks for one patient's 2,336 disclosures of 30 days among 300,000.
+func BenchmarkHistory(b *testing.B) {
+	l, err := Open(b.Context(), Options{Dir: filepath.Join(b.TempDir(), "ledger"), Keys: filepath.Join(b.TempDir(), "keys")})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer l.Close()
+	random := rand.New(rand.NewPCG(3, 4))
+	const total, often = 300_000, 2_336
+	for n := 0; n < total; {
+		var one ledger.Batch
+		for range 5_000 {
+			d := ledger.Disclosure{Disclosure: chaperone.Disclosure{
+				Time: noon.Add(time.Duration(n) * 30 * 24 * time.Hour / total), Protocol: chaperone.DICOM, Action: "C-FIND",
+				From:    chaperone.Party{Addr: netip.AddrFrom4([4]byte{10, 1, 0, byte(n % 20)}), Port: 104, Claimed: "PACS"},
+				To:      chaperone.Party{Addr: netip.AddrFrom4([4]byte{10, 2, byte(n % 2), byte(n % 250)}), Port: uint16(random.Uint32()), Claimed: "VIEWER"},
+				Records: 9, Bytes: 4000, Protection: chaperone.InClear, Outcome: chaperone.Delivered,
+			}}
+			binary.BigEndian.PutUint64(d.ID[:], uint64(n+1))
+			for range 8 {
+				d.Covered = append(d.Covered, ledger.Covered{Numbers: []chaperone.PatientToken{{byte(random.Uint32()), byte(random.Uint32()), byte(random.Uint32()) % 8, 2}}})
+			}
+			if n%(total/often) == 0 {
+				d.Covered = append(d.Covered, ledger.Covered{Numbers: []chaperone.PatientToken{{1}}})
+			}
+			one.Disclosures = append(one.Disclosures, d)
+			n++
+		}
+		if _, err := l.Record(b.Context(), one); err != nil {
+			b.Fatal(err)
+		}
+	}
+	q := ledger.Query{Patient: &ledger.Who{Tokens: []chaperone.PatientToken{{1}}}}
+	for b.Loop() {
+		rows := 0
+		if err := l.Disclosures(b.Context(), q, func(ledger.Row) error { rows++; return nil }); err != nil || rows < often {
+			b.Fatal(rows, err)
+		}
+	}
+}

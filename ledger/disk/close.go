@@ -9,7 +9,7 @@ import (
 	"chaperone/ledger/durable"
 )
 
-// Close makes everything durable and signed, so that opening is fast. After an error nothing is lost: the next Open makes
+// Close waits for the questions that are being answered, and makes everything durable and signed, so that opening is fast. After an error nothing is lost: the next Open makes
 // the index anew.
 func (l *Ledger) Close() error {
 	l.commit.Lock()
@@ -25,6 +25,7 @@ func (l *Ledger) Close() error {
 	l.commit.Unlock()
 	l.stop()
 	l.done.Wait()
+	l.asking.Wait()
 	if l.readOnly {
 		return errors.Join(l.index.Close(), l.abandon())
 	}

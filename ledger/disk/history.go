@@ -97,10 +97,17 @@ type history struct {
 	each    func(ledger.Row) error
 }
 
-// stamp is when a disclosure was.
+// stamp is when a disclosure was, and its number among others.
 type stamp struct {
 	micro int64
 	seq   uint64
+}
+
+func (s stamp) compare(o stamp) int {
+	if s.micro != o.micro {
+		return cmp.Compare(s.micro, o.micro)
+	}
+	return cmp.Compare(s.seq, o.seq)
 }
 
 // give gives the disclosures with these numbers that are meant.
@@ -121,7 +128,7 @@ func (h *history) give(ctx context.Context, seqs []uint64) error {
 			stamps = append(stamps, stamp{d.Time.UnixMicro(), seq})
 		}
 	}
-	slices.SortFunc(stamps, func(a, b stamp) int { return cmp.Or(cmp.Compare(a.micro, b.micro), cmp.Compare(a.seq, b.seq)) })
+	slices.SortFunc(stamps, stamp.compare)
 	part := make([]uint64, 0, enough)
 	for i := range stamps {
 		part = append(part, stamps[i].seq)
@@ -170,17 +177,17 @@ func (h *history) rows(seqs []uint64, sort bool) error {
 			return fmt.Errorf("ledger: %w", err)
 		}
 	}
-	order := make([]int, 0, len(rows))
+	order := make([]stamp, 0, len(rows))
 	for i := range rows {
 		if meant[i] {
-			order = append(order, i)
+			order = append(order, stamp{rows[i].Time.UnixMicro(), uint64(i)})
 		}
 	}
 	if sort {
-		slices.SortStableFunc(order, func(a, b int) int { return rows[a].Time.Compare(rows[b].Time) })
+		slices.SortFunc(order, stamp.compare)
 	}
-	for _, i := range order {
-		if err := h.each(rows[i]); err != nil {
+	for _, s := range order {
+		if err := h.each(rows[s.seq]); err != nil {
 			return err
 		}
 	}

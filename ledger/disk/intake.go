@@ -63,6 +63,7 @@ func (l *Ledger) intake(group []*request) ([]*frame, error) {
 			in.note(&r.batch.Notes[i])
 		}
 	}
+	l.makeRoom(l.dictionary.people.Len())
 	return in.frames, in.seal(before)
 }
 

@@ -176,11 +176,15 @@ func (l *Ledger) anew(ctx context.Context) error {
 	if err := l.startWriter(); err != nil {
 		return err
 	}
-	if at := r.settle; at.Segment == l.end.Segment && at.Offset < l.end.Offset {
-		// a process before this one may have ended because the disk did not take what it wrote, and the kernel may show it
-		return l.writer.Settle(max(at.Offset, record.HeadSize))
+	if l.end.Offset == 0 || r.settle == l.end {
+		return nil
 	}
-	return nil
+	// A process before this one may have ended because the disk did not take what it wrote, and the kernel may show it.
+	from := int64(record.HeadSize)
+	if r.settle.Segment == l.end.Segment {
+		from = max(from, r.settle.Offset)
+	}
+	return l.writer.Settle(from)
 }
 
 // startWriter opens the record for appending.

@@ -56,6 +56,8 @@ func (l *Ledger) others(ctx context.Context, kind record.Kind, each func(*record
 		l.commit.Unlock()
 		return ledger.ErrClosed
 	}
+	l.asking.Add(1)
+	defer l.asking.Done()
 	l.dictionary.RLock()
 	l.commit.Unlock()
 	defer l.dictionary.RUnlock()

@@ -121,21 +121,24 @@ func (l *Ledger) spell(d *record.Disclosure, seq, batch uint64) (ledger.Row, err
 	if len(d.Numbers) == 0 {
 		return row, nil
 	}
-	weak := map[ledger.Number]bool{}
-	for _, n := range d.Numbers {
-		if int(n) > dict.people.Len() {
-			return ledger.Row{}, fmt.Errorf("batch %d: a disclosure of patient %d, whom the record does not define", batch, n)
-		}
-		person := dict.people.Person(n)
-		if _, seen := weak[person]; !seen {
-			row.People = append(row.People, l.names.ID(person))
-		}
-		weak[person] = weak[person] || dict.people.Weak(n)
+	if n := d.Numbers[len(d.Numbers)-1]; int(n) > dict.people.Len() {
+		return ledger.Row{}, fmt.Errorf("batch %d: a disclosure of patient %d, whom the record does not define", batch, n)
 	}
-	for _, w := range weak {
-		if w {
-			row.Weak++
+	persons := make([]uint64, len(d.Numbers)) // each with a last bit for one who is known by name only
+	for i, n := range d.Numbers {
+		persons[i] = uint64(dict.people.Person(n)) << 1
+		if dict.people.Weak(n) {
+			persons[i]++
 		}
+	}
+	slices.Sort(persons)
+	row.People = make([]ledger.PatientID, 0, len(persons))
+	for i, p := range persons {
+		if i+1 < len(persons) && persons[i+1]>>1 == p>>1 {
+			continue // the last of equal ones tells whether one of them is weak
+		}
+		row.People = append(row.People, l.names.ID(ledger.Number(p>>1)))
+		row.Weak += int(p & 1)
 	}
 	slices.SortFunc(row.People, func(a, b ledger.PatientID) int { return bytes.Compare(a[:], b[:]) })
 	return row, nil
