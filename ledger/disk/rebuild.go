@@ -23,7 +23,6 @@ type rebuild struct {
 	lost   map[ledger.Day]bool // days with entries and without a key
 	settle record.Position     // behind what was signed: what the disk is known to hold
 	entry  record.Entry
-	events []index.Event
 }
 
 // filled is a batch on its way to the index.
