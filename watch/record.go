@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"chaperone"
@@ -22,6 +23,7 @@ type Recording struct {
 	covered int
 	receipt ledger.Receipt
 	err     error // the first: nothing is recorded after it
+	failed  atomic.Bool
 }
 
 // NewRecording makes one. With now, each disclosure is on disk before the next packet is looked at.
@@ -42,6 +44,9 @@ func (r *Recording) Err() error {
 	}
 	return r.err
 }
+
+// stopped reports whether a run that records as it goes has to end: what passes now would be on no record.
+func (r *Recording) stopped() bool { return r != nil && r.now && r.failed.Load() }
 
 func (r *Recording) disclosure(d *exchange.Disclosed) {
 	if r == nil || r.err != nil {
@@ -68,6 +73,7 @@ func (r *Recording) merge(survivor, prior []chaperone.PatientToken, undo bool, a
 func (r *Recording) flush() {
 	receipt, err := r.store.Record(r.ctx, r.batch)
 	if err != nil {
+		r.failed.Store(true)
 		r.err = fmt.Errorf("not everything is recorded: %w; what the ledger took is safe, and reading the same evidence again records the rest", err)
 	}
 	r.receipt.Add(receipt)

@@ -2,6 +2,8 @@ package watch
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -40,6 +42,34 @@ func TestRecorded(t *testing.T) {
 	} {
 		if got := (&Result{Receipt: test.receipt}).Recorded(); got != test.want {
 			t.Errorf("got %q, want %q", got, test.want)
+		}
+	}
+}
+
+// failing is a store whose disk is full after some batches.
+type failing struct {
+	ledger.Store
+	left int
+}
+
+func (f *failing) Record(ctx context.Context, b ledger.Batch) (ledger.Receipt, error) {
+	if f.left--; f.left < 0 {
+		return ledger.Receipt{}, ledger.ErrFull
+	}
+	return f.Store.Record(ctx, b)
+}
+
+// TestRecordingFails: a run that records as it goes ends when it no longer can, and says so; another reads on, and says so too.
+func TestRecordingFails(t *testing.T) {
+	for _, now := range []bool{true, false} {
+		o := stdin(read(t, "../testdata/clinic.pcapng"))
+		o.Tokens, o.Ledger = patient.NewTokenizer(testKey), NewRecording(t.Context(), &failing{mem.New(), 0}, now)
+		result, err := Run(t.Context(), o)
+		if !errors.Is(err, ledger.ErrFull) || result == nil || result.Receipt != nil {
+			t.Fatalf("now %t: got %v, want ErrFull and a result without a receipt", now, err)
+		}
+		if all := result.Packets == 5000; all == now {
+			t.Errorf("now %t: %d packets were read", now, result.Packets)
 		}
 	}
 }

@@ -102,6 +102,9 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 		if o.Follow { // somebody waits for it, and more may not come soon
 			s.books.send()
 		}
+		if o.Ledger.stopped() {
+			break // finish tells why
+		}
 		if o.Progress != nil && n%4096 == 0 {
 			o.Progress(captures.Progress())
 		}

@@ -3,7 +3,6 @@ package disk
 import (
 	"context"
 	"fmt"
-	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -190,8 +189,8 @@ func (a *question) collect(day ledger.Day, ways []uint32, r *reader, into *tally
 
 // parallel does the work of each day on all processors. work gets the number of the goroutine.
 func (a *question) parallel(ctx context.Context, work func(worker int, day ledger.Day) error) error {
-	workers := min(runtime.GOMAXPROCS(0), len(a.days))
-	errs := make([]error, max(workers, 1))
+	workers := max(1, min(maxWorkers(), len(a.days)))
+	errs := make([]error, workers)
 	var next sync.Mutex
 	at := 0
 	take := func() (ledger.Day, bool) {

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"syscall"
+	"slices"
 
 	"chaperone/ledger"
 )
@@ -15,6 +15,7 @@ type request struct {
 	pairs   int
 	receipt ledger.Receipt
 	err     error
+	fresh   []bool    // of its disclosures: not on record, not purged
 	wake    chan bool // true: lead the next group; false: it is done
 }
 
@@ -90,19 +91,25 @@ func (l *Ledger) next() []*request {
 
 // write makes a group durable, or says why not to each of its requests.
 func (l *Ledger) write(group []*request) {
-	err := l.ready()
+	err := l.usable()
+	if err == nil {
+		if err = l.flushStuck(); err == nil && l.reserve.used() {
+			err = fmt.Errorf("%w: only what releases nothing is still taken", ledger.ErrFull)
+		}
+	}
 	if errors.Is(err, ledger.ErrFull) {
-		group = l.spare(group, err)
-		if len(group) == 0 {
+		if group = urgent(group, err); len(group) == 0 {
 			return
 		}
-		err = l.flushStuck()
+		err = l.withReserve(l.flushStuck)
 	}
 	if err == nil {
 		var frames []*frame
 		if frames, err = l.intake(group); err == nil {
 			l.stuck = append(l.stuck, frames...)
-			err = l.flushStuck()
+			if err = l.flushStuck(); errors.Is(err, ledger.ErrFull) && anyUrgent(group) {
+				err = l.withReserve(l.flushStuck)
+			}
 		}
 	}
 	if err != nil {
@@ -112,35 +119,42 @@ func (l *Ledger) write(group []*request) {
 	}
 }
 
-// ready says whether anything can be written.
-func (l *Ledger) ready() error {
+// usable says whether anything may be written.
+func (l *Ledger) usable() error {
 	switch {
 	case l.closed:
 		return ledger.ErrClosed
 	case l.fenced != nil:
 		return fmt.Errorf("%w (%v)", ledger.ErrFenced, l.fenced)
 	}
-	return l.flushStuck()
+	return nil
 }
 
-// spare answers ErrFull to the requests that release something. The others, which record refusals, findings and notes, may
-// use up the reserve.
-func (l *Ledger) spare(group []*request, err error) []*request {
-	var urgent []*request
+// isUrgent reports whether a request releases nothing: refusals, findings and notes, for which the reserve is kept.
+func (r *request) isUrgent() bool { return len(r.batch.Disclosures) == 0 }
+
+func anyUrgent(group []*request) bool { return slices.ContainsFunc(group, (*request).isUrgent) }
+
+// urgent gives the urgent requests of a group, and the error to the others.
+func urgent(group []*request, err error) []*request {
+	var list []*request
 	for _, r := range group {
-		if len(r.batch.Disclosures) > 0 {
-			r.err = err
+		if r.isUrgent() {
+			list = append(list, r)
 		} else {
-			urgent = append(urgent, r)
-		}
-	}
-	if len(urgent) > 0 && !l.reserve.give() {
-		for _, r := range urgent {
 			r.err = err
 		}
-		return nil
 	}
-	return urgent
+	return list
+}
+
+// withReserve does some work again and again while the disk is full and there is reserve to give back to it.
+func (l *Ledger) withReserve(work func() error) error {
+	err := work()
+	for errors.Is(err, ledger.ErrFull) && l.reserve.give() {
+		err = work()
+	}
+	return err
 }
 
 // flushStuck writes the frames that wait. Each has its own fsync, so that only the last frame of the record can be torn; a
@@ -161,14 +175,15 @@ func (l *Ledger) flushStuck() error {
 
 // append writes one frame and waits until it is on disk.
 func (l *Ledger) append(f *frame) error {
-	if day := ledger.DayOf(f.header.Written); day != l.segmentDay {
+	day := ledger.DayOf(f.header.Written)
+	if day != l.segmentDay {
 		l.writer.Roll()
-		l.segmentDay = day
 	}
 	at, err := l.writer.Append(f.bytes)
 	if err != nil {
 		return l.failed(err)
 	}
+	l.segmentDay = day
 	if err := l.writer.Sync(); err != nil { // what reached the disk cannot be known, and asking again may lie
 		return l.fence(err)
 	}
@@ -178,11 +193,11 @@ func (l *Ledger) append(f *frame) error {
 
 // failed makes the best of a write that failed: a full disk is taken back to where it was, everything else is final.
 func (l *Ledger) failed(err error) error {
-	if !errors.Is(err, syscall.ENOSPC) {
+	if !noRoom(err) {
 		return l.fence(err)
 	}
 	if again := l.rewind(); again != nil {
-		return l.fence(errors.Join(err, again))
+		return l.fence(fmt.Errorf("%w; %v", err, again))
 	}
 	return fmt.Errorf("%w: %v", ledger.ErrFull, err)
 }

@@ -97,6 +97,7 @@ func (d *dictionary) spell(w *record.Way) wayParties {
 func findingID(f *chaperone.Finding) [16]byte {
 	var b []byte
 	put := func(s string) {
+		s = ledger.Cut(s) // as it will be on record
 		b = binary.BigEndian.AppendUint32(b, uint32(len(s)))
 		b = append(b, s...)
 	}

@@ -17,7 +17,6 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"golang.org/x/mod/sumdb/note"
@@ -152,6 +151,11 @@ func (l *Ledger) open(ctx context.Context, o Options) error {
 		return err
 	}
 	if made {
+		if _, err := os.Stat(filepath.Join(l.dir, keys.MetaFile)); err == nil { // another process made it meanwhile
+			made = false
+		}
+	}
+	if made {
 		if err := l.make(); err != nil {
 			return err
 		}
@@ -159,7 +163,11 @@ func (l *Ledger) open(ctx context.Context, o Options) error {
 	if err := l.unlockKeys(); err != nil {
 		return err
 	}
-	if l.log, err = seal.Open(l.dir, l.verify, l.signer); err != nil {
+	signer := l.signer
+	if l.readOnly {
+		signer = nil // nothing is mended while asking
+	}
+	if l.log, err = seal.Open(l.dir, l.verify, signer); err != nil {
 		return err
 	}
 	if l.witnesses, err = seal.ReadWitnesses(l.dir); err != nil {
@@ -178,7 +186,7 @@ func (l *Ledger) open(ctx context.Context, o Options) error {
 		return nil
 	}
 	if err := l.reserve.open(filepath.Join(l.dir, reserveFile), o.Reserve); err != nil {
-		return err
+		l.warn(fmt.Sprintf("no space could be reserved for when the disk is full: %v", err))
 	}
 	running, stop := context.WithCancel(context.Background())
 	l.stop = stop
@@ -317,7 +325,7 @@ func (l *Ledger) makeDay(day ledger.Day) error {
 		return err
 	}
 	if _, err = l.days.Make(day); err != nil {
-		if errors.Is(err, syscall.ENOSPC) { // nothing of it is used
+		if noRoom(err) { // nothing of it is used
 			return fmt.Errorf("%w: %v", ledger.ErrFull, err)
 		}
 		return l.fence(err)

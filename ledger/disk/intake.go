@@ -2,6 +2,8 @@ package disk
 
 import (
 	"cmp"
+	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -34,23 +36,28 @@ type intake struct {
 	tokens, demographics []chaperone.PatientToken // scratch of warm
 }
 
-// intake encodes a group. After an error nothing was given a number.
+// intake encodes the requests of a group that can be admitted; the others get their error. After an error of its own nothing
+// more can be recorded, since numbers are given out for entries that nobody wrote.
 func (l *Ledger) intake(group []*request) ([]*frame, error) {
 	in := intake{ledger: l, now: l.now(), ids: map[[16]byte]bool{}}
-	if err := in.keys(group); err != nil {
-		return nil, err
+	for _, r := range group {
+		if r.err = in.admit(r); errors.Is(r.err, ledger.ErrFenced) {
+			return nil, r.err
+		}
 	}
 	l.dictionary.Lock()
 	defer l.dictionary.Unlock()
 	before := l.dictionary.counts()
 	for _, r := range group {
-		r.receipt = ledger.Receipt{}
+		if r.err != nil {
+			continue
+		}
 		for i := range r.batch.Disclosures {
 			if i%warmed == 0 {
 				in.warm(r.batch.Disclosures[i:min(i+warmed, len(r.batch.Disclosures))])
 			}
-			if err := in.disclosure(&r.batch.Disclosures[i], &r.receipt); err != nil {
-				return nil, l.fence(err) // numbers are given out for entries that nobody wrote
+			if r.fresh[i] {
+				in.disclosure(&r.batch.Disclosures[i])
 			}
 		}
 		for i := range r.batch.Merges {
@@ -67,26 +74,69 @@ func (l *Ledger) intake(group []*request) ([]*frame, error) {
 	return in.frames, in.seal(before)
 }
 
-// keys makes the keys of days that had none, before anything is given a number.
-func (in *intake) keys(group []*request) error {
-	have := ledger.Day(0)
+// mostInBatch bounds the records of one batch: its frame must not be larger than a part may be.
+const mostInBatch = 1 << 23
+
+// admit looks up what of a request is on record, and makes the keys that its days need, before anything is given a number.
+func (in *intake) admit(r *request) error {
+	l := in.ledger
+	if r.pairs > mostInBatch {
+		return fmt.Errorf("%w: %d records are too many for one batch", ledger.ErrInvalid, r.pairs)
+	}
+	if today := ledger.DayOf(in.now); l.purged(today) {
+		return fmt.Errorf("the clock says %s, a day that was purged: set it right", today)
+	}
+	var have ledger.Day
+	known := false
 	need := func(day ledger.Day) error {
-		if day == have || in.ledger.purged(day) {
+		if known && day == have || l.purged(day) {
 			return nil
 		}
-		have = day
-		return in.ledger.makeDay(day)
+		have, known = day, true
+		work := func() error { return l.makeDay(day) }
+		if r.isUrgent() {
+			return l.withReserve(work)
+		}
+		return work()
 	}
 	err := need(ledger.DayOf(in.now))
-	for _, r := range group {
-		for i := range r.batch.Disclosures {
-			err = cmp.Or(err, need(ledger.DayOf(r.batch.Disclosures[i].Time)))
+	r.receipt, r.fresh = ledger.Receipt{}, make([]bool, len(r.batch.Disclosures))
+	for i := range r.batch.Disclosures {
+		if err != nil {
+			break
 		}
-		for i := range r.batch.Findings {
-			err = cmp.Or(err, need(ledger.DayOf(r.batch.Findings[i].First)))
+		d := &r.batch.Disclosures[i]
+		day := ledger.DayOf(d.Time)
+		if l.purged(day) {
+			r.receipt.Purged++
+			continue
 		}
-		for i := range r.batch.Notes {
-			err = cmp.Or(err, need(noteDay(&r.batch.Notes[i], in.now)))
+		on := in.ids[d.ID]
+		if !on {
+			if on, err = l.known(d.ID, day); err != nil {
+				err = fmt.Errorf("whether it is on record cannot be looked up: %w; open the ledger anew", err)
+				break
+			}
+		}
+		if on {
+			r.receipt.Already++
+			continue
+		}
+		in.ids[d.ID], r.fresh[i] = true, true
+		r.receipt.Recorded++
+		err = need(day)
+	}
+	for i := range r.batch.Findings {
+		err = cmp.Or(err, need(ledger.DayOf(r.batch.Findings[i].First)))
+	}
+	for i := range r.batch.Notes {
+		err = cmp.Or(err, need(noteDay(&r.batch.Notes[i], in.now)))
+	}
+	if err != nil { // what it would have recorded others may
+		for i, fresh := range r.fresh {
+			if fresh {
+				delete(in.ids, r.batch.Disclosures[i].ID)
+			}
 		}
 	}
 	return err
@@ -112,29 +162,14 @@ func (in *intake) define(entry []byte) {
 	in.frames[0].builder.Dictionary(entry)
 }
 
-func (in *intake) disclosure(d *ledger.Disclosure, receipt *ledger.Receipt) error {
+func (in *intake) disclosure(d *ledger.Disclosure) {
 	l := in.ledger
 	day := ledger.DayOf(d.Time)
-	if l.purged(day) {
-		receipt.Purged++
-		return nil
-	}
-	if in.ids[d.ID] {
-		receipt.Already++
-		return nil
-	}
-	if known, err := l.known(d.ID, day); known || err != nil {
-		receipt.Already++
-		return err
-	}
-	in.ids[d.ID] = true
-	receipt.Recorded++
 	f := in.frame(day)
 	e := record.DisclosureOf(&d.Disclosure, in.way(&d.Disclosure), in.covered(d.Covered), in.word)
 	l.scratch = record.AppendDisclosure(l.scratch[:0], day, &e)
 	f.builder.Entry(l.scratch)
 	f.events = append(f.events, l.event(&e, 0, e.Numbers)) // its number is given in seal
-	return nil
 }
 
 // covered gives the numbers of those a disclosure covers, ascending and without repetition, and defines what is new of them.

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"chaperone/ledger"
+	"chaperone/ledger/durable"
 	"chaperone/ledger/index"
 	"chaperone/ledger/keys"
 	"chaperone/ledger/record"
@@ -30,6 +31,9 @@ func (l *Ledger) load(ctx context.Context) error {
 			return nil
 		}
 		if err := l.unclean(); err != nil {
+			return err
+		}
+		if err := l.finishPurges(); err != nil {
 			return err
 		}
 		return l.startWriter()
@@ -107,7 +111,7 @@ func (l *Ledger) endsAt(end record.Position) error {
 	if err != nil {
 		return err
 	}
-	if end.Offset == 0 && len(segments) == 0 {
+	if end.Offset == 0 && len(segments) == int(end.Segment) { // the next frame begins a segment
 		return nil
 	}
 	if len(segments) == 0 || segments[len(segments)-1] != end.Segment || len(segments) != int(end.Segment)+1 {
@@ -161,7 +165,8 @@ func (l *Ledger) anew(ctx context.Context) error {
 		return err
 	}
 	l.index = x
-	l.dictionary = newDictionary()
+	l.dictionary, l.recorded = newDictionary(), map[ledger.Day]bool{}
+	l.batches, l.events, l.end = 0, 0, record.Position{}
 	r := rebuild{ledger: l, signed: uint64(l.log.Tree().N), lost: map[ledger.Day]bool{}}
 	if err := r.run(ctx); err != nil {
 		return err
@@ -170,7 +175,7 @@ func (l *Ledger) anew(ctx context.Context) error {
 		return err
 	}
 	l.durable.Store(l.batches)
-	if err := r.purges(); err != nil {
+	if err := l.finishPurges(); err != nil {
 		return err
 	}
 	if err := l.startWriter(); err != nil {
@@ -214,6 +219,9 @@ func (l *Ledger) rewind() error {
 	err := l.writer.Close()
 	l.writer = nil
 	if err == nil {
+		err = l.removeBegun()
+	}
+	if err == nil && l.end.Offset > 0 {
 		err = record.Cut(l.files.dir, l.end)
 	}
 	if err != nil {
@@ -223,13 +231,22 @@ func (l *Ledger) rewind() error {
 	return err
 }
 
-// missing reports whether a day has no key any more. Whether that is right shows when its purge is read.
+// removeBegun removes a segment that was begun and has no frame.
+func (l *Ledger) removeBegun() error {
+	next := l.end.Segment
+	if l.end.Offset > 0 {
+		next++
+	}
+	return durable.Remove(filepath.Join(l.files.dir, record.SegmentName(next)))
+}
+
+// missing reports whether a day has no key any more, or one that a purge was about to remove. Whether that is right shows when its purge is read.
 func (r *rebuild) missing(day ledger.Day) bool {
 	if r.lost[day] {
 		return true
 	}
 	_, err := r.ledger.master(day)
-	if errors.Is(err, keys.ErrNoKey) || errors.Is(err, keys.ErrPurged) {
+	if errors.Is(err, keys.ErrNoKey) || errors.Is(err, keys.ErrPurged) || errors.Is(err, keys.ErrDamaged) {
 		r.lost[day] = true
 		return true
 	}

@@ -2,6 +2,7 @@ package disk
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 
@@ -39,6 +40,9 @@ func (l *Ledger) Find(ctx context.Context, id [16]byte) (ledger.Row, error) {
 		}
 		if !ok {
 			continue
+		}
+		if _, on, err := a.view.Place(seq); err != nil || !on { // recorded after this question began
+			return ledger.Row{}, cmp.Or(err, ledger.ErrUnknown)
 		}
 		d, batch, err := l.reader(a.view).row(seq)
 		if err != nil {

@@ -118,7 +118,9 @@ func (d *dictionary) remember(n *ledger.Note, day ledger.Day) {
 	}
 	switch n.Kind {
 	case ledger.Coverage:
-		d.seen = append(d.seen, *n)
+		kept := *n
+		kept.Seen.From, kept.Seen.Until = kept.Seen.From.Truncate(time.Microsecond).UTC(), kept.Seen.Until.Truncate(time.Microsecond).UTC()
+		d.seen = append(d.seen, kept)
 	case ledger.Purge:
 		d.forget(n.Day, n.At, day)
 	}

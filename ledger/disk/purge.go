@@ -34,16 +34,18 @@ func (l *Ledger) Purge(ctx context.Context, day ledger.Day) error {
 	l.dictionary.RLock()
 	again := l.dictionary.purged(day)
 	l.dictionary.RUnlock()
-	if again {
-		return nil
-	}
-	if _, err := l.enter(ledger.Batch{Notes: append(l.filed(day), purgeNote(day, now))}); err != nil {
-		return err
+	if !again { // else what was begun may not be finished
+		if _, err := l.enter(ledger.Batch{Notes: append(l.filed(day), purgeNote(day, now))}); err != nil {
+			return err
+		}
 	}
 	l.commit.Lock()
 	defer l.commit.Unlock()
 	if l.closed {
 		return ledger.ErrClosed // the next Open finishes it
+	}
+	if !l.dictionary.purged(day) {
+		return errors.New("that it is purged could not be recorded: is the clock right?")
 	}
 	if err := l.over(); err != nil {
 		return err

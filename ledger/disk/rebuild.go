@@ -96,7 +96,7 @@ func (r *rebuild) end(at record.Position) error {
 	l.end = at
 	for day := range r.lost {
 		if !l.dictionary.purged(day) {
-			return fmt.Errorf("the key of %s is missing and the day was not purged: restore %s from the backup of the keys: %w",
+			return fmt.Errorf("the key of %s is missing or damaged and the day was not purged: restore %s from the backup of the ledger: %w",
 				day, keys.DaysFolder, keys.ErrNoKey)
 		}
 	}
@@ -115,6 +115,7 @@ func (r *rebuild) damaged(d *record.Damage, at record.Position) error {
 	if err := record.Cut(l.files.dir, at); err != nil {
 		return err
 	}
+	l.files.close() // the segment that was cut may have been removed
 	l.warn(fmt.Sprintf("the last write before a crash was not finished and is cut off (%s, byte %d); nobody was told that it is on record", d.File, d.Offset))
 	return r.end(at)
 }
@@ -241,12 +242,17 @@ func (r *rebuild) dictionary(part []byte) error {
 	})
 }
 
-// purges finishes what a crash cut off: a day whose purge is on record has no key and no rows.
-func (r *rebuild) purges() error {
-	l := r.ledger
-	for day := range l.dictionary.gone {
-		if err := l.destroy(day); err != nil {
-			return err
+// finishPurges finishes what a crash or a failing disk cut off: a day whose purge is on record has no key and no rows.
+func (l *Ledger) finishPurges() error {
+	days, err := l.days.List()
+	if err != nil {
+		return err
+	}
+	for _, day := range days {
+		if l.dictionary.purged(day) {
+			if err := l.destroy(day); err != nil {
+				return err
+			}
 		}
 	}
 	l.dictionary.others = slices.DeleteFunc(l.dictionary.others, func(p index.Place) bool { return l.dictionary.purged(p.Day) })

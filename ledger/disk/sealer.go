@@ -2,18 +2,16 @@ package disk
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
 	"chaperone/ledger"
-	"chaperone/ledger/seal"
 )
 
 // sealEvery is how often a checkpoint is signed while there is traffic, spaceEvery how often the disk is looked at.
 const (
 	sealEvery  = time.Second / 2
-	spaceEvery = 20 * sealEvery
+	spaceEvery = 10 * sealEvery
 )
 
 // sealer signs a checkpoint of what is durable twice a second and shows it to the witnesses, as long as there is something new.
@@ -30,12 +28,14 @@ func (l *Ledger) sealer(ctx context.Context) {
 		case <-tick.C:
 		}
 		if n%int(spaceEvery/sealEvery) == 0 {
-			if percent, _, ok := used(l.dir); ok {
+			if percent, free, ok := used(l.dir); ok {
 				space.check(percent, l.dir, l.warn)
+				l.refill(free)
 			}
 		}
-		if err := l.sign(ctx); err != nil {
-			l.warnOnce("seal", err)
+		err := l.sign(ctx)
+		l.warnOnce("seal", err)
+		if err != nil {
 			continue
 		}
 		if len(l.witnesses.Witnesses) == 0 || l.log.WitnessedSize() >= uint64(l.log.Tree().N) {
@@ -52,6 +52,15 @@ func (l *Ledger) sealer(ctx context.Context) {
 	}
 }
 
+// refill makes the reserve whole again when there is room for it and some more.
+func (l *Ledger) refill(free int64) {
+	l.commit.Lock()
+	defer l.commit.Unlock()
+	if missing := l.reserve.wanted - l.reserve.size; missing > 0 && free > 2*missing {
+		l.warnOnce("reserve", l.reserve.fill())
+	}
+}
+
 // sign makes a checkpoint of what is durable.
 func (l *Ledger) sign(ctx context.Context) error {
 	durable := l.durable.Load()
@@ -61,30 +70,26 @@ func (l *Ledger) sign(ctx context.Context) error {
 	return l.log.Checkpoint(ctx, durable)
 }
 
-// show asks the witnesses to cosign. When too few do and one of them knows another ledger under this name, recording ends:
-// somebody rewrote one of the two. A single witness that lies beside enough that cosign stops nothing.
+// show asks the witnesses to cosign. One that knows another ledger under this name is told of, and does not stop recording:
+// its answer is not signed, and what it did not cosign shows in every answer.
 func (l *Ledger) show(ctx context.Context) {
 	answers, err := l.log.Cosign(ctx, l.client, l.witnesses)
-	another := errors.Is(err, seal.ErrRolledBack) || errors.Is(err, seal.ErrRewritten)
-	if another && l.log.WitnessedSize() < uint64(l.log.Tree().N) {
-		l.commit.Lock()
-		if l.fenced == nil {
-			l.fenced = err
-		}
-		l.commit.Unlock()
-	}
-	if err != nil {
-		l.warnOnce("witness", err)
-	}
+	l.warnOnce("witnesses", err)
 	for _, a := range answers {
-		if a.Err != nil && ctx.Err() == nil {
+		if ctx.Err() == nil {
 			l.warnOnce("witness "+a.Witness, a.Err)
 		}
 	}
 }
 
-// warnOnce tells the operator of a trouble that is new.
+// warnOnce tells the operator of a trouble that is new. Without an error it is over.
 func (l *Ledger) warnOnce(what string, err error) {
+	if err == nil {
+		l.toldMu.Lock()
+		delete(l.told, what)
+		l.toldMu.Unlock()
+		return
+	}
 	text := fmt.Sprintf("%s: %v", what, err)
 	l.toldMu.Lock()
 	again := l.told[what] == text

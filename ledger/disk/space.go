@@ -8,16 +8,16 @@ import (
 
 // reserve is a file that keeps space free: when the disk is full, what records a refusal may use it up piece by piece.
 type reserve struct {
-	path string
-	size int64
+	path         string
+	size, wanted int64
 }
 
 // reservePiece is given back at a time.
 const reservePiece = 1 << 20
 
-// open makes the file as large as it should be, as far as the disk has room: a ledger that starts on a full disk starts.
-func (r *reserve) open(path string, size int64) error {
-	r.path = path
+// open makes the file as large as it should be, as far as the disk has room.
+func (r *reserve) open(path string, wanted int64) error {
+	r.path, r.wanted = path, wanted
 	info, err := os.Stat(path)
 	switch {
 	case err == nil:
@@ -25,20 +25,23 @@ func (r *reserve) open(path string, size int64) error {
 	case !errors.Is(err, os.ErrNotExist):
 		return err
 	}
-	if size <= 0 || r.size >= size {
-		return nil
+	if wanted <= 0 {
+		r.wanted = r.size
 	}
-	return r.fill(size)
+	return r.fill()
 }
 
-// fill writes the file up to a size: a hole would keep nothing free.
-func (r *reserve) fill(size int64) error {
+// fill writes the file up to its size: a hole would keep nothing free.
+func (r *reserve) fill() error {
+	if r.size >= r.wanted {
+		return nil
+	}
 	f, err := os.OpenFile(r.path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		return err
 	}
 	piece := make([]byte, reservePiece)
-	for r.size < size {
+	for r.size < r.wanted {
 		n, err := f.Write(piece)
 		r.size += int64(n)
 		if err != nil {
@@ -53,9 +56,16 @@ func (r *reserve) give() bool {
 	if r.size <= 0 {
 		return false
 	}
-	r.size = max(0, r.size-reservePiece)
-	return os.Truncate(r.path, r.size) == nil
+	left := max(0, r.size-reservePiece)
+	if os.Truncate(r.path, left) != nil {
+		return false
+	}
+	r.size = left
+	return true
 }
+
+// used reports whether some of it was given: what releases something has to wait until it is whole again.
+func (r *reserve) used() bool { return r.size < r.wanted }
 
 // full tells the operator once that the disk fills, at 80 and at 90 %.
 type full struct{ told int }
