@@ -89,8 +89,9 @@ func (r *Recording) finish(result *Result) error {
 	if result.Packets > 0 {
 		r.batch.Notes = []ledger.Note{coverageNote(result)}
 	}
-	r.flush()
-	result.Receipt = &r.receipt
+	if r.flush(); r.err == nil {
+		result.Receipt = &r.receipt
+	}
 	return r.err
 }
 
