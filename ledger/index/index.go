@@ -151,10 +151,7 @@ func newIndex(o *Options) *Index {
 }
 
 func (x *Index) open(p *pebble.Options) (err error) {
-	err = x.watch.guard(func() (err error) {
-		x.db, err = pebble.Open(x.dir, p)
-		return err
-	})
+	x.db, err = x.watch.open(func() (*pebble.DB, error) { return pebble.Open(x.dir, p) })
 	if err != nil && x.db != nil {
 		_ = x.shut() // the same error
 	}

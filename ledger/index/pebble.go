@@ -36,12 +36,12 @@ func options(o Options, watch *watcher) *pebble.Options {
 		DisableAutomaticCompactions: true,
 		DisableWAL:                  true,
 		FormatMajorVersion:          format,
-		FS:                          unlocked{o.fs},
+		FS:                          unlocked{brittle{o.fs, watch}},
 		Logger:                      watch,
 		MemTableSize:                memtable,
 		ReadOnly:                    o.ReadOnly,
 		EventListener: &pebble.EventListener{
-			BackgroundError: func(error) {},
+			BackgroundError: watch.background,
 			DataCorruption:  func(pebble.DataCorruptionInfo) {}, // whoever reads is told
 			DiskSlow:        func(pebble.DiskSlowInfo) {},
 			TableDeleted:    watch.deleted,
@@ -70,6 +70,10 @@ func (unlocked) Lock(string) (io.Closer, error) { return io.NopCloser(nil), nil 
 // written any more.
 type watcher struct {
 	fatal   atomic.Pointer[error]
+	broken  atomic.Bool // a write failed: see brittle
+	opening atomic.Bool
+	halted  chan struct{} // while opening: Pebble would try for ever
+	halt    sync.Once
 	lost    atomic.Bool // it panicked: its locks may be held for ever, so it is left alone
 	mu      sync.Mutex
 	changed sync.Cond
@@ -78,7 +82,7 @@ type watcher struct {
 }
 
 func newWatcher() *watcher {
-	w := &watcher{waiting: map[uint64]ledger.Day{}}
+	w := &watcher{waiting: map[uint64]ledger.Day{}, halted: make(chan struct{})}
 	w.changed.L = &w.mu
 	return w
 }
@@ -87,7 +91,43 @@ func (*watcher) Infof(string, ...any)  {}
 func (*watcher) Errorf(string, ...any) {}
 func (w *watcher) Fatalf(format string, args ...any) {
 	err := fmt.Errorf(format, args...)
+	w.background(err)
+}
+
+// background takes an error of something that Pebble does by itself. While it opens, it would try that again without a pause
+// and never come back: what called is held for ever, and open goes on without it.
+func (w *watcher) background(err error) {
 	w.fatal.CompareAndSwap(nil, &err)
+	if w.opening.Load() {
+		w.lost.Store(true)
+		w.halt.Do(func() { close(w.halted) })
+		select {}
+	}
+}
+
+// open opens Pebble, and comes back also when Pebble does not. Then its files stay open until the program ends.
+func (w *watcher) open(open func() (*pebble.DB, error)) (*pebble.DB, error) {
+	type result struct {
+		db  *pebble.DB
+		err error
+	}
+	done := make(chan result, 1)
+	w.opening.Store(true)
+	go func() {
+		var r result
+		r.err = w.guard(func() (err error) {
+			r.db, err = open()
+			return err
+		})
+		done <- r
+	}()
+	select {
+	case r := <-done:
+		w.opening.Store(false)
+		return r.db, r.err
+	case <-w.halted:
+		return nil, w.err()
+	}
 }
 
 // err gives what Fatalf was told.
