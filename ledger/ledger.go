@@ -63,7 +63,8 @@ const (
 	Purge                        // a day's key was destroyed; written by the store alone
 )
 
-// Note is a statement about the record or its surroundings. Text bears no patient data.
+// Note is a statement about the record or its surroundings. Text bears no patient data. It is kept under the day on which it
+// was written: what is said of a time outlives the purge of that time.
 type Note struct {
 	ID   [16]byte // the same note twice is recorded once; zero for one that is always new
 	Kind NoteKind

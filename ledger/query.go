@@ -22,7 +22,7 @@ type Query struct {
 // Match recognises a party: by network, or by name.
 type Match struct {
 	Prefix netip.Prefix // of its address
-	Name   string       // proven or claimed, as a whole, whatever the case; used when Prefix is not valid
+	Name   string       // proven or claimed, whatever the case; of APP@FACILITY also APP alone; used when Prefix is not valid
 }
 
 // Fits reports whether a party is meant.
@@ -30,7 +30,8 @@ func (m Match) Fits(p chaperone.Party) bool {
 	if m.Prefix.IsValid() {
 		return m.Prefix.Contains(p.Addr.Unmap())
 	}
-	return m.Name != "" && (strings.EqualFold(m.Name, p.Proven) || strings.EqualFold(m.Name, p.Claimed))
+	application, _, _ := strings.Cut(p.Claimed, "@")
+	return m.Name != "" && (strings.EqualFold(m.Name, p.Proven) || strings.EqualFold(m.Name, p.Claimed) || strings.EqualFold(m.Name, application))
 }
 
 // Who names one person: by public id, or by tokens, any of which the ledger may know. The answer is about the person behind

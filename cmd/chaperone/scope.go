@@ -74,6 +74,9 @@ func (f *scopeFlags) answer(c *cobra.Command, l *disk.Ledger, q ledger.Query, st
 	if q.Patient, err = f.patient.read(c, l); err != nil {
 		return err
 	}
+	if err := strangers(l, q); err != nil {
+		return err
+	}
 	out := c.OutOrStdout()
 	var s ledger.Scope
 	var people []ledger.PatientID

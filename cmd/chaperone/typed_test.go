@@ -27,7 +27,7 @@ func TestMatch(t *testing.T) {
 	}{
 		{"192.0.2.60", party("192.0.2.60", ""), true}, {"::ffff:192.0.2.60", party("192.0.2.60", ""), true}, {"192.0.2.60", party("192.0.2.61", ""), false},
 		{"192.0.2.99/24", party("192.0.2.60", ""), true}, {"2001:db8::/32", party("2001:db8::1", ""), true}, {"pacs", party("", "PACS"), true},
-		{"PACS", party("192.0.2.60", "other"), true}, {"REG@CLINIC", party("192.0.2.1", "REG@CLINIC"), true}, {"REG", party("192.0.2.1", "REG@CLINIC"), false},
+		{"PACS", party("192.0.2.60", "other"), true}, {"REG@CLINIC", party("192.0.2.1", "REG@CLINIC"), true}, {"REG", party("192.0.2.1", "REG@CLINIC"), true}, {"RE", party("192.0.2.1", "REG@CLINIC"), false},
 	} {
 		t.Run(test.text, func(t *testing.T) {
 			list, err := match(test.text, names)

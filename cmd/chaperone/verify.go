@@ -2,7 +2,11 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -65,6 +69,11 @@ func runVerify(c *cobra.Command, f verifyFlags) error {
 	if err != nil {
 		return err
 	}
+	if f.witnesses != "" {
+		if _, err := os.Stat(filepath.Join(f.witnesses, witnessesFile)); err != nil {
+			return fmt.Errorf("--witnesses: there is no file %s in %s", witnessesFile, f.witnesses)
+		}
+	}
 	o := verify.Options{Dir: dir, Keys: f.ledger.keysAtHand(), Verifier: f.verifier, Witnesses: f.witnesses, Offline: f.offline, Deep: f.deep}
 	bar := progressOf(c.ErrOrStderr(), &o.Progress)
 	r, err := verify.Run(c.Context(), o)
@@ -88,7 +97,11 @@ func verifyText(out io.Writer, r *verify.Report) error {
 	if r.Whole() {
 		p.Line("WHOLE: nothing was removed or changed, as far as what follows goes.")
 	} else {
-		p.Line("NOT WHOLE. Keep this folder as it is: it is evidence.")
+		if slices.ContainsFunc(r.Problems, func(p verify.Problem) bool { return p.Kind != verify.Unseen }) {
+			p.Line("NOT WHOLE. Keep this folder as it is: it is evidence.")
+		} else {
+			p.Line("NOT VOUCHED FOR. Nothing here contradicts itself, but witnesses do not confirm all of it:")
+		}
 		for _, problem := range r.Problems {
 			p.Wrap("  - ", page.Clean(problem.String(), 500))
 		}

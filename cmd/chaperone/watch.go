@@ -90,6 +90,9 @@ func runWatch(c *cobra.Command, f watchFlags, args []string) error {
 			return err
 		}
 	}
+	if f.ledger.folder() != "" && o.Filter != (watch.Filter{}) {
+		return errors.New("watch: a ledger takes all of a capture: leave --since, --until, --host and --protocol out, or record nothing with --ledger \"\" and without $" + ledgerVariable)
+	}
 	l, err := f.ledger.record(c, func() error { return readable(c.Context(), o) })
 	if err != nil {
 		return err

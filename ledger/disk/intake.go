@@ -129,9 +129,6 @@ func (in *intake) admit(r *request) error {
 	for i := range r.batch.Findings {
 		err = cmp.Or(err, need(ledger.DayOf(r.batch.Findings[i].First)))
 	}
-	for i := range r.batch.Notes {
-		err = cmp.Or(err, need(noteDay(&r.batch.Notes[i], in.now)))
-	}
 	if err != nil { // what it would have recorded others may
 		for i, fresh := range r.fresh {
 			if fresh {
@@ -241,7 +238,7 @@ func (in *intake) finding(f *chaperone.Finding) {
 
 func (in *intake) note(n *ledger.Note) {
 	l := in.ledger
-	day := noteDay(n, in.now)
+	day := ledger.DayOf(in.now) // what is said of a time outlives that time's purge
 	if _, said := l.dictionary.said[n.ID]; l.purged(day) || said && n.ID != [16]byte{} {
 		return
 	}
@@ -251,14 +248,6 @@ func (in *intake) note(n *ledger.Note) {
 	l.scratch = record.AppendNote(l.scratch[:0], &e)
 	frame.builder.Entry(l.scratch)
 	frame.others = true
-}
-
-// noteDay is the day whose purge forgets a note. What is said of a purge outlives the day that was purged.
-func noteDay(n *ledger.Note, now time.Time) ledger.Day {
-	if n.Kind == ledger.Purge || n.Kind == ledger.Policy {
-		return ledger.DayOf(now)
-	}
-	return ledger.DayOf(n.At)
 }
 
 // word gives the number of a text; 0 is the empty one.

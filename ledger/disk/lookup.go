@@ -55,3 +55,14 @@ func (l *Ledger) Find(ctx context.Context, id [16]byte) (ledger.Row, error) {
 	}
 	return ledger.Row{}, ledger.ErrUnknown
 }
+
+// Parties gives everybody who ever gave or received something, without ports, in the order of recording.
+func (l *Ledger) Parties() (givers, receivers []chaperone.Party) {
+	l.dictionary.RLock()
+	defer l.dictionary.RUnlock()
+	for i := range l.dictionary.parties {
+		p := &l.dictionary.parties[i]
+		givers, receivers = append(givers, p.from), append(receivers, p.to)
+	}
+	return givers, receivers
+}

@@ -134,6 +134,9 @@ func (d *dictionary) purged(day ledger.Day) bool {
 // forget takes a day for purged, at some time, as the entries of another day say.
 func (d *dictionary) forget(day ledger.Day, at time.Time, filed ledger.Day) {
 	d.gone[day] = erasure{at, filed}
+	d.seen = slices.DeleteFunc(d.seen, func(n ledger.Note) bool {
+		on, known := d.said[n.ID]
+		return known && on == day
+	})
 	maps.DeleteFunc(d.said, func(_ [16]byte, on ledger.Day) bool { return on == day })
-	d.seen = slices.DeleteFunc(d.seen, func(n ledger.Note) bool { return ledger.DayOf(n.At) == day })
 }

@@ -148,9 +148,6 @@ func (s *Store) note(n ledger.Note) {
 	if n.Kind == ledger.Coverage {
 		n.Seen.From, n.Seen.Until = moment(n.Seen.From), moment(n.Seen.Until)
 	}
-	if n.Kind != ledger.Policy && s.purged[ledger.DayOf(n.At)] {
-		return
-	}
 	for i := range s.notes {
 		if n.ID != [16]byte{} && s.notes[i].ID == n.ID {
 			return
@@ -172,9 +169,6 @@ func (s *Store) Purge(day ledger.Day, now time.Time) error {
 	s.purged[day] = true
 	s.rows = without(s.rows, func(r row) bool { return ledger.DayOf(r.disclosure.Time) == day })
 	s.findings = without(s.findings, func(f chaperone.Finding) bool { return ledger.DayOf(f.First) == day })
-	s.notes = without(s.notes, func(n ledger.Note) bool {
-		return n.Kind != ledger.Policy && n.Kind != ledger.Purge && ledger.DayOf(n.At) == day
-	})
 	s.notes = append(s.notes, ledger.Note{Kind: ledger.Purge, At: moment(now), Day: day})
 	s.batches++
 	return nil

@@ -144,7 +144,7 @@ func purge(b *bench) {
 	b.record(ledger.Batch{
 		Merges:   []ledger.Merge{{Survivor: tokens("A"), Prior: tokens("C"), At: at(0, "10:00:00")}},
 		Findings: []chaperone.Finding{finding("gone", at(0, "23:59:59.999999")), finding("stays", at(1, "00:00:00"))},
-		Notes:    []ledger.Note{{ID: id(1), Kind: ledger.Remark, At: at(0, "10:00:00"), Text: "gone"}},
+		Notes:    []ledger.Note{{ID: id(1), Kind: ledger.Remark, At: at(0, "10:00:00"), Text: "stays too"}},
 	})
 	b.record(ledger.Batch{Notes: []ledger.Note{{Kind: ledger.Remark, At: at(1, "10:00:00"), Text: "stays"}}})
 	for range 2 { // again does nothing
@@ -166,14 +166,14 @@ func purge(b *bench) {
 		if _, err := b.Scope(b.ctx, ledger.Query{Patient: &ledger.Who{Tokens: tokens("D")}}); !errors.Is(err, ledger.ErrUnknown) {
 			b.Errorf("somebody of a purged day: got %v, want %v", err, ledger.ErrUnknown)
 		}
-		b.record(ledger.Batch{Findings: []chaperone.Finding{finding("new", at(0, "10:00:00"))}, Notes: []ledger.Note{{Kind: ledger.Remark, At: at(0, "10:00:00")}}})
+		b.record(ledger.Batch{Findings: []chaperone.Finding{finding("new", at(0, "10:00:00"))}, Notes: []ledger.Note{{ID: id(8), Kind: ledger.Remark, At: at(0, "10:00:00")}}})
 		list, err := findingsOf(b.ctx, b.Store, ledger.Query{})
 		if err != nil || len(list) != 1 || list[0].Rule != "stays" {
 			b.Errorf("got %d findings, %v", len(list), err)
 		}
 		said, err := notesOf(b.ctx, b.Store)
-		if err != nil || len(said) != 2 || said[0].Text != "stays" || said[1].Kind != ledger.Purge || said[1].Day != first {
-			b.Errorf("got notes %+v, %v; want one that stays and one of the purge", said, err)
+		if err != nil || len(said) != 4 || said[0].Text != "stays too" || said[1].Text != "stays" || said[2].Kind != ledger.Purge || said[2].Day != first {
+			b.Errorf("got notes %+v, %v; want three and one of the purge", said, err)
 		}
 	})
 }
