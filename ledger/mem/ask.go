@@ -94,8 +94,9 @@ func (s *Store) Scope(ctx context.Context, q ledger.Query) (ledger.Scope, error)
 			scope.Seen = append(scope.Seen, n.Seen)
 		}
 	}
+	empty := !q.Until.IsZero() && !q.From.Before(q.Until)
 	for day := range s.purged {
-		if (q.Until.IsZero() || day.Time().Before(q.Until)) && (q.From.IsZero() || (day + 1).Time().After(q.From)) {
+		if !empty && (q.Until.IsZero() || day.Time().Before(q.Until)) && (q.From.IsZero() || (day + 1).Time().After(q.From)) {
 			scope.Purged = append(scope.Purged, day)
 		}
 	}

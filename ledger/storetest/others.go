@@ -159,6 +159,7 @@ func purge(b *bench) {
 		want(b, "purged", s.Purged, []ledger.Day{first})
 		want(b, "purged, outside the range", len(b.scope(ledger.Query{From: at(1, "00:00:00")}).Purged), 0)
 		want(b, "purged, at the end of the range", len(b.scope(ledger.Query{Until: at(0, "00:00:00")}).Purged), 0)
+		want(b, "purged, in a range without a moment", len(b.scope(ledger.Query{From: at(0, "23:00:00"), Until: at(0, "23:00:00")}).Purged), 0)
 		want(b, "purged, within the range", len(b.scope(ledger.Query{From: at(0, "23:00:00"), Until: at(0, "23:30:00")}).Purged), 1)
 		want(b, "somebody known from that day only", b.ids(ledger.Query{Patient: &ledger.Who{Tokens: tokens("x")}}), []int{})
 		again := disclosure(9, at(0, "12:00:00"), "D", "Ex", "Cx")
