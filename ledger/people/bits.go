@@ -3,8 +3,6 @@ package people
 import (
 	"math/bits"
 
-	"github.com/RoaringBitmap/roaring/v2"
-
 	"chaperone/ledger"
 )
 
@@ -12,7 +10,6 @@ import (
 // empty set. It is not safe for concurrent changes.
 type Bits struct {
 	words []uint64
-	spare []uint64 // for OrRoaring
 }
 
 // NewBits makes an empty set with room for the numbers up to limit. A greater number makes it grow.
@@ -78,42 +75,6 @@ func (b *Bits) Or(o *Bits) {
 	words := b.words[:len(o.words)]
 	for i, w := range o.words {
 		words[i] |= w
-	}
-}
-
-// OrRoaring puts all numbers of a Roaring bitmap into the set.
-func (b *Bits) OrRoaring(r *roaring.Bitmap) {
-	if r.IsEmpty() {
-		return
-	}
-	b.grow(ledger.Number(r.Maximum()))
-	if words := r.DenseSize(); r.GetCardinality() > words {
-		b.orDense(r, int(words))
-		return
-	}
-	var buffer [1024]uint32
-	for it := r.ManyIterator(); ; {
-		n := it.NextMany(buffer[:])
-		if n == 0 {
-			return
-		}
-		for _, v := range buffer[:n] {
-			b.words[v>>6] |= 1 << (v & 63)
-		}
-	}
-}
-
-// orDense goes over words where there are more numbers than words. Roaring overwrites what it writes to, so it writes
-// beside the set.
-func (b *Bits) orDense(r *roaring.Bitmap, words int) {
-	if cap(b.spare) < words {
-		b.spare = make([]uint64, words)
-	}
-	dense := b.spare[:words]
-	clear(dense)
-	r.WriteDenseTo(dense)
-	for i, w := range dense[:min(words, len(b.words))] {
-		b.words[i] |= w
 	}
 }
 

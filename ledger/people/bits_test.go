@@ -1,11 +1,9 @@
 package people
 
 import (
-	"math/rand/v2"
 	"slices"
 	"testing"
 
-	"github.com/RoaringBitmap/roaring/v2"
 	"pgregory.net/rapid"
 
 	"chaperone/ledger"
@@ -44,13 +42,6 @@ func TestBits(t *testing.T) {
 				o.AddSorted(numbers(t))
 				b.Or(o)
 			},
-			"or roaring": func(t *rapid.T) {
-				r := roaring.New()
-				for _, n := range numbers(t) {
-					r.Add(uint32(n))
-				}
-				b.OrRoaring(r)
-			},
 			"reset": func(t *rapid.T) { b.Reset(); clear(want) },
 			"": func(t *rapid.T) {
 				if got := b.Len(); got != len(want) {
@@ -69,39 +60,4 @@ func TestBits(t *testing.T) {
 			},
 		})
 	})
-}
-
-// TestOrRoaring covers all kinds of containers, on top of numbers that are there.
-func TestOrRoaring(t *testing.T) {
-	random := rand.New(rand.NewPCG(1, 1))
-	few, many, runs := roaring.New(), roaring.New(), roaring.New()
-	for range 1000 {
-		few.Add(random.Uint32N(1 << 20))
-	}
-	for range 400_000 {
-		many.Add(random.Uint32N(1 << 20))
-	}
-	runs.AddRange(70_000, 500_000)
-	runs.RunOptimize()
-	for _, test := range []struct {
-		name string
-		r    *roaring.Bitmap
-	}{{"none", roaring.New()}, {"few", few}, {"many", many}, {"runs", runs}} {
-		t.Run(test.name, func(t *testing.T) {
-			for _, limit := range []ledger.Number{0, 1 << 21} {
-				b, want := NewBits(limit), test.r.Clone()
-				for n := uint32(3); n < 1<<20; n += 1000 {
-					b.Add(ledger.Number(n))
-					want.Add(n)
-				}
-				b.OrRoaring(test.r)
-				b.OrRoaring(test.r)
-				var got []uint32
-				b.Each(func(n ledger.Number) { got = append(got, uint32(n)) })
-				if !slices.Equal(got, want.ToArray()) {
-					t.Errorf("got %d numbers, want %d, or others", len(got), want.GetCardinality())
-				}
-			}
-		})
-	}
 }
