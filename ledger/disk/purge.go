@@ -3,7 +3,6 @@ package disk
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -68,26 +67,6 @@ func (l *Ledger) filed(day ledger.Day) []ledger.Note {
 		}
 	}
 	return notes
-}
-
-// PurgeBefore purges all days before one and gives those that it purged.
-func (l *Ledger) PurgeBefore(ctx context.Context, first ledger.Day) ([]ledger.Day, error) {
-	days, err := l.days.List()
-	if err != nil {
-		return nil, err
-	}
-	slices.Sort(days)
-	var purged []ledger.Day
-	for _, day := range days {
-		if day >= first {
-			break
-		}
-		if err := l.Purge(ctx, day); err != nil {
-			return purged, fmt.Errorf("%s: %w", day, err)
-		}
-		purged = append(purged, day)
-	}
-	return purged, nil
 }
 
 // destroy takes key, rows and bytes of a day away. Done twice it does nothing the second time.
