@@ -21,6 +21,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime/pprof"
 	"time"
 )
 
@@ -33,6 +34,7 @@ type options struct {
 	Bulk     bool          // PostgreSQL builds its indexes after the load
 	Dir      string
 	Seed     uint64
+	Profile  string // folder
 
 	postgres bool
 }
@@ -97,6 +99,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	f.DurationVar(&o.Small, "small", 5*time.Second, "`time` for each measurement of small commits")
 	f.StringVar(&o.Dir, "dir", "", "`folder` to work in (default: the system's for temporary files)")
 	f.Uint64Var(&o.Seed, "seed", 1, "fixes the load and the questions")
+	f.StringVar(&o.Profile, "profile", "", "existing `folder` for a CPU profile of each phase")
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}
@@ -168,6 +171,17 @@ func runPhase(ctx context.Context, name, text string, stdout io.Writer) error {
 	do, ok := phases[name]
 	if !ok {
 		return fmt.Errorf("bench: no phase %q", name)
+	}
+	if o.Profile != "" {
+		f, err := os.Create(filepath.Join(o.Profile, name+".pprof"))
+		if err == nil {
+			err = pprof.StartCPUProfile(f)
+		}
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		defer pprof.StopCPUProfile()
 	}
 	r, err := do(ctx, o)
 	if err != nil {
