@@ -2,6 +2,7 @@ package disk
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -21,7 +22,7 @@ type question struct {
 	view   *index.View
 	days   []ledger.Day
 	ways   []bool          // by way - 1: whether it is meant
-	meant  []uint32        // the ways that are
+	meant  []index.Way     // the ways that are, ascending
 	person []ledger.Number // all numbers of Query.Patient
 }
 
@@ -32,7 +33,9 @@ func (l *Ledger) take(q *ledger.Query) (*question, error) {
 	if l.closed {
 		return nil, ledger.ErrClosed
 	}
-	if err := l.over(); err != nil {
+	if err := l.over(); errors.Is(err, index.ErrLater) {
+		return nil, fmt.Errorf("ledger: %w; make room on the disk of %s and ask again", err, l.dir)
+	} else if err != nil {
 		return nil, fmt.Errorf("ledger: the index cannot be read: %w; close this ledger and run ledger reindex", err)
 	}
 	v, err := l.index.View()
@@ -47,9 +50,10 @@ func (l *Ledger) take(q *ledger.Query) (*question, error) {
 		p := &l.dictionary.parties[i]
 		if q.FitsWay(p.from, p.to, p.protocol) {
 			a.ways[i] = true
-			a.meant = append(a.meant, uint32(i+1))
+			a.meant = append(a.meant, l.dictionary.inIndex.Of(uint32(i+1)))
 		}
 	}
+	slices.Sort(a.meant)
 	for _, day := range v.Days() {
 		if lo, hi := a.span(day); lo.Before(hi) && !l.dictionary.purged(day) {
 			a.days = append(a.days, day)
@@ -101,7 +105,7 @@ func (a *question) hours(day ledger.Day) (from, until int, cut []int) {
 }
 
 // waysOf gives the ways of a day that are meant: those of the day when most are meant, else those that are meant.
-func (a *question) waysOf(day ledger.Day) ([]uint32, error) {
+func (a *question) waysOf(day ledger.Day) ([]index.Way, error) {
 	if 4*len(a.meant) < len(a.ways) {
 		return a.meant, nil
 	}
@@ -109,7 +113,7 @@ func (a *question) waysOf(day ledger.Day) ([]uint32, error) {
 	if err != nil || len(a.meant) == len(a.ways) {
 		return all, err
 	}
-	return slices.DeleteFunc(all, func(w uint32) bool { return !a.means(w) }), nil
+	return slices.DeleteFunc(all, func(w index.Way) bool { return !a.means(w.Number()) }), nil
 }
 
 func (a *question) means(way uint32) bool { return way > 0 && int(way) <= len(a.ways) && a.ways[way-1] }
@@ -162,26 +166,24 @@ func (a *question) objects(d *record.Disclosure) int {
 }
 
 // collect adds up some ways of a day.
-func (a *question) collect(day ledger.Day, ways []uint32, r *reader, into *tally) error {
+func (a *question) collect(day ledger.Day, ways []index.Way, r *reader, into *tally) error {
 	from, until, cut := a.hours(day)
-	for _, way := range ways {
-		if from < until {
-			if err := a.view.Cells(day, way, from, until, &into.bits, &into.sums); err != nil {
-				return err
-			}
+	if from < until {
+		if err := a.view.Cells(day, ways, from, until, &into.bits, &into.sums); err != nil {
+			return err
 		}
-		for _, hour := range cut {
-			err := a.view.Seqs(day, way, hour, func(seq uint64) error {
-				d, _, err := r.row(seq)
-				if err != nil || !a.query.InTime(d.Time) {
-					return err
-				}
-				into.count(d, a.objects(d))
-				return nil
-			})
-			if err != nil {
+	}
+	for _, hour := range cut {
+		err := a.view.Seqs(day, ways, hour, hour+1, func(seq uint64) error {
+			d, _, err := r.row(seq)
+			if err != nil || !a.query.InTime(d.Time) {
 				return err
 			}
+			into.count(d, a.objects(d))
+			return nil
+		})
+		if err != nil {
+			return err
 		}
 	}
 	return nil

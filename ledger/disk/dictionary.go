@@ -23,6 +23,7 @@ type dictionary struct {
 	ways    []record.Way // by number - 1
 	wayOf   map[record.Way]uint32
 	parties []wayParties            // by number - 1: what questions compare
+	inIndex index.Ways              // their names in the index
 	said    map[[16]byte]ledger.Day // findings and notes on record, by the day that they are forgotten with
 	gone    map[ledger.Day]erasure  // purged
 	others  []index.Place           // batches with entries other than disclosures
@@ -77,6 +78,7 @@ func (d *dictionary) way(w record.Way) (n uint32, isNew bool) {
 	n = uint32(len(d.ways))
 	d.wayOf[w] = n
 	d.parties = append(d.parties, d.spell(&w))
+	d.inIndex.Add(w.To)
 	return n, true
 }
 

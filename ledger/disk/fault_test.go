@@ -12,6 +12,7 @@ import (
 
 	"chaperone"
 	"chaperone/ledger"
+	"chaperone/ledger/index"
 	"chaperone/ledger/record"
 )
 
@@ -167,23 +168,49 @@ func TestTornHead(t *testing.T) {
 	}
 }
 
-// When the index cannot be written, what releases something is refused and the rest is recorded.
+// When the index is lost, what releases something is refused and the rest is recorded.
 func TestIndexFails(t *testing.T) {
 	o := folders(t)
 	l := open(t, o)
 	defer l.crash()
-	if err := os.RemoveAll(filepath.Join(o.Dir, "index", "new")); err != nil {
+	if err := l.index.Close(); err != nil {
 		t.Fatal(err)
-	}
-	mustRecord(t, l, someBatch(100, 5))
-	_ = l.over()
-	if l.index.Flush() == nil {
-		t.Fatal("the index was written to a folder that is not there")
 	}
 	if _, err := l.Record(t.Context(), someBatch(200, 5)); err == nil || errors.Is(err, ledger.ErrFenced) {
 		t.Errorf("a disclosure: got %v, want a refusal that is not final", err)
 	}
 	mustRecord(t, l, ledger.Batch{Findings: []chaperone.Finding{{Rule: "rule", First: noon, Last: noon}}})
+}
+
+// While the index cannot be written, all goes on from memory; when it can again, nothing is missing in it.
+func TestIndexWaits(t *testing.T) {
+	o := folders(t)
+	l := open(t, o)
+	before := count(t, l).Disclosures
+	tables := filepath.Join(o.Dir, "index", "new")
+	if err := os.RemoveAll(tables); err != nil {
+		t.Fatal(err)
+	}
+	mustRecord(t, l, someBatch(100, 5))
+	_ = l.over()
+	if err := l.index.Flush(); !errors.Is(err, index.ErrLater) {
+		t.Fatalf("got %v, want %v", err, index.ErrLater)
+	}
+	mustRecord(t, l, someBatch(200, 5))
+	if c := count(t, l); c.Disclosures != before+10 {
+		t.Errorf("got %d disclosures meanwhile, want %d", c.Disclosures, before+10)
+	}
+	if err := os.Mkdir(tables, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	l = open(t, Options{Dir: o.Dir, Keys: o.Keys, ReadOnly: true}) // only what was closed cleanly opens
+	defer l.Close()
+	if c := count(t, l); c.Disclosures != before+10 {
+		t.Errorf("got %d disclosures after it, want %d", c.Disclosures, before+10)
+	}
 }
 
 // Damage is said of the batch that has it.

@@ -70,16 +70,12 @@ func (a *question) seqs(day ledger.Day) ([]uint64, error) {
 			return nil, err
 		}
 		from, until, cut := a.hours(day)
-		for _, way := range ways {
-			for hour := from; hour < until; hour++ {
-				if err := a.view.Seqs(day, way, hour, add); err != nil {
-					return nil, err
-				}
-			}
-			for _, hour := range cut {
-				if err := a.view.Seqs(day, way, hour, add); err != nil {
-					return nil, err
-				}
+		if err := a.view.Seqs(day, ways, from, until, add); err != nil {
+			return nil, err
+		}
+		for _, hour := range cut {
+			if err := a.view.Seqs(day, ways, hour, hour+1, add); err != nil {
+				return nil, err
 			}
 		}
 	}

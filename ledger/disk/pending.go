@@ -2,6 +2,7 @@ package disk
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	"chaperone/ledger"
@@ -58,8 +59,8 @@ func (p *pending) add(f *frame) (tooMuch bool) {
 	return pairs >= mostWaiting
 }
 
-// over carries what waits over to the index. An error stays: the index is derived, so recording goes on without it and
-// questions say why they cannot be answered.
+// over carries what waits over to the index. What it has no room for now waits on. Any other error stays: the index is
+// derived, so recording goes on without it and questions say why they cannot be answered.
 func (l *Ledger) over() error {
 	p := &l.pending
 	p.carry.Lock()
@@ -69,11 +70,16 @@ func (l *Ledger) over() error {
 	p.frames, p.pairs = nil, 0
 	p.carrying, p.ids = p.ids, map[[16]byte]bool{}
 	p.mu.Unlock()
-	for _, f := range frames {
+	for i, f := range frames {
 		if p.err != nil {
 			break
 		}
-		p.err = addFrame(l.index, f.place, f.events)
+		err := addFrame(l.index, f.place, f.events)
+		if errors.Is(err, index.ErrLater) {
+			p.back(frames[i:])
+			return err
+		}
+		p.err = err
 	}
 	if p.err == nil { // else they are known from here only
 		p.mu.Lock()
@@ -83,11 +89,32 @@ func (l *Ledger) over() error {
 	return p.err
 }
 
+// back has frames wait again, before those that came meanwhile.
+func (p *pending) back(frames []*frame) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.frames = append(frames, p.frames...)
+	for _, f := range frames {
+		for i := range f.events {
+			p.pairs += len(f.events[i].Numbers) + 1
+		}
+	}
+	for id := range p.carrying {
+		p.ids[id] = true // also some that are in the index: that they are known is true in any case
+	}
+	p.carrying = nil
+}
+
+// addFrame adds what the index does not have of a frame yet.
 func addFrame(x *index.Index, place index.Place, events []index.Event) error {
 	if err := x.Batch(place); err != nil {
 		return err
 	}
+	have := x.Next()
 	for i := range events {
+		if events[i].Seq < have {
+			continue
+		}
 		if err := x.Add(events[i]); err != nil {
 			return err
 		}

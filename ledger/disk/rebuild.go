@@ -263,7 +263,7 @@ func (l *Ledger) finishPurges() error {
 func (l *Ledger) event(d *record.Disclosure, seq uint64, numbers []ledger.Number) index.Event {
 	dict := l.dictionary
 	return index.Event{
-		Seq: seq, ID: d.ID, Time: d.Time, Way: d.Way, Records: d.Records, Unidentified: d.Unidentified, Bytes: d.Bytes,
+		Seq: seq, ID: d.ID, Time: d.Time, Way: dict.inIndex.Of(d.Way), Records: d.Records, Unidentified: d.Unidentified, Bytes: d.Bytes,
 		Objects: ledger.Objects(dict.parties[d.Way-1].protocol, dict.text(dict.ways[d.Way-1].Action), d.Records), Numbers: numbers,
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"chaperone"
 	"chaperone/ledger"
+	"chaperone/ledger/index"
 )
 
 // Scope answers how many: exactly, from the rows of whole hours, and from the record itself where the range cuts an hour.
@@ -104,12 +105,12 @@ type edge struct{ from, to chaperone.Party }
 
 // edges answers for each pair of parties, one after the other so that memory stays flat, and so for each protocol.
 func (a *question) edges(ctx context.Context, s *ledger.Scope, r *reader) error {
-	byEdge := map[edge][]uint32{}
-	byProtocol := map[chaperone.Protocol][]uint32{}
+	byEdge := map[edge][]index.Way{}
+	byProtocol := map[chaperone.Protocol][]index.Way{}
 	var edges []edge
 	var protocols []chaperone.Protocol
 	for _, way := range a.meant {
-		p := &a.ledger.dictionary.parties[way-1]
+		p := &a.ledger.dictionary.parties[way.Number()-1]
 		e := edge{p.from, p.to}
 		if byEdge[e] == nil {
 			edges = append(edges, e)
@@ -143,7 +144,7 @@ func (a *question) edges(ctx context.Context, s *ledger.Scope, r *reader) error 
 }
 
 // of answers for some ways over all days.
-func (a *question) of(ctx context.Context, ways []uint32, r *reader) (ledger.Counts, error) {
+func (a *question) of(ctx context.Context, ways []index.Way, r *reader) (ledger.Counts, error) {
 	var t tally
 	for _, day := range a.days {
 		if err := ctx.Err(); err != nil {

@@ -1,6 +1,7 @@
 package index
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 
@@ -33,6 +34,9 @@ func (x *Index) Add(e Event) error {
 	if micros < 0 || micros/dayMicros > math.MaxUint32 || e.Records < 0 || e.Unidentified < 0 || e.Objects < 0 || e.Bytes < 0 {
 		return fmt.Errorf("index: disclosure %d has a time or a count that cannot be", e.Seq)
 	}
+	if e.Way > maxValue || e.Seq > maxValue>>hourBits {
+		return fmt.Errorf("index: disclosure %d or its way %d is one too many", e.Seq, e.Way.Number())
+	}
 	for i := 1; i < len(e.Numbers); i++ {
 		if e.Numbers[i-1] >= e.Numbers[i] {
 			return fmt.Errorf("index: disclosure %d has numbers out of order", e.Seq)
@@ -57,28 +61,43 @@ func (x *Index) Add(e Event) error {
 }
 
 // room makes place for another event, if need be by having the buffer written.
-func (x *Index) room(pairs, events int) error {
-	if len(x.active.numbers) < pairs && len(x.active.events) < events {
-		return nil
+func (x *Index) room(pairs, events int) (err error) {
+	if len(x.active.numbers) >= pairs || len(x.active.events) >= events {
+		err = x.freeze()
 	}
-	return x.freeze()
+	x.refused = err
+	return err
 }
 
 // freeze has the buffer written. It waits for the one before.
 func (x *Index) freeze() error {
-	for x.frozen != nil && x.err == nil {
-		x.idle.Wait()
-	}
-	if x.err != nil {
-		return x.err
+	if err := x.written(); err != nil {
+		return err
 	}
 	x.frozen, x.active, x.spare = x.active, x.spare, nil
 	if x.active == nil {
 		x.active = newBuffer()
 	}
+	x.begun()
+	return nil
+}
+
+// begun has the frozen buffer written.
+func (x *Index) begun() {
+	x.later = nil
 	x.work.Add(1)
 	go x.write(x.frozen)
-	return nil
+}
+
+// written waits until the frozen buffer is written. One that could not be is tried again.
+func (x *Index) written() error {
+	if x.later != nil && x.err == nil {
+		x.begun()
+	}
+	for x.frozen != nil && x.err == nil && x.later == nil {
+		x.idle.Wait()
+	}
+	return cmp.Or(x.err, x.later)
 }
 
 // writable tells why nothing can be added.
@@ -101,8 +120,5 @@ func (x *Index) Flush() error {
 			return err
 		}
 	}
-	for x.frozen != nil && x.err == nil {
-		x.idle.Wait()
-	}
-	return x.err
+	return x.written()
 }

@@ -46,7 +46,7 @@ func (l *load) next() (Event, bool) {
 	e := Event{Seq: uint64(l.at), Records: loadEach, Objects: 3, Bytes: 20_000 + int64(l.random.IntN(100_000))}
 	span := time.Duration(*benchDays) * 24 * time.Hour
 	e.Time = loadFirst.Time().Add(time.Duration(float64(span) * float64(l.at) / float64(l.events)))
-	e.Way = l.random.Uint32N(loadParties)
+	e.Way = Way(l.random.Uint32N(loadParties))
 	binary.BigEndian.PutUint64(e.ID[:], l.random.Uint64())
 	binary.BigEndian.PutUint64(e.ID[8:], l.random.Uint64())
 	l.numbers = l.numbers[:0]
@@ -138,17 +138,19 @@ func BenchmarkIndex(b *testing.B) {
 	}
 	bits := people.NewBits(l.patient)
 	first, last := loadFirst, loadFirst+ledger.Day(*benchDays)
-	union := func(parties uint32, from, until ledger.Day) func(*testing.B) {
+	union := func(parties int, from, until ledger.Day) func(*testing.B) {
 		return func(b *testing.B) {
+			var ways []Way
+			for way := range parties {
+				ways = append(ways, Way(way))
+			}
 			var sums Sums
 			for b.Loop() {
 				bits.Reset()
 				sums = Sums{}
 				for day := from; day < until; day++ {
-					for way := range parties {
-						if err := v.Cells(day, way, 0, 24, bits, &sums); err != nil {
-							b.Fatal(err)
-						}
+					if err := v.Cells(day, ways, 0, 24, bits, &sums); err != nil {
+						b.Fatal(err)
 					}
 				}
 			}

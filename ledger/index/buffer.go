@@ -13,7 +13,7 @@ type Event struct {
 	Seq                            uint64 // 0, 1, 2, … in the order of recording
 	ID                             [16]byte
 	Time                           time.Time
-	Way                            uint32
+	Way                            Way
 	Records, Unidentified, Objects int
 	Bytes                          int64
 	Numbers                        []ledger.Number
@@ -53,7 +53,7 @@ type event struct {
 	time                           int64 // µs since 1970
 	bytes                          int64
 	records, unidentified, objects int64
-	way                            uint32
+	way                            Way
 	end                            uint32 // of its numbers
 	before                         int32  // the event before it of the same way and day, or -1
 }
@@ -65,7 +65,7 @@ type dayID struct {
 
 type dayWay struct {
 	day ledger.Day
-	way uint32
+	way Way
 }
 
 func newBuffer() *buffer {

@@ -3,6 +3,9 @@ package index
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
+	"math/bits"
+	"slices"
 	"time"
 
 	"chaperone/ledger"
@@ -33,74 +36,82 @@ func (s *Sums) Add(o Sums) {
 	s.Bytes += o.Bytes
 }
 
-// A cell is what one way did in one hour of a day. A row has all of one way and day, by hour:
+// A row of cells is what one way did in the hours of a day:
 //
 //	size      field
-//	1         hour, 0 to 23
-//	uvarint   bytes of the cell that follow
-//	uvarint   records, unidentified records, objects, bytes
-//	uvarint   first time and last time, µs since the hour began
+//	uvarint   hours: a bit for each hour that has something, hour 0 the lowest
+//	          of each of these, uvarints: disclosures, records, unidentified records, objects, bytes; first time, µs since the
+//	          hour began; last time, µs since the first
 //	uvarint   base: the first disclosure
-//	sequence  its disclosures, less the base
-//	sequence  its numbers
-type cell struct {
-	records, unidentified, objects, bytes uint64
-	first, last                           uint64
-	base                                  uint64
-	seqs, numbers                         sequence
+//	sequence  (disclosure - base) << 5 | hour
+//	sequence  number << 5 | hour, of every hour in which it is
+type cells struct {
+	hours         [hours]cell
+	base          uint64
+	seqs, numbers sequence
 }
 
-// content is a cell in memory, to be written.
+// cell is what one way did in one hour.
+type cell struct{ disclosures, records, unidentified, objects, bytes, first, last uint64 }
+
+// hourBits are those of the hour, below a disclosure or number.
+const hourBits = 5
+
+func (c *cell) fields() [7]*uint64 {
+	return [...]*uint64{&c.disclosures, &c.records, &c.unidentified, &c.objects, &c.bytes, &c.first, &c.last}
+}
+
+// add puts what another cell has to this one.
+func (c *cell) add(o *cell) {
+	if c.disclosures == 0 || o.first < c.first {
+		c.first = o.first
+	}
+	c.last = max(c.last, o.last)
+	c.disclosures += o.disclosures
+	c.records += o.records
+	c.unidentified += o.unidentified
+	c.objects += o.objects
+	c.bytes += o.bytes
+}
+
+// content is a row of cells in memory, to be written.
 type content struct {
-	sums        cell // without its sequences
-	seqs        []uint64
-	numbers     []ledger.Number
-	scratch     []byte
-	disclosures []uint64 // less the base
+	hours   [hours]cell
+	seqs    []uint64 // disclosure << 5 | hour
+	numbers []uint64 // number << 5 | hour
 }
 
 func (c *content) reset() {
-	c.sums = cell{}
+	c.hours = [hours]cell{}
 	c.seqs, c.numbers = c.seqs[:0], c.numbers[:0]
 }
 
-// appendTo writes the cell. Its disclosures and numbers must be ascending.
-func (c *content) appendTo(b []byte, hour int) []byte {
-	c.sums.base = c.seqs[0]
-	c.disclosures = c.disclosures[:0]
-	for _, seq := range c.seqs {
-		c.disclosures = append(c.disclosures, seq-c.sums.base)
+// event puts one event to it. The caller puts disclosures and numbers in order afterwards.
+func (c *content) event(e *event, numbers []ledger.Number) {
+	hour, when := uint64(e.hour()), uint64(e.time%hourMicros)
+	c.hours[hour].add(&cell{
+		disclosures: 1, records: uint64(e.records), unidentified: uint64(e.unidentified), objects: uint64(e.objects),
+		bytes: uint64(e.bytes), first: when, last: when,
+	})
+	c.seqs = append(c.seqs, e.seq<<hourBits|hour)
+	for _, n := range numbers {
+		c.numbers = append(c.numbers, uint64(n)<<hourBits|hour)
 	}
-	body := c.scratch[:0]
-	for _, f := range c.sums.fields() {
-		body = binary.AppendUvarint(body, *f)
-	}
-	body = appendSequence(body, c.disclosures)
-	body = appendSequence(body, c.numbers)
-	c.scratch = body
-	return appendCell(b, hour, body)
 }
 
-func appendCell(b []byte, hour int, body []byte) []byte {
-	return append(binary.AppendUvarint(append(b, byte(hour)), uint64(len(body))), body...)
-}
-
-// add puts what another cell has to this one. The caller puts numbers in order afterwards.
-func (c *content) add(o *cell) (err error) {
-	if len(c.seqs) == 0 || o.first < c.sums.first {
-		c.sums.first = o.first
+// row puts what is in a row to it, whose disclosures are later. The caller puts numbers in order afterwards.
+func (c *content) row(o *cells) (err error) {
+	for hour := range o.hours {
+		if o.hours[hour].disclosures > 0 {
+			c.hours[hour].add(&o.hours[hour])
+		}
 	}
-	c.sums.last = max(c.sums.last, o.last)
-	c.sums.records += o.records
-	c.sums.unidentified += o.unidentified
-	c.sums.objects += o.objects
-	c.sums.bytes += o.bytes
 	at := len(c.seqs)
 	if c.seqs, err = appendTo(c.seqs, &o.seqs); err != nil {
 		return err
 	}
 	for i := range c.seqs[at:] {
-		c.seqs[at+i] += o.base
+		c.seqs[at+i] += o.base << hourBits
 	}
 	if at > 0 && c.seqs[at] <= c.seqs[at-1] {
 		return fmt.Errorf("%w: runs of a day overlap", ErrDamaged)
@@ -109,58 +120,114 @@ func (c *content) add(o *cell) (err error) {
 	return err
 }
 
-func (c *cell) fields() [7]*uint64 {
-	return [...]*uint64{&c.records, &c.unidentified, &c.objects, &c.bytes, &c.first, &c.last, &c.base}
-}
-
-// nextCell takes one hour off the front of a row. Hours of a row ascend: the caller says which may come next.
-func nextCell(b []byte, least int) (hour int, body, rest []byte, err error) {
-	if len(b) == 0 || int(b[0]) < least || b[0] >= hours {
-		return 0, nil, nil, fmt.Errorf("%w: a cell without its hour", ErrDamaged)
-	}
-	hour = int(b[0])
-	n, rest, err := uvarint(b[1:], "length of a cell")
-	if err == nil && n > uint64(len(rest)) {
-		err = fmt.Errorf("%w: a cell of %d bytes in %d", ErrDamaged, n, len(rest))
-	}
-	if err != nil {
-		return 0, nil, nil, err
-	}
-	return hour, rest[:n], rest[n:], nil
-}
-
-func parseCell(b []byte) (c cell, err error) {
-	for _, f := range c.fields() {
-		if *f, b, err = uvarint(b, "cell"); err != nil {
-			return c, err
+// appendTo writes the row. Disclosures must be ascending; numbers are put in order.
+func (c *content) appendTo(b []byte) []byte {
+	there := uint64(0)
+	for hour := range c.hours {
+		if c.hours[hour].disclosures > 0 {
+			there |= 1 << hour
 		}
+	}
+	b = binary.AppendUvarint(b, there)
+	for hour := range c.hours {
+		if one := c.hours[hour]; one.disclosures > 0 {
+			one.last -= one.first
+			for _, f := range one.fields() {
+				b = binary.AppendUvarint(b, *f)
+			}
+		}
+	}
+	base := c.seqs[0] >> hourBits
+	b = binary.AppendUvarint(b, base)
+	for i := range c.seqs {
+		c.seqs[i] -= base << hourBits
+	}
+	slices.Sort(c.numbers)
+	c.numbers = slices.Compact(c.numbers)
+	return appendSequence(appendSequence(b, c.seqs), c.numbers)
+}
+
+// parse reads a row.
+func (c *cells) parse(b []byte) (err error) {
+	c.hours = [hours]cell{}
+	there, b, err := uvarint(b, "hours of a row")
+	if err != nil {
+		return err
+	}
+	if there == 0 || there >= 1<<hours {
+		return fmt.Errorf("%w: a row of the hours %b", ErrDamaged, there)
+	}
+	disclosures := uint64(0)
+	for ; there != 0; there &= there - 1 {
+		one := &c.hours[bits.TrailingZeros64(there)]
+		for _, f := range one.fields() {
+			if *f, b, err = uvarint(b, "cell"); err != nil {
+				return err
+			}
+		}
+		if one.disclosures == 0 || one.first >= uint64(hourMicros) || one.last >= uint64(hourMicros)-one.first {
+			return fmt.Errorf("%w: a cell that is empty, or does not lie in its hour", ErrDamaged)
+		}
+		one.last += one.first
+		disclosures += one.disclosures
+	}
+	if c.base, b, err = uvarint(b, "base of a row"); err != nil {
+		return err
 	}
 	if c.seqs, b, err = parseSequence(b); err != nil {
-		return c, err
+		return err
 	}
 	if c.numbers, b, err = parseSequence(b); err != nil {
-		return c, err
+		return err
 	}
-	if len(b) > 0 || c.seqs.n == 0 || c.first > c.last || c.last >= uint64(hourMicros) {
-		return c, fmt.Errorf("%w: a cell does not end where it should, or is empty", ErrDamaged)
+	if len(b) > 0 || disclosures != uint64(c.seqs.n) || c.base > maxValue>>hourBits || c.numbers.last>>hourBits > math.MaxUint32 {
+		return fmt.Errorf("%w: a row of cells does not end where it should, or has other disclosures than it says", ErrDamaged)
 	}
-	return c, nil
+	return nil
 }
 
-// count adds the cell's numbers to a set and its sums to others; both may be nil.
-func (c *cell) count(start time.Time, buffer *[]ledger.Number, into *people.Bits, sums *Sums) (err error) {
+// ofHours appends to a slice what a sequence has in the hours from <= hour < until, without the hours.
+func ofHours[T ~uint32 | ~uint64](values []T, scratch *[]uint64, s *sequence, from, until int) ([]T, error) {
+	all, err := appendTo((*scratch)[:0], s)
+	*scratch = all
+	at, span := len(values), uint64(until-from)
+	values = slices.Grow(values, len(all))[:at+len(all)]
+	for _, v := range all {
+		values[at] = T(v >> hourBits) // the next one is written over it when it is not within
+		if v&(1<<hourBits-1)-uint64(from) < span {
+			at++
+		}
+	}
+	return values[:at], err
+}
+
+// lent is memory for the reading of rows.
+type lent struct {
+	cells   cells
+	scratch []uint64
+	numbers []ledger.Number
+}
+
+// count adds the numbers of some hours to a set and their sums to others; both may be nil.
+func (l *lent) count(day ledger.Day, from, until int, into *people.Bits, sums *Sums) (err error) {
+	c := &l.cells
 	if into != nil {
-		if *buffer, err = appendTo((*buffer)[:0], &c.numbers); err != nil {
+		if l.numbers, err = ofHours(l.numbers[:0], &l.scratch, &c.numbers, from, until); err != nil {
 			return err
 		}
-		into.AddSorted(*buffer)
+		into.AddSorted(l.numbers)
 	}
-	if sums != nil {
+	if sums == nil {
+		return nil
+	}
+	for hour := from; hour < until; hour++ {
+		one := &c.hours[hour]
+		start := day.Time().Add(time.Duration(hour) * time.Hour)
 		sums.Add(Sums{
-			Disclosures: int64(c.seqs.n), Records: int64(c.records), Unidentified: int64(c.unidentified),
-			Objects: int64(c.objects), Bytes: int64(c.bytes),
-			First: start.Add(time.Duration(c.first) * time.Microsecond),
-			Last:  start.Add(time.Duration(c.last) * time.Microsecond),
+			Disclosures: int64(one.disclosures), Records: int64(one.records), Unidentified: int64(one.unidentified),
+			Objects: int64(one.objects), Bytes: int64(one.bytes),
+			First: start.Add(time.Duration(one.first) * time.Microsecond),
+			Last:  start.Add(time.Duration(one.last) * time.Microsecond),
 		})
 	}
 	return nil

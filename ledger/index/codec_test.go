@@ -122,35 +122,43 @@ func FuzzPostings(f *testing.F) {
 	})
 }
 
+// FuzzCells: no bytes make it panic, the parts of a day add up to the day, and what is taken can be written again.
 func FuzzCells(f *testing.F) {
 	var c content
-	c.seqs, c.numbers = []uint64{4, 9}, []ledger.Number{1, 70, 71}
-	c.sums = cell{records: 4, bytes: 1 << 40, first: 5, last: 6}
-	f.Add(c.appendTo(c.appendTo(nil, 3), 23))
+	c.event(&event{seq: 4, time: 3*hourMicros + 5, records: 4, bytes: 1 << 40}, []ledger.Number{1, 70, 71})
+	c.event(&event{seq: 9, time: 24*hourMicros - 1, records: 1}, []ledger.Number{70})
+	f.Add(c.appendTo(nil))
 	f.Fuzz(func(t *testing.T, b []byte) {
+		var l lent
+		if err := l.cells.parse(b); err != nil {
+			if !errors.Is(err, ErrDamaged) {
+				t.Fatal(err)
+			}
+			return
+		}
+		if l.cells.numbers.last>>hourBits > 1<<24 {
+			return // a set of so great numbers is only slow
+		}
+		var all, halves people.Bits
+		var sums, both Sums
+		if err := l.count(testDay, 0, hours, &all, &sums); err != nil {
+			return
+		}
+		for _, half := range [][2]int{{0, 7}, {7, hours}} {
+			if err := l.count(testDay, half[0], half[1], &halves, &both); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if all.Len() != halves.Len() || sums != both {
+			t.Fatalf("got %+v for the day, %+v for its parts", sums, both)
+		}
 		var c content
-		for least := 0; len(b) > 0; {
-			hour, body, rest, err := nextCell(b, least)
-			if err != nil {
-				return
-			}
-			one, err := parseCell(body)
-			if err != nil {
-				return
-			}
-			if one.numbers.last > 1<<24 {
-				return // a set of so great numbers is only slow
-			}
-			var bits people.Bits
-			var sums Sums
-			var buffer []ledger.Number
-			if one.count(testDay.Time(), &buffer, &bits, &sums) == nil && bits.Len() != one.numbers.n {
-				t.Fatalf("got %d numbers, want %d", bits.Len(), one.numbers.n)
-			}
-			if c.add(&one) != nil {
-				return
-			}
-			b, least = rest, hour+1
+		if c.row(&l.cells) != nil {
+			return
+		}
+		var again lent
+		if err := again.cells.parse(c.appendTo(nil)); err != nil || again.cells.hours != l.cells.hours {
+			t.Fatalf("got %v for what it wrote itself", err)
 		}
 	})
 }
@@ -172,7 +180,7 @@ func FuzzPlaces(f *testing.F) {
 func FuzzRuns(f *testing.F) {
 	r := run{day: testDay, number: 3, first: 1, next: 9, disclosures: 8, pairs: 70, tables: 1, size: 4000}
 	f.Add(appendRuns(nil, []run{r}), false)
-	f.Add(appendHead(nil, &r, []uint32{1, 5}), true)
+	f.Add(appendHead(nil, &r, []Way{1, 5}), true)
 	f.Fuzz(func(t *testing.T, b []byte, head bool) {
 		if head {
 			var r run

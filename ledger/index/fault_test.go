@@ -31,7 +31,7 @@ func history(batches int) []made {
 		}
 		m := made{place: Place{Batch: uint64(i), First: seq, Count: 5, Day: day, Offset: int64(i) * 900, EntriesAt: 128, EntriesSize: 700}}
 		for range m.place.Count {
-			e := Event{Seq: seq, Way: 1 + random.Uint32N(3), Records: 2, Bytes: 1000}
+			e := Event{Seq: seq, Way: Way(1 + random.Uint32N(3)), Records: 2, Bytes: 1000}
 			e.Time = day.Time().Add(time.Duration(random.Int64N(dayMicros)) * time.Microsecond)
 			binary.BigEndian.PutUint64(e.ID[:], random.Uint64())
 			binary.BigEndian.PutUint64(e.ID[8:], random.Uint64())
@@ -62,9 +62,16 @@ func fill(o Options, batches []made) (err error) {
 	if err != nil {
 		return err
 	}
-	var all oracle
 	for _, m := range batches {
-		if err = all.add(x, m); err != nil {
+		if err = x.Batch(m.place); errors.Is(err, ErrLater) {
+			err = x.Batch(m.place)
+		}
+		for i := 0; i < len(m.events) && err == nil; i++ {
+			if err = x.Add(m.events[i]); errors.Is(err, ErrLater) {
+				err = x.Add(m.events[i])
+			}
+		}
+		if err != nil {
 			break
 		}
 	}

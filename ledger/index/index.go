@@ -21,8 +21,10 @@ import (
 	"chaperone/ledger"
 )
 
-// Errors that callers tell apart. After ErrUnclean and ErrDamaged the index must be made anew from the record.
+// Errors that callers tell apart. After ErrUnclean and ErrDamaged the index must be made anew from the record. After ErrLater
+// nothing is lost, and the same can be tried again: a disk was full.
 var (
+	ErrLater   = errors.New("index: cannot be written now")
 	ErrNewer   = errors.New("index: written by a newer version of this program")
 	ErrUnclean = errors.New("index: not closed cleanly")
 	ErrDamaged = errors.New("index: damaged")
@@ -68,6 +70,8 @@ type Index struct {
 	past    uint64 // batches up to this disclosure are known
 	viewers int
 	lastRun uint32 // under change
+	later   error  // frozen could not be written, and nobody is writing it
+	refused error  // the last Batch or Add: one that could be tried again, and was not yet
 	err     error  // of writing: nothing is written or asked any more
 	work    sync.WaitGroup
 }
@@ -84,7 +88,7 @@ func Create(o Options) (*Index, error) {
 	p := options(o, x.watch)
 	defer p.Cache.Unref()
 	p.ErrorIfExists = true
-	if err := x.open(p); err != nil {
+	if err := x.open(o.fs, p); err != nil {
 		return nil, err
 	}
 	if err := x.begin(nil); err != nil {
@@ -112,7 +116,7 @@ func Open(o Options) (*Index, error) {
 	p := options(o, x.watch)
 	defer p.Cache.Unref()
 	p.ErrorIfNotExists = true
-	if err := x.open(p); err != nil {
+	if err := x.open(o.fs, p); err != nil {
 		return nil, err
 	}
 	runs, err := x.listed()
@@ -150,7 +154,7 @@ func newIndex(o *Options) *Index {
 	return x
 }
 
-func (x *Index) open(p *pebble.Options) (err error) {
+func (x *Index) open(fs vfs.FS, p *pebble.Options) (err error) {
 	x.db, err = x.watch.open(func() (*pebble.DB, error) { return pebble.Open(x.dir, p) })
 	if err != nil && x.db != nil {
 		_ = x.shut() // the same error
@@ -168,7 +172,7 @@ func (x *Index) open(p *pebble.Options) (err error) {
 	if err != nil {
 		return errors.Join(fmt.Errorf("index: %w", err), x.shut())
 	}
-	x.tables = tables{fs: p.FS, dir: dir, options: p.MakeWriterOptions(6, format.MaxTableFormat())}
+	x.tables = tables{fs: fs, dir: dir, options: p.MakeWriterOptions(6, format.MaxTableFormat())}
 	return nil
 }
 
@@ -199,7 +203,7 @@ func (x *Index) Close() error {
 		if errors.Is(err, ErrClosed) {
 			return err
 		}
-		x.work.Wait()
+		x.work.Wait() // also for uniting
 		if err == nil {
 			err = x.settle()
 		}
@@ -211,6 +215,7 @@ func (x *Index) Close() error {
 	}
 	x.err = ErrClosed
 	state := x.state
+	err = cmp.Or(err, x.refused)
 	x.mu.Unlock()
 	err = errors.Join(err, x.release(state))
 	err = cmp.Or(err, x.shut())

@@ -101,14 +101,12 @@ func count(v *View) (uint64, error) {
 		if err != nil {
 			return 0, err
 		}
-		for _, way := range ways {
-			if err := v.Cells(day, way, 0, 24, nil, &sums); err != nil {
+		if err := v.Cells(day, ways, 0, 24, nil, &sums); err != nil {
+			return 0, err
+		}
+		for hour := range hours {
+			if err := v.Seqs(day, ways, hour, hour+1, func(uint64) error { each++; return nil }); err != nil {
 				return 0, err
-			}
-			for hour := range hours {
-				if err := v.Seqs(day, way, hour, func(uint64) error { each++; return nil }); err != nil {
-					return 0, err
-				}
 			}
 		}
 	}

@@ -2,6 +2,7 @@ package index
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"math/bits"
 	"slices"
@@ -16,8 +17,7 @@ type packer struct {
 	pairs   []uint64 // number << 32 | place in at
 	spare   []uint64
 	values  []uint64
-	order   []uint64 // way << 32 | hour << 27 | place in at
-	ways    []uint32
+	ways    []Way
 	content content
 	key     []byte
 	value   []byte
@@ -32,6 +32,13 @@ type idAt struct {
 type share struct {
 	events []int32
 	places []Place
+	ways   []lastOf
+}
+
+// lastOf is the latest event of a way.
+type lastOf struct {
+	way Way
+	at  int32
 }
 
 // shares gives a buffer's events and batches by day.
@@ -54,6 +61,13 @@ func (b *buffer) shares() (days []ledger.Day, of map[ledger.Day]*share) {
 		s := at(p.Day)
 		s.places = append(s.places, p)
 	}
+	for way, last := range b.last {
+		s := at(way.day)
+		s.ways = append(s.ways, lastOf{way.way, last})
+	}
+	for _, s := range of {
+		slices.SortFunc(s.ways, func(a, b lastOf) int { return cmp.Compare(a.way, b.way) })
+	}
 	slices.Sort(days)
 	return days, of
 }
@@ -66,6 +80,10 @@ func (k *packer) pack(b *buffer, day ledger.Day, s *share, number uint32, t *tab
 	places := s.places
 	p := part{buffer: b, events: b.events, numbers: b.numbers}
 	k.prepare(&p)
+	k.ways = k.ways[:0]
+	for _, last := range s.ways {
+		k.ways = append(k.ways, last.way)
+	}
 	if n := len(k.at); n > 0 {
 		r.first, r.next = b.events[k.at[0]].seq, b.events[k.at[n-1]].seq+1
 		r.disclosures, r.pairs = uint64(n), uint64(len(k.pairs))
@@ -81,7 +99,7 @@ func (k *packer) pack(b *buffer, day ledger.Day, s *share, number uint32, t *tab
 	for _, rows := range []func() error{
 		func() error { return k.packIDs(b, t) },
 		func() error { return k.packPostings(&r, t, b) },
-		func() error { return k.packCells(&p, t) },
+		func() error { return k.packCells(&p, s.ways, t) },
 		func() error { return k.packPlaces(places, t) },
 		t.finish,
 	} {
@@ -95,11 +113,10 @@ func (k *packer) pack(b *buffer, day ledger.Day, s *share, number uint32, t *tab
 
 // prepare brings events and pairs into the orders of the rows.
 func (k *packer) prepare(p *part) {
-	k.ids, k.order, k.pairs, k.ways = k.ids[:0], k.order[:0], k.pairs[:0], k.ways[:0]
+	k.ids, k.pairs = k.ids[:0], k.pairs[:0]
 	for i, at := range k.at {
 		e := &p.events[at]
 		k.ids = append(k.ids, idAt{binary.BigEndian.Uint64(e.id[:]), at})
-		k.order = append(k.order, uint64(e.way)<<32|uint64(e.hour())<<27|uint64(i))
 		for _, n := range p.numbersOf(at) {
 			k.pairs = append(k.pairs, uint64(n)<<32|uint64(i))
 		}
@@ -116,12 +133,6 @@ func (k *packer) prepare(p *part) {
 		}
 		return int(a.at) - int(b.at)
 	})
-	slices.Sort(k.order)
-	for _, o := range k.order {
-		if way := uint32(o >> 32); len(k.ways) == 0 || k.ways[len(k.ways)-1] != way {
-			k.ways = append(k.ways, way)
-		}
-	}
 	k.sortPairs()
 }
 
@@ -189,35 +200,16 @@ func (k *packer) packPostings(r *run, t *tables, b *buffer) error {
 	return nil
 }
 
-func (k *packer) packCells(p *part, t *tables) error {
+func (k *packer) packCells(p *part, ways []lastOf, t *tables) error {
 	k.key[runKey] = cellsRow
-	for begin := 0; begin < len(k.order); {
-		way := k.order[begin] >> 32
-		k.value = k.value[:0]
-		for begin < len(k.order) && k.order[begin]>>32 == way {
-			hour := k.order[begin] >> 27
-			c := &k.content
-			c.reset()
-			for ; begin < len(k.order) && k.order[begin]>>27 == hour; begin++ {
-				at := k.at[k.order[begin]&(1<<27-1)]
-				e := &p.events[at]
-				when := uint64(e.time % hourMicros)
-				if len(c.seqs) == 0 {
-					c.sums.first = when
-				}
-				c.sums.first, c.sums.last = min(c.sums.first, when), max(c.sums.last, when)
-				c.sums.records += uint64(e.records)
-				c.sums.unidentified += uint64(e.unidentified)
-				c.sums.objects += uint64(e.objects)
-				c.sums.bytes += uint64(e.bytes)
-				c.seqs = append(c.seqs, e.seq)
-				c.numbers = append(c.numbers, p.numbersOf(at)...)
-			}
-			slices.Sort(c.numbers)
-			c.numbers = slices.Compact(c.numbers)
-			k.value = c.appendTo(k.value, int(hour%32))
+	for _, last := range ways {
+		k.content.reset()
+		for at := last.at; at >= 0; at = p.events[at].before {
+			k.content.event(&p.events[at], p.numbersOf(at))
 		}
-		k.key = binary.BigEndian.AppendUint32(k.key[:runKey+1], uint32(way))
+		slices.Reverse(k.content.seqs)
+		k.value = k.content.appendTo(k.value[:0])
+		k.key = binary.BigEndian.AppendUint64(k.key[:runKey+1], uint64(last.way))
 		if err := t.set(k.key, k.value); err != nil {
 			return err
 		}

@@ -18,7 +18,7 @@ import (
 
 const (
 	cacheSize  = 16 << 20
-	blockSize  = 8 << 10  // about one row of cells: larger ones read what was not asked for
+	blockSize  = 8 << 10  // of cells, a few ways to one receiver: larger ones read what was not asked for
 	indexBlock = 64 << 10 // one level of index for a table of the usual size
 	tableSize  = 64 << 20
 	memtable   = 256 << 10 // nothing is ever written to one: rows come as tables
@@ -242,7 +242,7 @@ func (t *tables) finish() error {
 
 func writeError(err error) error {
 	if err != nil {
-		return fmt.Errorf("index: writing a table: %w", err)
+		return fmt.Errorf("%w: a new table: %w", ErrLater, err)
 	}
 	return nil
 }

@@ -17,12 +17,12 @@ import (
 //	     0     4  day
 //	     4     4  number of the run
 //	     8     1  kind of the row
-//	     9        by kind: nothing; id, 16; group of numbers, 4; way, 4; first disclosure, 8
+//	     9        by kind: nothing; id, 16; group of numbers, 4; way, 8; first disclosure, 8
 const (
 	headRow     = iota // what the run holds: see head
 	idRow              // of one disclosure; the value is its number, a uvarint
 	postingsRow        // of groupSize numbers: see appendPostings
-	cellsRow           // of one way: see cell
+	cellsRow           // of one way: see cells
 	placesRow          // of up to placesPerRow batches: see appendPlaces
 	kinds
 )
@@ -67,7 +67,7 @@ func (r *run) fields() []*uint64 {
 }
 
 // appendHead writes a run's head: the version, the first six fields of the run, and the ways in it.
-func appendHead(b []byte, r *run, ways []uint32) []byte {
+func appendHead(b []byte, r *run, ways []Way) []byte {
 	b = binary.AppendUvarint(b, version)
 	for _, f := range r.fields()[:6] {
 		b = binary.AppendUvarint(b, *f)
@@ -76,7 +76,7 @@ func appendHead(b []byte, r *run, ways []uint32) []byte {
 }
 
 // parseHead reads a run's head into r and appends its ways.
-func parseHead(b []byte, r *run, ways []uint32) ([]uint32, error) {
+func parseHead(b []byte, r *run, ways []Way) ([]Way, error) {
 	v, b, err := uvarint(b, "version of a run")
 	if err != nil {
 		return ways, err

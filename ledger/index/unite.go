@@ -19,7 +19,7 @@ func (x *Index) merge(runs []run) (run, error) {
 		err = m.open(x.state, runs)
 	}
 	for err == nil && len(m.sources) > 0 {
-		err = m.row()
+		err = m.next()
 	}
 	if err == nil {
 		err = m.endPlaces(1)
@@ -47,6 +47,7 @@ type merger struct {
 	spare   []uint64
 	lists   []postings
 	content content
+	row     cells
 }
 
 // heads writes the head of the united run.
@@ -55,7 +56,7 @@ func (m *merger) heads(s *state, runs []run) error {
 	if err != nil {
 		return err
 	}
-	var ways []uint32
+	var ways []Way
 	for i := range runs {
 		r := runs[i]
 		head, ok, err := get(it, appendKey(m.key[:0], r.day, r.number, headRow))
@@ -115,8 +116,8 @@ func (m *merger) open(s *state, runs []run) error {
 	return nil
 }
 
-// row writes what the runs have under their least key.
-func (m *merger) row() error {
+// next writes what the runs have under their least key.
+func (m *merger) next() error {
 	var least []byte
 	for _, it := range m.sources {
 		key := it.Key()[runKey:]

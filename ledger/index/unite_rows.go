@@ -75,45 +75,22 @@ func ascending(values []uint64) error {
 	return nil
 }
 
-// cells unites the hours of a way. An hour that only one run has is copied.
+// cells unites the rows of a way: disclosures of a later run are later.
 func (m *merger) cells() ([]byte, error) {
-	var bodies [hours][][]byte
+	m.content.reset()
 	for _, it := range m.same {
 		b, err := valueOf(it)
-		for least := 0; err == nil && len(b) > 0; {
-			var hour int
-			var body []byte
-			if hour, body, b, err = nextCell(b, least); err == nil {
-				bodies[hour] = append(bodies[hour], body)
-				least = hour + 1
-			}
+		if err == nil {
+			err = m.row.parse(b)
+		}
+		if err == nil {
+			err = m.content.row(&m.row)
 		}
 		if err != nil {
 			return nil, err
 		}
 	}
-	m.value = m.value[:0]
-	for hour, parts := range bodies {
-		if len(parts) == 1 {
-			m.value = appendCell(m.value, hour, parts[0])
-		}
-		if len(parts) < 2 {
-			continue
-		}
-		m.content.reset()
-		for _, body := range parts {
-			c, err := parseCell(body)
-			if err == nil {
-				err = m.content.add(&c)
-			}
-			if err != nil {
-				return nil, err
-			}
-		}
-		slices.Sort(m.content.numbers)
-		m.content.numbers = slices.Compact(m.content.numbers)
-		m.value = m.content.appendTo(m.value, hour)
-	}
+	m.value = m.content.appendTo(m.value[:0])
 	return m.value, nil
 }
 

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"sort"
 	"sync"
-	"time"
 
 	"chaperone/ledger"
 	"chaperone/ledger/people"
@@ -22,7 +21,7 @@ type View struct {
 	mu      sync.Mutex
 	closed  bool
 	near    []Place // of the row that was read last
-	buffers [][]ledger.Number
+	buffers []*lent
 }
 
 // View gives the index as of now. It holds on to memory and files until it is closed.
@@ -85,13 +84,22 @@ func (v *View) Days() []ledger.Day {
 }
 
 // Ways gives the ways that have disclosures on a day, ascending.
-func (v *View) Ways(day ledger.Day) ([]uint32, error) {
-	var ways []uint32
-	err := v.rows(day, headRow, nil, func(r run, value []byte) (err error) {
-		ways, err = parseHead(value, &r, ways)
-		return err
-	})
+func (v *View) Ways(day ledger.Day) ([]Way, error) {
+	it, err := v.state.iterator()
 	if err != nil {
+		return nil, err
+	}
+	var ways []Way
+	for _, r := range v.state.of(day) {
+		head, ok, getErr := get(it, appendKey(nil, day, r.number, headRow))
+		if err = getErr; err == nil && ok {
+			ways, err = parseHead(head, &r, ways)
+		}
+		if err != nil {
+			break
+		}
+	}
+	if err := cmp.Or(err, v.state.done(it)); err != nil {
 		return nil, err
 	}
 	for i := range v.memory {
@@ -121,8 +129,8 @@ func (v *View) Ways(day ledger.Day) ([]uint32, error) {
 	return slices.Compact(ways), nil
 }
 
-// rows calls a function with the row of a kind and name in each run of a day. The value is valid until it returns.
-func (v *View) rows(day ledger.Day, kind byte, name []byte, each func(r run, value []byte) error) error {
+// rows calls a function with the rows of some ways, ascending, in each run of a day.
+func (v *View) rows(day ledger.Day, ways []Way, each func(l *lent) error) error {
 	runs := v.state.of(day)
 	if len(runs) == 0 {
 		return nil
@@ -131,21 +139,43 @@ func (v *View) rows(day ledger.Day, kind byte, name []byte, each func(r run, val
 	if err != nil {
 		return err
 	}
+	l := v.lend()
 	var buffer [runKey + 9]byte
 	for _, r := range runs {
-		value, ok, getErr := get(it, append(appendKey(buffer[:0], day, r.number, kind), name...))
-		if err = getErr; err == nil && ok {
-			err = each(r, value)
-		}
-		if err != nil {
-			break
+		key := appendKey(buffer[:0], day, r.number, cellsRow)
+		for _, way := range ways {
+			row, ok, getErr := get(it, binary.BigEndian.AppendUint64(key, uint64(way)))
+			if err = getErr; err == nil && ok {
+				if err = l.cells.parse(row); err == nil {
+					err = each(l)
+				}
+			}
+			if err != nil {
+				return cmp.Or(err, v.state.done(it))
+			}
 		}
 	}
-	return cmp.Or(err, v.state.done(it))
+	v.mu.Lock()
+	v.buffers = append(v.buffers, l)
+	v.mu.Unlock()
+	return v.state.done(it)
+}
+
+// lend gives memory to read rows with.
+func (v *View) lend() *lent {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	n := len(v.buffers)
+	if n == 0 {
+		return new(lent)
+	}
+	l := v.buffers[n-1]
+	v.buffers = v.buffers[:n-1]
+	return l
 }
 
 // memoryOf calls a function with the events in memory of a way on a day, the latest of a part first.
-func (v *View) memoryOf(day ledger.Day, way uint32, each func(p *part, at int32, e *event)) {
+func (v *View) memoryOf(day ledger.Day, way Way, each func(p *part, at int32, e *event)) {
 	for i := range v.memory {
 		p := &v.memory[i]
 		v.x.mu.Lock()
@@ -158,92 +188,44 @@ func (v *View) memoryOf(day ledger.Day, way uint32, each func(p *part, at int32,
 	}
 }
 
-// Cells adds up what one way did in the hours from <= hour < until of a day: its numbers into a set, its sums to others.
-// Both may be nil.
-func (v *View) Cells(day ledger.Day, way uint32, from, until int, into *people.Bits, sums *Sums) error {
-	buffer := v.buffer()
-	err := v.cells(day, way, func(hour int, body []byte) error {
-		if hour < from || hour >= until {
-			return nil
-		}
-		c, err := parseCell(body)
-		if err != nil {
-			return err
-		}
-		return c.count(day.Time().Add(time.Duration(hour)*time.Hour), &buffer, into, sums)
-	})
-	v.mu.Lock()
-	v.buffers = append(v.buffers, buffer)
-	v.mu.Unlock()
-	if err != nil {
+// Cells adds up what some ways, ascending, did in the hours from <= hour < until of a day: their numbers into a set, their
+// sums to others. Both may be nil.
+func (v *View) Cells(day ledger.Day, ways []Way, from, until int, into *people.Bits, sums *Sums) error {
+	err := v.rows(day, ways, func(l *lent) error { return l.count(day, from, until, into, sums) })
+	if err != nil || len(v.memory) == 0 {
 		return err
 	}
-	v.memoryOf(day, way, func(p *part, at int32, e *event) {
-		if hour := e.hour(); from <= hour && hour < until {
-			p.count(at, e, into, sums)
-		}
-	})
+	for _, way := range ways {
+		v.memoryOf(day, way, func(p *part, at int32, e *event) {
+			if hour := e.hour(); from <= hour && hour < until {
+				p.count(at, e, into, sums)
+			}
+		})
+	}
 	return nil
 }
 
-// buffer lends memory for numbers.
-func (v *View) buffer() []ledger.Number {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	n := len(v.buffers)
-	if n == 0 {
-		return nil
-	}
-	b := v.buffers[n-1]
-	v.buffers = v.buffers[:n-1]
-	return b
-}
-
-// cells calls a function with the cells of a way on a day, by hour in each run.
-func (v *View) cells(day ledger.Day, way uint32, each func(hour int, body []byte) error) error {
-	var name [4]byte
-	binary.BigEndian.PutUint32(name[:], way)
-	return v.rows(day, cellsRow, name[:], func(_ run, row []byte) error {
-		for least := 0; len(row) > 0; {
-			hour, body, rest, err := nextCell(row, least)
-			if err == nil {
-				err = each(hour, body)
-			}
-			if err != nil {
-				return err
-			}
-			least, row = hour+1, rest
-		}
-		return nil
-	})
-}
-
-// Seqs calls a function with the disclosures of one way in one hour, ascending.
-func (v *View) Seqs(day ledger.Day, way uint32, hour int, each func(seq uint64) error) error {
+// Seqs calls a function with the disclosures of some ways, ascending, in the hours from <= hour < until: ascending.
+func (v *View) Seqs(day ledger.Day, ways []Way, from, until int, each func(seq uint64) error) error {
 	var seqs []uint64
-	err := v.cells(day, way, func(h int, body []byte) error {
-		if h != hour {
-			return nil
-		}
-		c, err := parseCell(body)
-		if err != nil {
-			return err
-		}
+	err := v.rows(day, ways, func(l *lent) (err error) {
 		at := len(seqs)
-		seqs, err = appendTo(seqs, &c.seqs)
+		seqs, err = ofHours(seqs, &l.scratch, &l.cells.seqs, from, until)
 		for i := range seqs[at:] {
-			seqs[at+i] += c.base
+			seqs[at+i] += l.cells.base
 		}
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	v.memoryOf(day, way, func(_ *part, _ int32, e *event) {
-		if e.hour() == hour {
-			seqs = append(seqs, e.seq)
-		}
-	})
+	for _, way := range ways {
+		v.memoryOf(day, way, func(_ *part, _ int32, e *event) {
+			if hour := e.hour(); from <= hour && hour < until {
+				seqs = append(seqs, e.seq)
+			}
+		})
+	}
 	slices.Sort(seqs)
 	for _, seq := range seqs {
 		if err := each(seq); err != nil {

@@ -20,13 +20,22 @@ func (x *Index) write(b *buffer) {
 	defer x.change.Unlock()
 	days, shares := b.shares()
 	runs, err := x.pack(b, days, shares)
+	if errors.Is(err, ErrLater) {
+		x.mu.Lock()
+		x.later = err
+		x.idle.Broadcast()
+		x.mu.Unlock()
+		return
+	}
 	if err == nil {
 		err = x.publish(append(slices.Clone(x.state.runs), runs...), b)
 	}
 	if err == nil {
 		err = x.tidy(shares)
 	}
-	x.fail(err)
+	if !errors.Is(err, ErrLater) { // several runs answer as well as one, only not as fast
+		x.fail(err)
+	}
 }
 
 // fail ends all writing and asking after an error.
@@ -130,6 +139,9 @@ func (x *Index) settle() error {
 	x.change.Lock()
 	defer x.change.Unlock()
 	err := x.tidy(nil)
+	if errors.Is(err, ErrLater) {
+		return nil
+	}
 	x.fail(err)
 	return err
 }
@@ -203,10 +215,32 @@ func (x *Index) takeOut(day ledger.Day, from uint32) error {
 	return err
 }
 
+// has reports whether a buffer has something of a day.
+func (b *buffer) has(day ledger.Day) bool {
+	for way := range b.last {
+		if way.day == day {
+			return true
+		}
+	}
+	return slices.ContainsFunc(b.places, func(p Place) bool { return p.Day == day })
+}
+
+// flushDay writes what is in memory if some of it is of a day: purging other days must go on when a disk is full.
+func (x *Index) flushDay(day ledger.Day) error {
+	x.mu.Lock()
+	err := x.writable()
+	there := x.active.has(day) || x.frozen != nil && x.frozen.has(day)
+	x.mu.Unlock()
+	if err == nil && there {
+		err = x.Flush()
+	}
+	return err
+}
+
 // Purge removes all rows of a day, also those in memory. When it returns the files that held them are deleted, unless there
 // are views: then as soon as the last of those that were open before is closed.
 func (x *Index) Purge(day ledger.Day) error {
-	if err := x.Flush(); err != nil {
+	if err := x.flushDay(day); err != nil {
 		return err
 	}
 	x.change.Lock()

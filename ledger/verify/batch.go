@@ -162,6 +162,7 @@ func (c *checker) dictionary(f *record.Frame) error {
 			ok = c.sides(e.Way.From, e.Way.To, e.Way.Requester) && c.known(e.Way.Protocol, e.Way.Action)
 			if c.run.Deep {
 				c.run.objects = append(c.run.objects, c.isObject(&e.Way))
+				c.run.ways.Add(e.Way.To)
 			}
 		case record.KindPerson:
 			c.numbers++

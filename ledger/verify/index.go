@@ -77,7 +77,7 @@ func (r *run) everyDay(ctx context.Context, v *index.View) error {
 
 // cell is one way in one hour.
 type cell struct {
-	way  uint32
+	way  index.Way
 	hour int
 }
 
@@ -159,7 +159,7 @@ func (c *counter) batch(day ledger.Day, p index.Place) error {
 }
 
 func (c *counter) add(d *record.Disclosure) {
-	at := cell{d.Way, d.Time.Hour()}
+	at := cell{c.run.ways.Of(d.Way), d.Time.Hour()}
 	i, ok := c.cells[at]
 	if !ok {
 		i = len(c.sums)
@@ -194,12 +194,12 @@ func (c *counter) add(d *record.Disclosure) {
 func (c *counter) compare(day ledger.Day) error {
 	slices.Sort(c.pairs)
 	c.pairs = slices.Compact(c.pairs)
-	ofWay := map[uint32]int64{}
+	ofWay := map[index.Way]int64{}
 	for at, i := range c.cells {
 		ofWay[at.way] += c.sums[i].Disclosures
 		var sums index.Sums
 		c.bits.Reset()
-		if err := c.view.Cells(day, at.way, at.hour, at.hour+1, &c.bits, &sums); err != nil {
+		if err := c.view.Cells(day, []index.Way{at.way}, at.hour, at.hour+1, &c.bits, &sums); err != nil {
 			return err
 		}
 		from, _ := slices.BinarySearch(c.pairs, uint64(i)<<32)
@@ -209,7 +209,7 @@ func (c *counter) compare(day ledger.Day) error {
 			same = same && c.bits.Has(ledger.Number(uint32(pair)))
 		}
 		if !same {
-			return fmt.Errorf("%w: way %d in hour %d", errOther, at.way, at.hour)
+			return fmt.Errorf("%w: way %d in hour %d", errOther, at.way.Number(), at.hour)
 		}
 	}
 	ways, err := c.view.Ways(day)
@@ -218,11 +218,11 @@ func (c *counter) compare(day ledger.Day) error {
 	}
 	for _, way := range ways { // hours that the record does not have
 		var sums index.Sums
-		if err := c.view.Cells(day, way, 0, 24, nil, &sums); err != nil {
+		if err := c.view.Cells(day, []index.Way{way}, 0, 24, nil, &sums); err != nil {
 			return err
 		}
 		if sums.Disclosures != ofWay[way] {
-			return fmt.Errorf("%w: way %d has %d disclosures", errOther, way, sums.Disclosures)
+			return fmt.Errorf("%w: way %d has %d disclosures", errOther, way.Number(), sums.Disclosures)
 		}
 		delete(ofWay, way)
 	}

@@ -20,6 +20,7 @@ import (
 
 	"chaperone/ledger"
 	"chaperone/ledger/disk"
+	"chaperone/ledger/index"
 	"chaperone/ledger/keys"
 	"chaperone/ledger/record"
 	"chaperone/ledger/seal"
@@ -52,6 +53,7 @@ type run struct {
 	days    map[ledger.Day]*dayCount
 	purges  map[ledger.Day]bool // on record
 	objects []bool              // by way - 1: whether its records are DICOM objects; with Deep
+	ways    index.Ways          // their names in the index; with Deep
 
 	strangers []string // files that are not a ledger's
 }
