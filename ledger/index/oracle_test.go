@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -89,6 +90,9 @@ func (o *oracle) check(v *View, x *Index) error {
 				return err
 			}
 		}
+		if err := o.checkPairs(v, day); err != nil {
+			return err
+		}
 		if err := o.checkPlaces(v, day); err != nil {
 			return err
 		}
@@ -118,6 +122,26 @@ func (o *oracle) checkWays(v *View, day ledger.Day, ways []Way) error {
 		if err != nil || !slices.Equal(got, want) {
 			return differ(err, "%s ways %d hour %d: got %v, want %v", day, ways, hour, got, want)
 		}
+	}
+	return nil
+}
+
+func (o *oracle) checkPairs(v *View, day ledger.Day) error {
+	type pair struct {
+		n   ledger.Number
+		seq uint64
+	}
+	want, got := map[pair]int{}, map[pair]int{}
+	for _, e := range o.events {
+		for _, n := range e.Numbers {
+			if ledger.DayOf(e.Time) == day {
+				want[pair{n, e.Seq}]++
+			}
+		}
+	}
+	err := v.Pairs(day, func(n ledger.Number, seq uint64) error { got[pair{n, seq}]++; return nil })
+	if err != nil || !maps.Equal(got, want) {
+		return differ(err, "pairs of %s: got %v, want %v", day, got, want)
 	}
 	return nil
 }

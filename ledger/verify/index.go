@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"maps"
 	"os"
 	"path/filepath"
@@ -17,8 +18,8 @@ import (
 
 const indexName = "index"
 
-// recount counts every cell of the index anew: what each way did in each hour, and with how many patients. It reads the
-// record once more, day by day. The postings of single patients are not counted.
+// recount counts every cell of the index anew: what each way did in each hour, and with how many patients; and holds the
+// disclosures of every patient against it. It reads the record once more, day by day.
 func (r *run) recount(ctx context.Context) error {
 	switch {
 	case r.data == nil:
@@ -92,6 +93,8 @@ type counter struct {
 	sums    []index.Sums
 	pairs   []uint64 // place in sums, number
 	limit   int      // of pairs, before they are sorted
+	seq     uint64   // the next disclosure
+	of      uint64   // sum of marks of the day's patients and disclosures
 	bits    people.Bits
 }
 
@@ -108,7 +111,7 @@ func (c *counter) close() {
 var errOther = errors.New("the index is not what the record says")
 
 func (c *counter) day(day ledger.Day) error {
-	c.cells, c.sums, c.pairs = map[cell]int{}, c.sums[:0], c.pairs[:0]
+	c.cells, c.sums, c.pairs, c.of = map[cell]int{}, c.sums[:0], c.pairs[:0], 0
 	var batches, disclosures uint64
 	err := c.view.Places(day, func(p index.Place) error {
 		batches++
@@ -145,6 +148,7 @@ func (c *counter) batch(day ledger.Day, p index.Place) error {
 	if m == nil {
 		return c.run.ring.bad[day]
 	}
+	c.seq = p.First
 	part, err := record.OpenPart(f.Entries, m)
 	if err != nil {
 		return err
@@ -182,7 +186,9 @@ func (c *counter) add(d *record.Disclosure) {
 	}
 	for _, n := range d.Numbers {
 		c.pairs = append(c.pairs, uint64(i)<<32|uint64(n))
+		c.of += mark(n, c.seq)
 	}
+	c.seq++
 	if len(c.pairs) > c.limit { // what is there twice takes no room
 		slices.Sort(c.pairs)
 		c.pairs = slices.Compact(c.pairs)
@@ -190,8 +196,23 @@ func (c *counter) add(d *record.Disclosure) {
 	}
 }
 
+// seed makes marks of this process: who would change an index so that their sum stays cannot know it.
+var seed = maphash.MakeSeed()
+
+// mark stands for one patient in one disclosure.
+func mark(n ledger.Number, seq uint64) uint64 {
+	return maphash.Comparable(seed, [2]uint64{uint64(n), seq})
+}
+
 // compare holds the index against what was counted.
 func (c *counter) compare(day ledger.Day) error {
+	of := uint64(0)
+	if err := c.view.Pairs(day, func(n ledger.Number, seq uint64) error { of += mark(n, seq); return nil }); err != nil {
+		return err
+	}
+	if of != c.of {
+		return fmt.Errorf("%w: in the disclosures of some patient", errOther)
+	}
 	slices.Sort(c.pairs)
 	c.pairs = slices.Compact(c.pairs)
 	ofWay := map[index.Way]int64{}

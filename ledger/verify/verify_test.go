@@ -179,7 +179,7 @@ func TestRecount(t *testing.T) {
 	}
 	day := ledger.DayOf(monday.AddDate(0, 0, 2))
 	for name, e := range map[string]index.Event{
-		"one more":         {Way: 1, Records: 1, Numbers: []ledger.Number{1}},
+		"one more":         {Way: new(index.Ways).Add(record.Side{}), Records: 1, Numbers: []ledger.Number{1}},
 		"of a day without": {Way: 1, Time: monday.AddDate(0, 0, 9)},
 		"of another way":   {Way: 99},
 	} {
