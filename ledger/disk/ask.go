@@ -1,11 +1,13 @@
 package disk
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"chaperone/ledger"
@@ -189,25 +191,19 @@ func (a *question) collect(day ledger.Day, ways []index.Way, r *reader, into *ta
 	return nil
 }
 
-// parallel does the work of each day on all processors. work gets the number of the goroutine.
-func (a *question) parallel(ctx context.Context, work func(worker int, day ledger.Day) error) error {
-	workers := max(1, min(maxWorkers(), len(a.days)))
+// parallel does n pieces of work on all processors. work gets the number of the goroutine and of the piece.
+func parallel(ctx context.Context, n int, work func(worker, at int) error) error {
+	workers := workersFor(n)
 	errs := make([]error, workers)
-	var next sync.Mutex
-	at := 0
-	take := func() (ledger.Day, bool) {
-		next.Lock()
-		defer next.Unlock()
-		if at == len(a.days) {
-			return 0, false
-		}
-		at++
-		return a.days[at-1], true
-	}
+	var next atomic.Int64
 	run := func(worker int) {
-		for day, ok := take(); ok && errs[worker] == nil; day, ok = take() {
+		for errs[worker] == nil {
+			at := int(next.Add(1)) - 1
+			if at >= n {
+				return
+			}
 			if errs[worker] = ctx.Err(); errs[worker] == nil {
-				errs[worker] = work(worker, day)
+				errs[worker] = work(worker, at)
 			}
 		}
 	}
@@ -217,13 +213,11 @@ func (a *question) parallel(ctx context.Context, work func(worker int, day ledge
 	}
 	run(0)
 	all.Wait()
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return cmp.Or(errs...)
 }
+
+// workersFor gives how many goroutines parallel uses.
+func workersFor(n int) int { return max(1, min(maxWorkers(), n)) }
 
 // counts turns a tally into numbers.
 func (a *question) counts(t *tally) ledger.Counts {

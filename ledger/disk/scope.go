@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -63,14 +64,11 @@ func (l *Ledger) scope(ctx context.Context, q ledger.Query, list bool) (s ledger
 
 // byCells answers from the index.
 func (a *question) byCells(ctx context.Context, s *ledger.Scope, total *tally) error {
-	workers := max(1, min(len(a.days), maxWorkers()))
-	tallies := make([]tally, workers)
-	readers := make([]*reader, workers)
+	tallies := make([]tally, workersFor(len(a.days)))
 	days := make([]ledger.DayCounts, len(a.days))
-	for i := range readers {
-		readers[i] = a.ledger.reader(a.view)
-	}
-	err := a.parallel(ctx, func(worker int, day ledger.Day) error {
+	readers := a.readers()
+	err := parallel(ctx, len(a.days), func(worker, at int) error {
+		day := a.days[at]
 		ways, err := a.waysOf(day)
 		if err != nil {
 			return err
@@ -82,8 +80,7 @@ func (a *question) byCells(ctx context.Context, s *ledger.Scope, total *tally) e
 		if err := a.collect(day, ways, readers[worker], &one); err != nil {
 			return err
 		}
-		i, _ := slices.BinarySearch(a.days, day)
-		days[i] = ledger.DayCounts{Day: day, Counts: a.counts(&one)}
+		days[at] = ledger.DayCounts{Day: day, Counts: a.counts(&one)}
 		tallies[worker].add(&one)
 		return nil
 	})
@@ -97,64 +94,68 @@ func (a *question) byCells(ctx context.Context, s *ledger.Scope, total *tally) e
 		return nil
 	}
 	s.Days = slices.DeleteFunc(days, func(d ledger.DayCounts) bool { return d.Disclosures == 0 })
-	return a.edges(ctx, s, readers[0])
+	return a.edges(ctx, s)
+}
+
+// readers gives one for each goroutine.
+func (a *question) readers() []*reader {
+	all := make([]*reader, maxWorkers())
+	for i := range all {
+		all[i] = a.ledger.reader(a.view)
+	}
+	return all
 }
 
 // edge is a pair of parties, without their ports.
 type edge struct{ from, to chaperone.Party }
 
-// edges answers for each pair of parties, one after the other so that memory stays flat, and so for each protocol.
-func (a *question) edges(ctx context.Context, s *ledger.Scope, r *reader) error {
+// edges answers for each pair of parties, and for each protocol.
+func (a *question) edges(ctx context.Context, s *ledger.Scope) error {
 	byEdge := map[edge][]index.Way{}
 	byProtocol := map[chaperone.Protocol][]index.Way{}
-	var edges []edge
-	var protocols []chaperone.Protocol
 	for _, way := range a.meant {
 		p := &a.ledger.dictionary.parties[way.Number()-1]
 		e := edge{p.from, p.to}
-		if byEdge[e] == nil {
-			edges = append(edges, e)
-		}
 		byEdge[e] = append(byEdge[e], way)
-		if byProtocol[p.protocol] == nil {
-			protocols = append(protocols, p.protocol)
-		}
 		byProtocol[p.protocol] = append(byProtocol[p.protocol], way)
 	}
-	for _, e := range edges {
-		c, err := a.of(ctx, byEdge[e], r)
-		if err != nil {
-			return err
-		}
-		if c.Disclosures > 0 {
-			s.Edges = append(s.Edges, ledger.EdgeCounts{From: e.from, To: e.to, Counts: c})
-		}
-	}
-	for _, p := range protocols {
-		c, err := a.of(ctx, byProtocol[p], r)
-		if err != nil {
-			return err
-		}
-		if c.Disclosures > 0 {
+	err := byPart(ctx, a, byEdge, func(e edge, c ledger.Counts) {
+		s.Edges = append(s.Edges, ledger.EdgeCounts{From: e.from, To: e.to, Counts: c})
+	})
+	if err == nil {
+		err = byPart(ctx, a, byProtocol, func(p chaperone.Protocol, c ledger.Counts) {
 			s.Protocols = append(s.Protocols, ledger.ProtocolCounts{Protocol: p, Counts: c})
-		}
+		})
 	}
 	sortParts(s)
-	return nil
+	return err
 }
 
-// of answers for some ways over all days.
-func (a *question) of(ctx context.Context, ways []index.Way, r *reader) (ledger.Counts, error) {
-	var t tally
-	for _, day := range a.days {
-		if err := ctx.Err(); err != nil {
-			return ledger.Counts{}, err
+// byPart answers for the ways of each part over all days, and gives the parts that have something. A goroutine works on one
+// part at a time, so that memory stays flat.
+func byPart[K comparable](ctx context.Context, a *question, parts map[K][]index.Way, each func(K, ledger.Counts)) error {
+	names := slices.Collect(maps.Keys(parts))
+	counts := make([]ledger.Counts, len(names))
+	tallies := make([]tally, workersFor(len(names)))
+	readers := a.readers()
+	err := parallel(ctx, len(names), func(worker, at int) error {
+		t := &tallies[worker]
+		t.bits.Reset()
+		t.sums = index.Sums{}
+		for _, day := range a.days {
+			if err := a.collect(day, parts[names[at]], readers[worker], t); err != nil {
+				return err
+			}
 		}
-		if err := a.collect(day, ways, r, &t); err != nil {
-			return ledger.Counts{}, err
+		counts[at] = a.counts(t)
+		return nil
+	})
+	for i, c := range counts {
+		if err == nil && c.Disclosures > 0 {
+			each(names[i], c)
 		}
 	}
-	return a.counts(&t), nil
+	return err
 }
 
 // byRows answers about one person, from the disclosures that cover them.
