@@ -35,7 +35,7 @@ func Disclosures(ctx context.Context, out io.Writer, s ledger.Store, q ledger.Qu
 	case CSV:
 		each, end = style.csv(buffered)
 	case JSON:
-		each, end = func(r ledger.Row) error { return line(buffered, style.disclosure(r)) }, func() error { return nil }
+		each, end = func(r ledger.Row) error { return page.JSONLine(buffered, style.disclosure(r)) }, func() error { return nil }
 	}
 	err = s.Disclosures(ctx, q, func(r ledger.Row) error {
 		n++

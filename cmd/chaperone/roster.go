@@ -14,6 +14,7 @@ import (
 	"chaperone"
 	"chaperone/ledger"
 	"chaperone/ledger/disk"
+	"chaperone/page"
 	"chaperone/roster"
 )
 
@@ -124,7 +125,7 @@ func noticeJSON(out io.Writer, n *roster.Notice) error {
 	if elsewhere > 0 {
 		states = append(states, stateLine{People: elsewhere})
 	}
-	return jsonLine(out, struct {
+	return page.JSONLine(out, struct {
 		Kind       string      `json:"kind"`
 		People     int         `json:"people"`
 		Named      int         `json:"persons_named"`

@@ -93,7 +93,7 @@ func statusJSON(out io.Writer, s *disk.Status) error {
 	for _, w := range s.Witnesses {
 		witnesses = append(witnesses, witness{w.Name, w.URL})
 	}
-	return jsonLine(out, struct {
+	return page.JSONLine(out, struct {
 		Kind        string       `json:"kind"`
 		ID          string       `json:"id"`
 		Origin      string       `json:"origin"`

@@ -182,16 +182,16 @@ func verifyJSON(out io.Writer, r *verify.Report) error {
 	}
 	var err error
 	for _, p := range r.Problems {
-		err = errors.Join(err, jsonLine(out, problem{"problem", sorts[p.Kind], p.File, known(p.Offset), known(p.Batch), p.What}))
+		err = errors.Join(err, page.JSONLine(out, problem{"problem", sorts[p.Kind], p.File, known(p.Offset), known(p.Batch), p.What}))
 	}
 	for _, text := range r.Warnings {
-		err = errors.Join(err, jsonLine(out, warning{"warning", text}))
+		err = errors.Join(err, page.JSONLine(out, warning{"warning", text}))
 	}
 	witnesses := []witness{}
 	for _, one := range r.Witnesses {
 		witnesses = append(witnesses, witness{one.Name, one.Size, utc(one.Time), one.Said})
 	}
-	return errors.Join(err, jsonLine(out, struct {
+	return errors.Join(err, page.JSONLine(out, struct {
 		Kind        string       `json:"kind"`
 		Whole       bool         `json:"whole"`
 		Problems    int          `json:"problems"`
