@@ -28,12 +28,6 @@ type Style struct {
 // maxRows bounds a list in a report; JSON has all.
 const maxRows = 40
 
-// CountingRule says how a ledger counts patients: the rule goes with every answer.
-const CountingRule = "One patient is one identifier: number and issuing authority. All numbers that one record gave to a person are one person. " +
-	"HL7 and DICOM numbers stay apart. Without any number, name with birth date and sex counts as one person (known by name only). " +
-	"Merges on record are applied, whenever they were said. A record without any of these names nobody and is not among the patients. " +
-	"\"At least\" also joins equal name, birth date and sex; \"at most\" takes every number that is known to be theirs for a person of its own."
-
 func (s Style) zone() *time.Location {
 	if s.Zone == nil {
 		return time.UTC

@@ -10,6 +10,7 @@ import (
 	"chaperone"
 	"chaperone/ledger"
 	"chaperone/page"
+	"chaperone/patient"
 )
 
 // report is an answer being written for people.
@@ -31,7 +32,7 @@ func Scope(out io.Writer, q ledger.Query, s ledger.Scope, style Style) error {
 	p.section("HOW MUCH OF THE PERIOD WAS WATCHED", p.watched(q, s))
 	p.section("WHAT CAN BE PROVEN", proven(s.Seal))
 	if s.Disclosures > 0 {
-		p.section("HOW PATIENTS ARE COUNTED", []string{CountingRule})
+		p.section("HOW PATIENTS ARE COUNTED", []string{patient.CountingRule})
 	}
 	return p.Err
 }
