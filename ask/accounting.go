@@ -117,8 +117,7 @@ func (a *Accounted) Write(out io.Writer, style Style) error {
 		p.item(fmt.Sprintf("%*d. ", digits, i+1), item)
 	}
 	p.section("WHAT THIS LIST CANNOT KNOW", a.unknown())
-	p.section("HOW MUCH OF THE PERIOD WAS WATCHED", p.watched(ledger.Query{From: a.From, Until: a.Asked}, a.Scope))
-	p.section("WHAT CAN BE PROVEN", proven(a.Scope.Seal))
+	p.foot(ledger.Query{From: a.From, Until: a.Asked}, a.Scope)
 	return p.Err
 }
 
