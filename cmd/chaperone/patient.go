@@ -35,7 +35,7 @@ func (f *patientFlags) add(c *cobra.Command) {
 	flags := c.Flags()
 	flags.StringVar(&f.id, "patient-id", "", "of the patient with this `id`, 32 hexadecimal digits")
 	flags.BoolVar(&f.typed, "patient", false, "of the patient whose number is typed on standard input")
-	flags.StringSliceVar(&f.authorities, "authority", nil, "`authority` that gave a number which is typed without one (CX-4)")
+	flags.StringSliceVar(&f.authorities, "authority", nil, "`authority` that gave a number where none is named: CLINIC in 4711^^^CLINIC^MR (CX-4)")
 	_ = c.RegisterFlagCompletionFunc("patient-id", cobra.NoFileCompletions)
 	c.MarkFlagsMutuallyExclusive("patient-id", "patient")
 }
