@@ -200,7 +200,7 @@ func (l *Ledger) describe(o Options) (made bool, err error) {
 	_, err = os.Stat(filepath.Join(l.dir, keys.MetaFile))
 	switch {
 	case err == nil:
-		return false, nil
+		return false, l.noBackup()
 	case !errors.Is(err, os.ErrNotExist):
 		return false, err
 	case o.ReadOnly || o.Existing:
@@ -213,6 +213,17 @@ func (l *Ledger) describe(o Options) (made bool, err error) {
 		return false, fmt.Errorf("%s: not a ledger and not empty; name a folder of its own", l.dir)
 	}
 	return true, os.MkdirAll(l.dir, 0o700)
+}
+
+// BackupFile is what makes a folder a backup (ledger/backup).
+const BackupFile = "backup"
+
+// noBackup refuses a backup: a lock, an index, or a batch of its own would make it something else.
+func (l *Ledger) noBackup() error {
+	if _, err := os.Lstat(filepath.Join(l.dir, BackupFile)); err != nil {
+		return nil
+	}
+	return fmt.Errorf("%s: this is a backup, which is neither asked nor recorded into; bring it back into a new folder: chaperone ledger restore %s --ledger NEW-FOLDER", l.dir, l.dir)
 }
 
 // onlyLeftovers reports whether a folder holds at most what a first start leaves that was cut off.
