@@ -36,7 +36,7 @@ Exit status: 0 done, also without any; 2 could not be answered.`,
   chaperone disclosures --patient --authority CLINIC < number.txt
   chaperone disclosures --patient-id 4f3c9a0b5d2e48719e6d0c8b7a615243 --csv > history.csv
   chaperone disclosures --json | jq 'select(.protection=="none")'`,
-		Args: cobra.NoArgs,
+		Args: noArguments(ofQuestion),
 		RunE: func(c *cobra.Command, _ []string) error { return runDisclosures(c, f) },
 	}
 	f.ledger.add(c)

@@ -38,6 +38,12 @@ func (f *patientFlags) add(c *cobra.Command) {
 	flags.StringSliceVar(&f.authorities, "authority", nil, "`authority` that gave a number where none is named: CLINIC in 4711^^^CLINIC^MR (CX-4)")
 	_ = c.RegisterFlagCompletionFunc("patient-id", cobra.NoFileCompletions)
 	c.MarkFlagsMutuallyExclusive("patient-id", "patient")
+	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
+		if strings.Contains(err.Error(), `for "--patient" flag`) { // it repeats what was typed
+			return errors.New("--patient: takes no value; the patient's number is typed on standard input")
+		}
+		return err
+	})
 }
 
 // check reads the id before a ledger is opened, nil when the patient is not named by it.

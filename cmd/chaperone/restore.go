@@ -31,11 +31,9 @@ What comes back is the same ledger under the same name. Where the original is st
 when both go on, the log forks. Without a witness nobody notices that, and nobody can say whether the original went on.`,
 		Example: `  chaperone ledger restore /mnt/backup/ledger --ledger /var/lib/chaperone/ledger
   chaperone ledger restore /mnt/backup/ledger --as-branch --ledger /var/lib/chaperone/ledger2`,
-		Args: onePath("restore", "from where? For example: chaperone ledger restore /mnt/backup/ledger --ledger /var/lib/chaperone/ledger"),
-		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-			return nil, cobra.ShellCompDirectiveFilterDirs
-		},
-		RunE: func(c *cobra.Command, args []string) error { return runRestore(c, f, args[0]) },
+		Args:              onePath("from where? For example: chaperone ledger restore /mnt/backup/ledger --ledger /var/lib/chaperone/ledger"),
+		ValidArgsFunction: folders,
+		RunE:              func(c *cobra.Command, args []string) error { return runRestore(c, f, args[0]) },
 	}
 	f.ledger.add(c)
 	c.Flags().BoolVar(&f.asBranch, "as-branch", false, "as a ledger of its own, which names this one")

@@ -41,7 +41,7 @@ Exit status: 0 done; 2 could not be answered.`,
   chaperone scope --party 203.0.113.7 --since 2026-11-01 --detail
   chaperone scope --party-file vendors.txt --json | jq 'select(.kind=="summary") | .patients'
   chaperone scope --party 203.0.113.7 --roster patients.csv --authority CLINIC --out notify.csv`,
-		Args: cobra.NoArgs,
+		Args: noArguments(ofQuestion),
 		RunE: func(c *cobra.Command, _ []string) error { return runScope(c, f) },
 	}
 	f.ledger.add(c)

@@ -22,9 +22,8 @@ func newStatus() *cobra.Command {
 		Short: "Say what a ledger holds, how large it is, and who has seen it",
 		Long: `Say what a ledger holds and since when, how much room it takes, how full its disk is, and how much of it is sealed and
 witnessed. The public key that it prints is to be kept outside: with it ledger verify need not take the ledger's own word.`,
-		Example: `  chaperone ledger status --ledger /var/lib/chaperone/ledger
+		Example: `  chaperone ledger status /var/lib/chaperone/ledger
   chaperone ledger status --json | jq .disk_used_percent`,
-		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			l, err := f.ask(c)
 			if err != nil {
@@ -40,6 +39,7 @@ witnessed. The public key that it prints is to be kept outside: with it ledger v
 		},
 	}
 	f.add(c)
+	f.place(c)
 	c.Flags().BoolVar(&asJSON, "json", false, "write one JSON line")
 	return c
 }

@@ -39,7 +39,7 @@ A ledger asks those whom the file ` + witnessesFile + ` in its folder names: a l
 Exit status: 0 ended by Ctrl-C; 2 could not do it.`,
 		Example: `  chaperone witness key --dir /var/lib/chaperone/witness --name witness.example.org
   chaperone witness --dir /var/lib/chaperone/witness --name witness.example.org --log 'chaperone.ledger/0123456789abcdef+ab12cd34+AV4…'`,
-		Args: cobra.NoArgs,
+		Args: noArguments("; the witness's folder goes with --dir; chaperone witness key prints its key"),
 		RunE: func(c *cobra.Command, _ []string) error { return runWitness(c, f) },
 	}
 	flags := c.PersistentFlags()
@@ -56,7 +56,7 @@ Exit status: 0 ended by Ctrl-C; 2 could not do it.`,
 		Short:   "Print a witness's public key, and make one where there is none",
 		Long:    "Print the public key that ledgers write into their file " + witnessesFile + ". Where there is none, the folder and a key are made.",
 		Example: `  chaperone witness key --dir /var/lib/chaperone/witness --name witness.example.org`,
-		Args:    cobra.NoArgs,
+		Args:    noArguments("; the witness's folder goes with --dir"),
 		RunE: func(c *cobra.Command, _ []string) error {
 			key, err := f.key()
 			if err == nil {
