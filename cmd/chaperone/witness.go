@@ -44,7 +44,7 @@ Exit status: 0 ended by Ctrl-C; 2 could not do it.`,
 	}
 	flags := c.PersistentFlags()
 	flags.StringVar(&f.dir, "dir", "", "`folder` of the witness: its key, and what it has seen; it is made when it is not there")
-	flags.StringVar(&f.name, "name", "", "`name` of the witness, most often its address without https://; it must stay the same")
+	flags.StringVar(&f.name, "name", "", "`name` of the witness, most often its address without https://: its key has it, and it stays the same")
 	c.Flags().StringVar(&f.listen, "listen", "127.0.0.1:8390", "`address` to answer at")
 	c.Flags().StringArrayVar(&f.logs, "log", nil, "public `key` of a ledger to cosign for, as ledger status prints it; it is remembered")
 	_ = c.MarkPersistentFlagDirname("dir")
@@ -80,7 +80,7 @@ func (f *witnessFlags) key() (*seal.Cosigner, error) {
 		if seen, _ := filepath.Glob(filepath.Join(f.dir, "state", "*")); len(seen) > 0 {
 			return nil, fmt.Errorf("witness: %s: has cosigned and lost its key (%s): restore that file from a backup", f.dir, witness.KeyFile)
 		}
-		if err := witness.NewKey(f.dir); err != nil {
+		if err := witness.NewKey(f.dir, f.name); err != nil {
 			return nil, fmt.Errorf("witness: %w", err)
 		}
 	}
@@ -101,6 +101,11 @@ func runWitness(c *cobra.Command, f witnessFlags) error {
 	if err != nil {
 		return err
 	}
+	return errors.Join(f.listenAs(c, w, key), w.Close())
+}
+
+// listenAs answers until the context is done.
+func (f *witnessFlags) listenAs(c *cobra.Command, w *witness.Witness, key *seal.Cosigner) error {
 	listener, err := net.Listen("tcp", f.listen)
 	if err != nil {
 		return fmt.Errorf("--listen: %w", err)

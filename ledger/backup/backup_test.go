@@ -55,7 +55,7 @@ func (h *house) witness(dir, name string) string {
 	h.Helper()
 	meta, err := keys.ReadMeta(h.dir)
 	h.must(err)
-	h.must(witness.NewKey(dir))
+	h.must(witness.NewKey(dir, name))
 	h.must(witness.AddLog(dir, meta.Verifier))
 	key, err := witness.LoadKey(dir, name)
 	h.must(err)

@@ -25,6 +25,7 @@ import (
 	"chaperone/ledger/durable"
 	"chaperone/ledger/index"
 	"chaperone/ledger/keys"
+	"chaperone/ledger/lock"
 	"chaperone/ledger/record"
 	"chaperone/ledger/seal"
 )
@@ -106,7 +107,7 @@ type Ledger struct {
 const (
 	recordFolder = record.Folder
 	indexFolder  = "index"
-	lockFile     = "lock"
+	lockFile     = lock.File
 	closedFile   = "closed"
 	reserveFile  = "reserve"
 )
@@ -147,7 +148,7 @@ func (l *Ledger) open(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	if l.lock, err = acquire(filepath.Join(l.dir, lockFile), l.readOnly); err != nil {
+	if l.lock, err = acquire(l.dir, l.readOnly); err != nil {
 		return err
 	}
 	if made {
