@@ -36,7 +36,7 @@ type Options struct {
 	Keys     string                  // folder of the keys; "" for the usual one
 	ReadOnly bool                    // for asking: needs data.key alone, makes nothing, and many may do so at a time
 	Existing bool                    // do not make one where there is none
-	Reserve  int64                   // bytes kept free, so that refusals are still recorded when the disk is full
+	Reserve  int64                   // bytes kept free, so that refusals are still recorded when the disk is full; 0: as many as before, less: none
 	Now      func() time.Time        // nil for time.Now
 	Warn     func(text string)       // one line for the operator, without patient data; may be nil
 	Progress func(done, total int64) // bytes, while the index is made anew; may be nil
