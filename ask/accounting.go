@@ -117,8 +117,7 @@ func (a *Accounted) Write(out io.Writer, style Style) error {
 		p.item(fmt.Sprintf("%*d. ", digits, i+1), item)
 	}
 	p.section("WHAT THIS LIST CANNOT KNOW", a.unknown())
-	p.section("HOW MUCH OF THE PERIOD WAS WATCHED", p.watched(ledger.Query{From: a.From, Until: a.Asked}, a.Scope))
-	p.section("WHAT CAN BE PROVEN", proven(a.Scope.Seal))
+	p.foot(ledger.Query{From: a.From, Until: a.Asked}, a.Scope)
 	return p.Err
 }
 
@@ -153,11 +152,11 @@ func (a *Accounted) unknown() []string {
 // WriteJSON writes the accounting as JSON Lines: an item each, and the summary last.
 func (a *Accounted) WriteJSON(out io.Writer, style Style) error {
 	for _, i := range a.Items {
-		if err := line(out, jsonItem{"accounting", i.First.UTC(), i.Last.UTC(), i.Number, style.json(i.Recipient), i.What, i.Purpose}); err != nil {
+		if err := page.JSONLine(out, jsonItem{"accounting", i.First.UTC(), i.Last.UTC(), i.Number, style.json(i.Recipient), i.What, i.Purpose}); err != nil {
 			return err
 		}
 	}
-	return line(out, SummaryOf(ledger.Query{From: a.From, Until: a.Asked}, a.Scope))
+	return page.JSONLine(out, SummaryOf(ledger.Query{From: a.From, Until: a.Asked}, a.Scope))
 }
 
 type jsonItem struct {

@@ -9,6 +9,7 @@ package ask
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,12 +29,6 @@ type Style struct {
 // maxRows bounds a list in a report; JSON has all.
 const maxRows = 40
 
-// CountingRule says how a ledger counts patients: the rule goes with every answer.
-const CountingRule = "One patient is one identifier: number and issuing authority. All numbers that one record gave to a person are one person. " +
-	"HL7 and DICOM numbers stay apart. Without any number, name with birth date and sex counts as one person (known by name only). " +
-	"Merges on record are applied, whenever they were said. A record without any of these names nobody and is not among the patients. " +
-	"\"At least\" also joins equal name, birth date and sex; \"at most\" takes every number that is known to be theirs for a person of its own."
-
 func (s Style) zone() *time.Location {
 	if s.Zone == nil {
 		return time.UTC
@@ -43,18 +38,34 @@ func (s Style) zone() *time.Location {
 
 func (s Style) moment(t time.Time) string { return t.In(s.zone()).Format("2006-01-02 15:04:05") }
 
+// zoneName says in which zone some times are written: by its name, or, where a machine only knows what its clock shows, by
+// how far that is ahead of UTC.
+func (s Style) zoneName(times ...time.Time) string {
+	if name := s.zone().String(); name != "Local" {
+		return name
+	}
+	var names []string
+	for _, t := range times {
+		name := t.In(s.zone()).Format("UTC-07:00")
+		if name = strings.TrimSuffix(name, "+00:00"); !t.IsZero() && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, ", then ")
+}
+
 // period says from when to when, for a heading.
 func (s Style) period(from, until time.Time) string {
-	zone := s.zone().String()
+	zone := " (" + s.zoneName(from, until) + ")"
 	switch {
 	case from.IsZero() && until.IsZero():
 		return "at any time"
 	case until.IsZero():
-		return "from " + s.moment(from) + " on (" + zone + ")"
+		return "from " + s.moment(from) + " on" + zone
 	case from.IsZero():
-		return "before " + s.moment(until) + " (" + zone + ")"
+		return "before " + s.moment(until) + zone
 	}
-	return "from " + s.moment(from) + " until " + s.moment(until) + " (" + zone + ")"
+	return "from " + s.moment(from) + " until " + s.moment(until) + zone
 }
 
 // party names a side in at most n columns: by the operator's name, else by claim and address. A long address is shortened

@@ -177,6 +177,7 @@ func answers(s ledger.Store) map[string]func(out io.Writer) error {
 		"nobody.jsonl":   scope(nobody, ledger.Seal{}, ScopeJSON),
 		"table.txt":      list(ledger.Query{}, Table),
 		"empty.txt":      list(nobody, Table),
+		"foot.txt":       scope(part, ledger.Seal{Batches: 1, Sealed: 1}, Foot),
 		"list.csv":       list(ledger.Query{}, CSV),
 		"empty.csv":      list(nobody, CSV),
 		"list.jsonl":     list(ledger.Query{}, JSON),

@@ -35,7 +35,7 @@ func Disclosures(ctx context.Context, out io.Writer, s ledger.Store, q ledger.Qu
 	case CSV:
 		each, end = style.csv(buffered)
 	case JSON:
-		each, end = func(r ledger.Row) error { return line(buffered, style.disclosure(r)) }, func() error { return nil }
+		each, end = func(r ledger.Row) error { return page.JSONLine(buffered, style.disclosure(r)) }, func() error { return nil }
 	}
 	err = s.Disclosures(ctx, q, func(r ledger.Row) error {
 		n++
@@ -51,13 +51,15 @@ func Disclosures(ctx context.Context, out io.Writer, s ledger.Store, q ledger.Qu
 	return n, buffered.Flush()
 }
 
-// table gives the functions that write a row, and the end.
+// table gives the functions that write a row, and the end. The heading comes again where the clock was put forward or back.
 func (s Style) table(out io.Writer) (each func(ledger.Row) error, end func() error) {
 	p := report{Style: s, Writer: page.Writer{Out: out}}
-	n := 0
+	n, heading := 0, ""
 	each = func(r ledger.Row) error {
-		if n++; n == 1 {
-			p.Line("%s %s %s %s %8s %7s", page.Cell("time ("+page.Clean(s.zone().String(), 12)+")", 19), page.Cell("from", 21), page.Cell("to", 21), page.Cell("what", 16), "patients", "records")
+		n++
+		if zone := s.zoneName(r.Time); zone != heading {
+			heading = zone
+			p.Line("%s %s %s %s %8s %7s", page.Cell("time ("+page.Clean(zone, 12)+")", 19), page.Cell("from", 21), page.Cell("to", 21), page.Cell("what", 16), "patients", "records")
 		}
 		what := page.Clean(strings.ToUpper(string(r.Protocol))+" "+r.Action, 16)
 		p.Line("%s %s %s %s %8s %7s", s.moment(r.Time), page.Cell(s.party(r.From, 21), 21), page.Cell(s.party(r.To, 21), 21), page.Cell(what, 16),

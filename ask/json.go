@@ -2,13 +2,9 @@ package ask
 
 import (
 	"encoding/hex"
-	"encoding/json"
-	"fmt"
 	"io"
 	"net/netip"
 	"time"
-	"unicode/utf16"
-	"unicode/utf8"
 
 	"chaperone"
 	"chaperone/ledger"
@@ -18,26 +14,26 @@ import (
 // ScopeJSON writes an answer as JSON Lines: days, protocols, edges and runs as far as it has them, and the summary last.
 func ScopeJSON(out io.Writer, q ledger.Query, s ledger.Scope, style Style) error {
 	for _, d := range s.Days {
-		if err := line(out, jsonDay{"day", d}); err != nil {
+		if err := page.JSONLine(out, jsonDay{"day", d}); err != nil {
 			return err
 		}
 	}
 	for _, p := range s.Protocols {
-		if err := line(out, jsonProtocol{"protocol", p}); err != nil {
+		if err := page.JSONLine(out, jsonProtocol{"protocol", p}); err != nil {
 			return err
 		}
 	}
 	for _, e := range mostFirst(s.Edges) {
-		if err := line(out, jsonEdge{"edge", style.json(e.From), style.json(e.To), e.Counts}); err != nil {
+		if err := page.JSONLine(out, jsonEdge{"edge", style.json(e.From), style.json(e.To), e.Counts}); err != nil {
 			return err
 		}
 	}
 	for _, r := range s.Seen {
-		if err := line(out, jsonRun{"coverage", r.From.UTC(), r.Until.UTC(), seenOf(r)}); err != nil {
+		if err := page.JSONLine(out, jsonRun{"coverage", r.From.UTC(), r.Until.UTC(), seenOf(r)}); err != nil {
 			return err
 		}
 	}
-	return line(out, SummaryOf(q, s))
+	return page.JSONLine(out, SummaryOf(q, s))
 }
 
 // Summary is the last JSON line of a question: the spelling is that of watch's summary where they say the same.
@@ -158,40 +154,6 @@ func (s Style) disclosure(r ledger.Row) jsonDisclosure {
 		d.RequestedBy = &by
 	}
 	return d
-}
-
-// line writes one JSON line. Characters that are unsafe on a terminal are escaped: lines are read on one, too.
-func line(out io.Writer, v any) error {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return fmt.Errorf("ask: json: %w", err)
-	}
-	_, err = out.Write(append(escape(b), '\n'))
-	return err
-}
-
-// escape escapes what can steer. Outside of JSON's strings there is none of it.
-func escape(b []byte) []byte {
-	plain := true
-	for _, c := range b {
-		plain = plain && c < 0x7f
-	}
-	if plain { // json.Marshal has escaped the controls
-		return b
-	}
-	out := make([]byte, 0, len(b)+32)
-	for _, r := range string(b) {
-		switch {
-		case r > 0xFFFF && page.Steers(r):
-			high, low := utf16.EncodeRune(r)
-			out = fmt.Appendf(out, `\u%04x\u%04x`, high, low)
-		case page.Steers(r):
-			out = fmt.Appendf(out, `\u%04x`, r)
-		default:
-			out = utf8.AppendRune(out, r)
-		}
-	}
-	return out
 }
 
 // known gives a time in UTC, nil for none.

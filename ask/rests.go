@@ -55,7 +55,8 @@ func (s Style) watched(q ledger.Query, scope ledger.Scope) []string {
 		note("No run on record says that it watched any of this period: what is missing cannot be known.")
 	} else {
 		sum := total(scope.Seen)
-		note("%s watched at least a part of it, %s to %s. The numbers that follow are of the whole runs.", page.Count(len(scope.Seen), "run"), s.moment(sum.From), s.moment(sum.Until))
+		note("%s watched at least a part of it, %s to %s (%s). The numbers that follow are of the whole runs.",
+			page.Count(len(scope.Seen), "run"), s.moment(sum.From), s.moment(sum.Until), s.zoneName(sum.From, sum.Until))
 		note("%s: %s decoded, %s encrypted or of unknown content, %s without medical traffic.", page.Count(int(sum.Flows), "connection"), page.Number(int(sum.Decoded)),
 			page.Number(int(sum.Hidden)), page.Number(int(max(0, sum.Flows-sum.Decoded-sum.Hidden))))
 		if sum.LostBytes > 0 {
@@ -92,7 +93,7 @@ func (s Style) watched(q ledger.Query, scope ledger.Scope) []string {
 			}
 			days = append(days, d.String())
 		}
-		note("%s purged, and none of what was on record of them is in the numbers: %s.", page.Count(n, "day was", "days were"), strings.Join(days, ", "))
+		note("%s purged, and none of what was on record there is in the numbers: %s.", page.Count(n, "day was", "days were"), strings.Join(days, ", "))
 	}
 	return notes
 }

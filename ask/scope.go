@@ -10,6 +10,7 @@ import (
 	"chaperone"
 	"chaperone/ledger"
 	"chaperone/page"
+	"chaperone/patient"
 )
 
 // report is an answer being written for people.
@@ -28,12 +29,24 @@ func Scope(out io.Writer, q ledger.Query, s ledger.Scope, style Style) error {
 	p.days(s.Days)
 	p.protocols(s.Protocols)
 	p.edges(s.Edges)
-	p.section("HOW MUCH OF THE PERIOD WAS WATCHED", p.watched(q, s))
-	p.section("WHAT CAN BE PROVEN", proven(s.Seal))
+	p.foot(q, s)
 	if s.Disclosures > 0 {
-		p.section("HOW PATIENTS ARE COUNTED", []string{CountingRule})
+		p.section("HOW PATIENTS ARE COUNTED", []string{patient.CountingRule})
 	}
 	return p.Err
+}
+
+// Foot writes for people what a list of disclosures rests on, as Scope does for a count. With a table it goes to its foot; into
+// a CSV it does not belong.
+func Foot(out io.Writer, q ledger.Query, s ledger.Scope, style Style) error {
+	p := report{Style: style, Writer: page.Writer{Out: out}}
+	p.foot(q, s)
+	return p.Err
+}
+
+func (p *report) foot(q ledger.Query, s ledger.Scope) {
+	p.section("HOW MUCH OF THE PERIOD WAS WATCHED", p.watched(q, s))
+	p.section("WHAT CAN BE PROVEN", proven(s.Seal))
 }
 
 // section writes sentences under a heading.
@@ -74,7 +87,7 @@ func (p *report) total(s ledger.Scope) {
 		objects = " (" + page.Count(int(s.Objects), "DICOM object") + ")"
 	}
 	p.Wrap("", fmt.Sprintf("%s%s, %s of messages; first %s, last %s (%s)", page.Count(int(s.Records), "record"), objects, page.Size(s.Bytes),
-		p.moment(s.First), p.moment(s.Last), p.zone()))
+		p.moment(s.First), p.moment(s.Last), p.zoneName(s.First, s.Last)))
 }
 
 // row writes one line of a table of counts.

@@ -3,6 +3,7 @@ package inspect
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -11,6 +12,7 @@ import (
 
 	"chaperone/format/evtx"
 	"chaperone/internal/clinicsim"
+	"chaperone/page"
 )
 
 // logOf writes n events that a function fills.
@@ -134,5 +136,27 @@ func TestRepeated(t *testing.T) {
 	_, err := Read(context.Background(), File{}, bytes.NewReader(b), func(e *evtx.Record) error { return j.Event("x", e) })
 	if err := errors.Join(err, j.Close()); err != nil || !strings.Contains(out.String(), `"data":{"Data":["a","b","c"]}`) {
 		t.Errorf("got %v and %s", err, out.String())
+	}
+}
+
+// TestSteering: what an event says comes out of JSON as it went in, and steers no terminal.
+func TestSteering(t *testing.T) {
+	const said = "gnp\u202eexe.\u009b31m"
+	b := logOf(t, 1, func(_ int, e *clinicsim.WinEvent) {
+		e.Data = append(e.Data, clinicsim.WinField{Name: "Image", Value: said})
+	})
+	var out bytes.Buffer
+	j := NewJSON(&out)
+	_, err := Read(context.Background(), File{}, bytes.NewReader(b), func(e *evtx.Record) error { return j.Event("x", e) })
+	if err := errors.Join(err, j.Close()); err != nil {
+		t.Fatal(err)
+	}
+	first, _, _ := strings.Cut(out.String(), "\n")
+	var line struct{ Data struct{ Image string } }
+	if err := json.Unmarshal([]byte(first), &line); err != nil || line.Data.Image != said {
+		t.Errorf("got %+q, %v", line.Data.Image, err)
+	}
+	if strings.ContainsFunc(first, page.Steers) {
+		t.Errorf("the line steers a terminal: %+q", first)
 	}
 }

@@ -2,27 +2,23 @@ package inspect
 
 import (
 	"bufio"
-	"encoding/json"
 	"io"
 	"time"
 
 	"chaperone/format/evtx"
+	"chaperone/page"
 )
 
 // JSON writes JSON Lines: event, when events are asked for, file after its events, and summary last. Times are UTC.
 type JSON struct {
-	out     *bufio.Writer
-	encoder *json.Encoder
-	err     error
-	sum     summaryLine
+	out *bufio.Writer
+	err error
+	sum summaryLine
 }
 
 // NewJSON writes to out.
 func NewJSON(out io.Writer) *JSON {
-	b := bufio.NewWriter(out)
-	j := &JSON{out: b, encoder: json.NewEncoder(b), sum: summaryLine{Kind: "summary"}}
-	j.encoder.SetEscapeHTML(false)
-	return j
+	return &JSON{out: bufio.NewWriter(out), sum: summaryLine{Kind: "summary"}}
 }
 
 type eventLine struct {
@@ -85,7 +81,7 @@ type summaryLine struct {
 
 func (j *JSON) line(v any) {
 	if j.err == nil {
-		j.err = j.encoder.Encode(v)
+		j.err = page.JSONLine(j.out, v)
 	}
 }
 

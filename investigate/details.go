@@ -9,6 +9,7 @@ import (
 	"chaperone/incident"
 	"chaperone/inventory"
 	"chaperone/page"
+	"chaperone/patient"
 )
 
 // timeline tells the stages in order, the gaps too.
@@ -267,5 +268,5 @@ func (t *text) limits() {
 func (t *text) rule() {
 	t.Line("")
 	t.Line("HOW PATIENTS ARE COUNTED")
-	t.Wrap("  ", CountingRule)
+	t.Wrap("  ", patient.CountingRule)
 }

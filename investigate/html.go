@@ -13,6 +13,7 @@ import (
 	"chaperone"
 	"chaperone/incident"
 	"chaperone/page"
+	"chaperone/patient"
 )
 
 //go:embed html
@@ -62,7 +63,7 @@ type figure struct{ Number, Label, Note string }
 func (r *Report) HTML(w io.Writer, zone *time.Location) error {
 	words := &text{Report: r, zone: zone}
 	s := &sheet{
-		Theft: len(r.Story.Steps) > 0, Stopped: r.Stopped, Rule: CountingRule, Version: chaperone.Version,
+		Theft: len(r.Story.Steps) > 0, Stopped: r.Stopped, Rule: patient.CountingRule, Version: chaperone.Version,
 		Zone: words.zones(), Read: words.moment(r.Read), Took: page.Span(r.Took), Networks: words.networks(),
 	}
 	if site := r.Site(); !site.Begin.IsZero() {

@@ -129,7 +129,7 @@ func TestPage(t *testing.T) {
 	for _, want := range []string{
 		"4,812", "at least 4,790, at most 5,017", "RDS-FRONT", "203.0.113.77", "m.keller", "lan.pcap, packet 18231", "Security.evtx, record 5934", "T1110.001",
 		"No evidence.", "would show it", "250,000", "487", "unmatched", "PACS_MAIN", "0123456789abcdef", `\\FS1\share\patients.mdb`, "--json", chaperone.Version,
-		"Offered them for sale", "1 system without patient records", "the intruder used it", "html lang=", `class="narrow"`, CountingRule[:40],
+		"Offered them for sale", "1 system without patient records", "the intruder used it", "html lang=", `class="narrow"`, patient.CountingRule[:40],
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("the page lacks %q", want)

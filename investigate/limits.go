@@ -5,11 +5,7 @@ import (
 	"time"
 
 	"chaperone/page"
-	"chaperone/watch"
 )
-
-// CountingRule says how patients are counted.
-const CountingRule = watch.CountingRule
 
 // Limits says what the evidence cannot show, a sentence each: an answer that hides its holes is half an answer.
 func (r *Report) Limits() []string {

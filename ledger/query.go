@@ -98,7 +98,6 @@ type Scope struct {
 	Seen        []Seen // runs that cover a part of the period, in the order of recording
 	Purged      []Day  // days of the period whose entries were destroyed: not in the numbers
 	Seal        Seal
-	People      []PatientID // only when asked through a store's own method; else nil
 }
 
 // DayCounts, ProtocolCounts and EdgeCounts are parts of a Scope, with Query.Detail. Patients of parts overlap.

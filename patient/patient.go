@@ -35,6 +35,12 @@ import (
 	"chaperone"
 )
 
+// CountingRule says the rule to people: it goes with every answer.
+const CountingRule = "One patient is one identifier: number and issuing authority. All numbers that one record gave to a person are one person. " +
+	"HL7 and DICOM numbers stay apart. Without any number, name with birth date and sex counts as one person (known by name only). " +
+	"Merges that are known are applied, whenever they were said. A record without any of these names nobody and is not among the patients. " +
+	"\"At least\" also joins equal name, birth date and sex; \"at most\" takes every number that is known to be theirs for a person of its own."
+
 // KeyFile is the name of the token key's file in the keys folder: 64 hexadecimal digits.
 const KeyFile = "token.key"
 

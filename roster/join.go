@@ -29,6 +29,8 @@ type Notice struct {
 	People     int         // to notify: the roster's people who are affected
 	States     []Residents // of them, by state, in the order of its text; "" is not known
 	NoAddress  int         // of them, those without a street or a city
+	Numbered   int64       // rows with a number
+	Bare       int64       // of them, those for which nobody names an authority as messages write it: under one they are not found
 	Named      int         // affected persons of the ledger whom the roster names; several may be one of its people
 	Unnamed    int         // affected persons of the ledger whom it does not name
 	Duplicates int         // rows beyond the first of one of its people
@@ -75,12 +77,12 @@ type match struct {
 //
 // The roster is read twice: who is the same is known at the end only. Errors: as those of Read; the roster changed meanwhile.
 func Join(roster io.ReadSeeker, q Question, write func(p *Person, doubt bool) error) (*Notice, error) {
-	j := joiner{Question: q, persons: map[ledger.PatientID]uint32{}, seed: maphash.MakeSeed()}
+	n := &Notice{}
+	j := joiner{Question: q, Notice: n, persons: map[ledger.PatientID]uint32{}, seed: maphash.MakeSeed()}
 	start, err := roster.Seek(0, io.SeekCurrent)
 	if err != nil {
 		return nil, fmt.Errorf("roster: it must be a file, which can be read twice: %w", err)
 	}
-	n := &Notice{}
 	digest, row := j.digest(), int64(0)
 	n.Stats, err = Read(io.TeeReader(roster, digest), q.Options, func(p *Person) error {
 		row++
@@ -114,6 +116,7 @@ func Join(roster io.ReadSeeker, q Question, write func(p *Person, doubt bool) er
 // joiner finds out who is who, in the first reading.
 type joiner struct {
 	Question
+	*Notice
 	seed    maphash.Seed
 	persons map[ledger.PatientID]uint32
 	parent  []uint32 // a union-find over persons that one row names together
@@ -129,6 +132,7 @@ func (j *joiner) digest() *maphash.Hash {
 
 // match looks a row up.
 func (j *joiner) match(p *Person, row int64) {
+	j.count(p)
 	j.tokens = p.tokens(j.Tokens, j.Authorities, j.tokens[:0])
 	first, found := uint32(0), false
 	for _, token := range j.tokens {
@@ -151,6 +155,18 @@ func (j *joiner) match(p *Person, row int64) {
 	if found {
 		who := j.Tokens.Identify(chaperone.Record{Name: p.Record.Name, Birth: p.Record.Birth, Sex: p.Record.Sex}).Demographic
 		j.matches = append(j.matches, match{row: row, person: first, who: maphash.Bytes(j.seed, who[:])})
+	}
+}
+
+// count notes whether a row can be found by a number.
+func (j *joiner) count(p *Person) {
+	if len(p.Record.Identifiers) == 0 {
+		return
+	}
+	j.Numbered++
+	named := func(id chaperone.Identifier) bool { return !id.Authority.Empty() && !p.foreign }
+	if len(j.Authorities) == 0 && !slices.ContainsFunc(p.Record.Identifiers, named) {
+		j.Bare++
 	}
 }
 

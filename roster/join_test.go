@@ -114,6 +114,32 @@ func TestJoin(t *testing.T) {
 	}
 }
 
+// TestBare: rows that cannot be found by their number are counted, so that it can be said why.
+func TestBare(t *testing.T) {
+	const head = "mrn,authority,last name\n"
+	for _, test := range []struct {
+		name, text string
+		options    Options
+		want       string // rows with a number, and of them those without an authority
+	}{
+		{"no authority", head + "1,,Muster\n2,,Probe\n", Options{}, "2 2"},
+		{"some have one", head + "1,A,Muster\n2,,Probe\n", Options{}, "2 1"},
+		{"one of the options", head + "1,,Muster\n", Options{Authorities: []string{"A"}}, "1 0"},
+		{"names only", head + ",,Muster\n,,Probe\n", Options{}, "0 0"},
+		{"two numbers, one with an authority", "mrn,authority,hospital no,last name\n1,A,2,Muster\n", Options{}, "1 0"},
+		{"messages", adt1 + adt2, Options{}, "2 0"},
+		{"a resource has a URI, which no message names", resource, Options{}, "1 1"},
+		{"a resource with an authority of the options", resource, Options{Authorities: []string{"A"}}, "1 0"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			_, n := ask(t, test.text, nil, test.options)
+			if got := fmt.Sprint(n.Numbered, n.Bare); got != test.want {
+				t.Errorf("got %s, want %s", got, test.want)
+			}
+		})
+	}
+}
+
 // TestJoinRandom compares with a join that is done the slow way.
 func TestJoinRandom(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

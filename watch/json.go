@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +13,7 @@ import (
 
 	"chaperone"
 	"chaperone/exchange"
+	"chaperone/page"
 	"chaperone/patient"
 )
 
@@ -131,7 +131,10 @@ func (j *JSON) Close(r *Result, last ...any) error {
 			j.put(v)
 		}
 	}
-	return errors.Join(j.err, j.out.Flush())
+	if err := j.out.Flush(); j.err == nil {
+		j.err = err
+	}
+	return j.err
 }
 
 func (j *JSON) replay() error {
@@ -194,10 +197,7 @@ func (j *JSON) line(line []byte, nodes []patient.Node) {
 }
 
 func (j *JSON) put(v any) {
-	b, err := json.Marshal(v)
-	if err != nil {
-		j.err = errors.Join(j.err, err)
-		return
+	if j.err == nil {
+		j.err = page.JSONLine(j.out, v)
 	}
-	j.out.Write(append(escape(b), '\n'))
 }

@@ -8,6 +8,7 @@ import (
 
 	"chaperone"
 	"chaperone/page"
+	"chaperone/patient"
 )
 
 // limits says what the capture cannot show: an answer that hides its holes is half an answer.
@@ -95,12 +96,6 @@ func (r *Result) unread() []string {
 	return notes
 }
 
-// CountingRule says how patients are counted.
-const CountingRule = "One patient is one identifier: number and issuing authority. All numbers in one HL7 PID-3 are one person. HL7 and " +
-	"DICOM numbers stay apart. Without any number, name with birth date and sex counts as one person (known by name only). " +
-	"Merges that were seen are applied. A record without any of these names nobody and is not among the patients. \"At least\" also joins " +
-	"equal name, birth date and sex; \"at most\" takes every number for a person of its own."
-
 // rule prints how patients are counted: the rule goes with every answer.
 func (p *Report) rule(r *Result) {
 	if r.Counters.Disclosures == 0 {
@@ -108,7 +103,7 @@ func (p *Report) rule(r *Result) {
 	}
 	p.Line("")
 	p.Line("HOW PATIENTS ARE COUNTED")
-	p.Wrap("  ", CountingRule)
+	p.Wrap("  ", patient.CountingRule)
 }
 
 // party names a side in at most n columns: by the operator's name, else by claim and address. A long address is shortened

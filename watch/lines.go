@@ -3,11 +3,8 @@ package watch
 import (
 	"encoding/hex"
 	"encoding/json"
-	"fmt"
 	"strconv"
 	"time"
-	"unicode/utf16"
-	"unicode/utf8"
 
 	"chaperone"
 	"chaperone/exchange"
@@ -79,7 +76,7 @@ func (j *JSON) disclosure(b []byte, d *exchange.Disclosed) []byte {
 			people[i].IDs, people[i].Name, people[i].Birth, people[i].Sex = Person(r)
 		}
 		list, _ := json.Marshal(people) // it fails for no string
-		b = append(append(b, `,"people":`...), escape(list)...)
+		b = append(append(b, `,"people":`...), page.EscapeJSON(list)...)
 	}
 	return b
 }
@@ -111,29 +108,12 @@ func text(b []byte, s string) []byte {
 	for i := range len(s) {
 		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
 			quoted, _ := json.Marshal(s) // it fails for no string
-			return append(b, escape(quoted)...)
+			return append(b, page.EscapeJSON(quoted)...)
 		}
 	}
 	b = append(b, '"')
 	b = append(b, s...)
 	return append(b, '"')
-}
-
-// escape does the same to JSON that is made already: outside its strings there are no such characters.
-func escape(b []byte) []byte {
-	out := make([]byte, 0, len(b))
-	for _, r := range string(b) {
-		switch {
-		case r > 0xFFFF && page.Steers(r):
-			high, low := utf16.EncodeRune(r)
-			out = fmt.Appendf(out, `\u%04x\u%04x`, high, low)
-		case page.Steers(r):
-			out = fmt.Appendf(out, `\u%04x`, r)
-		default:
-			out = utf8.AppendRune(out, r)
-		}
-	}
-	return out
 }
 
 // rest writes systems and findings.

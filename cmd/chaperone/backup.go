@@ -22,24 +22,13 @@ func newBackup() *cobra.Command {
 table of people are left out: they are made anew. A backup takes purges over, so that what was purged is gone from it as well.
 
 The keys are not in it: whoever has both can read everything. It says which keys it needs; keep those apart from it.`,
-		Example: `  chaperone ledger backup /mnt/backup/ledger --ledger /var/lib/chaperone/ledger`,
-		Args:    onePath("backup", "where to? For example: chaperone ledger backup /mnt/backup/ledger"),
-		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-			return nil, cobra.ShellCompDirectiveFilterDirs
-		},
-		RunE: func(c *cobra.Command, args []string) error { return runBackup(c, f, args[0]) },
+		Example:           `  chaperone ledger backup /mnt/backup/ledger --ledger /var/lib/chaperone/ledger`,
+		Args:              onePath("where to? For example: chaperone ledger backup /mnt/backup/ledger"),
+		ValidArgsFunction: folders,
+		RunE:              func(c *cobra.Command, args []string) error { return runBackup(c, f, args[0]) },
 	}
 	f.add(c)
 	return c
-}
-
-func onePath(command, question string) cobra.PositionalArgs {
-	return func(_ *cobra.Command, args []string) error {
-		if len(args) != 1 || args[0] == "" {
-			return errors.New("ledger " + command + ": " + question + " (--help says more)")
-		}
-		return nil
-	}
 }
 
 func runBackup(c *cobra.Command, f ledgerFlags, to string) error {

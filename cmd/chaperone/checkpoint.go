@@ -24,8 +24,7 @@ func newCheckpoint() *cobra.Command {
 Whoever keeps one somewhere else can tell later that the record was shortened or changed. It says nothing about patients, no
 key is needed for it, and it can be read while the ledger is in use.`,
 		Example: `  chaperone ledger checkpoint --ledger /var/lib/chaperone/ledger | mail -s checkpoint auditor@example.org
-  chaperone ledger checkpoint --cosigned`,
-		Args: cobra.NoArgs,
+  chaperone ledger checkpoint --cosigned /var/lib/chaperone/ledger`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			dir, err := f.named(c)
 			if err != nil {
@@ -40,6 +39,7 @@ key is needed for it, and it can be read while the ledger is in use.`,
 		},
 	}
 	f.addDir(c)
+	f.place(c)
 	c.Flags().BoolVar(&cosigned, "cosigned", false, "the latest one that enough witnesses have cosigned, with their signatures")
 	return c
 }

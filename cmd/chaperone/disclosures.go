@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -23,7 +24,9 @@ func newDisclosures() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "disclosures",
 		Short: "List the disclosures on record: of a patient, to a recipient, of a time",
-		Long: `List disclosures in the order of their time, as many as there are: each is written as it is found.
+		Long: `List disclosures in the order of their time, as many as there are: each is written as it is found. What the list rests on,
+which part of the period was watched and what can be proven, is at its foot; with --csv it goes to standard error, so that
+nothing but the list is in the file; with --json it is in the last lines.
 
 ` + patientHelp + `
 
@@ -33,7 +36,7 @@ Exit status: 0 done, also without any; 2 could not be answered.`,
   chaperone disclosures --patient --authority CLINIC < number.txt
   chaperone disclosures --patient-id 4f3c9a0b5d2e48719e6d0c8b7a615243 --csv > history.csv
   chaperone disclosures --json | jq 'select(.protection=="none")'`,
-		Args: cobra.NoArgs,
+		Args: noArguments(ofQuestion),
 		RunE: func(c *cobra.Command, _ []string) error { return runDisclosures(c, f) },
 	}
 	f.ledger.add(c)
@@ -64,6 +67,9 @@ func (f *disclosuresFlags) list(c *cobra.Command, l *disk.Ledger, q ledger.Query
 	if q.Patient, err = f.patient.read(c, l); err != nil {
 		return err
 	}
+	if err := strangers(l, q); err != nil {
+		return err
+	}
 	format := ask.Table
 	switch {
 	case f.json:
@@ -74,12 +80,16 @@ func (f *disclosuresFlags) list(c *cobra.Command, l *disk.Ledger, q ledger.Query
 	if _, err := ask.Disclosures(c.Context(), c.OutOrStdout(), l, q, format, style); err != nil {
 		return unknown(err)
 	}
-	if !f.json {
-		return nil
-	}
 	s, err := l.Scope(c.Context(), q)
 	if err != nil {
 		return err
 	}
-	return ask.ScopeJSON(c.OutOrStdout(), q, s, style)
+	switch format {
+	case ask.JSON:
+		return ask.ScopeJSON(c.OutOrStdout(), q, s, style)
+	case ask.CSV:
+		style.Zone = time.UTC // as in the list
+		return ask.Foot(c.ErrOrStderr(), q, s, style)
+	}
+	return ask.Foot(c.OutOrStdout(), q, s, style)
 }

@@ -36,7 +36,7 @@ With --out a new folder gets disclosures.jsonl, disclosures.csv and log, as far 
 goes to standard output.`,
 		Example: `  chaperone ledger export --csv > disclosures.csv
   chaperone ledger export --json --log --out /tmp/export --ledger /var/lib/chaperone/ledger`,
-		Args: cobra.NoArgs,
+		Args: noArguments(ofLedger),
 		RunE: func(c *cobra.Command, _ []string) error { return runExport(c, f) },
 	}
 	f.ledger.add(c)

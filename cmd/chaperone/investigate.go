@@ -63,7 +63,7 @@ stopped before the end.`,
 	flags.StringVar(&f.out, "out", "", "write everything into this `folder`, with the SHA-256 of every file of the evidence")
 	flags.StringVar(&f.names, "names", "", "CSV `file` of address,name: shows names instead of addresses")
 	flags.StringSliceVar(&f.inside, "inside", nil, "own `networks`, such as 10.20.0.0/16 (default: those of the named systems, else private ones)")
-	f.ledger.add(c)
+	f.ledger.addRecording(c)
 	_ = c.MarkFlagFilename("names", "csv")
 	_ = c.MarkFlagFilename("html", "html")
 	_ = c.MarkFlagDirname("out")

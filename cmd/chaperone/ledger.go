@@ -13,10 +13,10 @@ nobody can rewrite it without that showing. chaperone watch --ledger DIR makes o
 tokens only, and everything is encrypted; the keys are in a folder of their own.
 
 The commands below are for its keeper; chaperone scope, disclosures and report ask it.`,
-		Example: `  chaperone ledger status --ledger /var/lib/chaperone/ledger
+		Example: `  chaperone ledger status /var/lib/chaperone/ledger
   chaperone ledger verify /var/lib/chaperone/ledger
   chaperone ledger backup /mnt/backup/ledger`,
-		Args: cobra.NoArgs,
+		Args: noSuchCommand,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(newStatus(), newVerify(), newProve(), newCheckpoint(), newExport(), newBackup(), newRestore(), newPurge(), newReindex(), newNote())

@@ -78,7 +78,7 @@ func newRoot() *cobra.Command {
 		Example:       "  chaperone watch capture.pcapng",
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
+		Args:          noSuchCommand,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.AddCommand(newInvestigate(), newWatch(), newScope(), newDisclosures(), newReport(), newLedger(), newWitness(), newInspect(), newSimulate(), newVersion())
@@ -89,7 +89,7 @@ func newVersion() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the version",
-		Args:  cobra.NoArgs,
+		Args:  noArguments(""),
 		Run:   func(c *cobra.Command, _ []string) { fmt.Fprintln(c.OutOrStdout(), "chaperone", chaperone.Version) },
 	}
 }

@@ -26,7 +26,7 @@ type patientFlags struct {
 	authorities []string
 }
 
-const patientHelp = `The patient is named by --patient-id, as other answers print it, or by --patient: then a line of standard input has the
+const patientHelp = `The patient is named by --patient-id, as other answers print it, or by --patient: then the one line of standard input has the
 number, or KIND AUTHORITY NUMBER, where KIND is hl7 (PID-3), dicom, external (PID-2), alternate (PID-4), account (PID-18) or
 ssn, and AUTHORITY is who gave it, - for nobody; tabs separate them where a number has blanks. This needs the token key. A
 number never stands on the command line.`
@@ -35,9 +35,15 @@ func (f *patientFlags) add(c *cobra.Command) {
 	flags := c.Flags()
 	flags.StringVar(&f.id, "patient-id", "", "of the patient with this `id`, 32 hexadecimal digits")
 	flags.BoolVar(&f.typed, "patient", false, "of the patient whose number is typed on standard input")
-	flags.StringSliceVar(&f.authorities, "authority", nil, "`authority` that gave a number which is typed without one (CX-4)")
+	flags.StringSliceVar(&f.authorities, "authority", nil, "`authority` that gave a number where none is named: CLINIC in 4711^^^CLINIC^MR (CX-4)")
 	_ = c.RegisterFlagCompletionFunc("patient-id", cobra.NoFileCompletions)
 	c.MarkFlagsMutuallyExclusive("patient-id", "patient")
+	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
+		if strings.Contains(err.Error(), `for "--patient" flag`) { // it repeats what was typed
+			return errors.New("--patient: takes no value; the patient's number is typed on standard input")
+		}
+		return err
+	})
 }
 
 // check reads the id before a ledger is opened, nil when the patient is not named by it.
@@ -131,22 +137,49 @@ func three(line string) (kind chaperone.IdentifierKind, authority, number string
 	return "", "", "", false
 }
 
-// maxTyped bounds the line that is typed.
+// maxTyped bounds what is typed, in bytes.
 const maxTyped = 4096
 
-// typed reads the line that names a patient.
+// typed reads the line that names a patient. At a terminal that is the first one; of a file or another program it must be the
+// only one: an answer about the first of several would be taken for one about all.
 func typed(c *cobra.Command) (string, error) {
-	if file, ok := c.InOrStdin().(*os.File); ok {
-		if info, err := file.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
-			fmt.Fprint(c.ErrOrStderr(), "Number of the patient, or KIND AUTHORITY NUMBER: ")
-		}
+	in := bufio.NewReader(io.LimitReader(c.InOrStdin(), maxTyped+1))
+	var text string
+	var err error
+	if terminal(c.InOrStdin()) {
+		fmt.Fprint(c.ErrOrStderr(), "Number of the patient, or KIND AUTHORITY NUMBER: ")
+		text, err = in.ReadString('\n')
+	} else {
+		var all []byte
+		all, err = io.ReadAll(in)
+		text = string(all)
 	}
-	line, err := bufio.NewReader(io.LimitReader(c.InOrStdin(), maxTyped)).ReadString('\n')
 	if err != nil && !errors.Is(err, io.EOF) {
 		return "", fmt.Errorf("--patient: standard input: %w", err)
 	}
-	if line = strings.TrimSpace(line); line == "" {
-		return "", errors.New("--patient: nothing was typed; the patient's number is read from standard input")
+	var lines []string
+	for _, line := range strings.FieldsFunc(strings.TrimPrefix(text, "\ufeff"), func(r rune) bool { return r == '\n' || r == '\r' }) {
+		if line = strings.TrimSpace(line); line != "" {
+			lines = append(lines, line)
+		}
 	}
-	return line, nil
+	switch {
+	case len(text) > maxTyped:
+		return "", fmt.Errorf("--patient: standard input has more than %d bytes; one line with the patient's number is read from it", maxTyped)
+	case len(lines) == 0:
+		return "", errors.New("--patient: nothing was typed; the patient's number is read from standard input")
+	case len(lines) > 1:
+		return "", fmt.Errorf("--patient: one patient at a time: standard input has %d lines", len(lines))
+	}
+	return lines[0], nil
+}
+
+// terminal reports whether somebody types.
+func terminal(in io.Reader) bool {
+	file, ok := in.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := file.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }

@@ -81,29 +81,21 @@ func runProve(c *cobra.Command, f proveFlags, args []string) error {
 }
 
 func (f *proveFlags) prove(c *cobra.Command, l *disk.Ledger, id [16]byte, q ledger.Query) (*proof.Document, error) {
-	var row ledger.Row
-	var err error
 	if !f.count {
-		if row, err = l.Find(c.Context(), id); errors.Is(err, ledger.ErrUnknown) {
+		doc, err := l.Prove(c.Context(), id)
+		if errors.Is(err, ledger.ErrUnknown) {
 			return nil, errors.New("ledger prove: no such disclosure is on record, or its day was purged")
-		} else if err != nil {
-			return nil, err
 		}
+		return doc, err
 	}
-	s, err := openProofs(c.Context(), f.ledger.folder(), f.ledger.keysFolder())
-	if err != nil {
+	if err := strangers(l, q); err != nil {
 		return nil, err
 	}
-	defer s.close()
-	if !f.count {
-		return proof.Disclosure(s.source(), row.Batch, row.Seq)
-	}
-	first, end := s.batches(q)
-	ways, all := s.ways(q)
-	if first == end || !all && len(ways) == 0 {
+	doc, err := l.ProveCount(c.Context(), q)
+	if errors.Is(err, ledger.ErrUnknown) {
 		return nil, errors.New("ledger prove: no such disclosure is on record: there is nothing to count")
 	}
-	return proof.Count(c.Context(), s.source(), first, end, proof.Filter{From: q.From, Until: q.Until, Ways: ways})
+	return doc, err
 }
 
 func (f *proveFlags) write(c *cobra.Command, doc *proof.Document) error {

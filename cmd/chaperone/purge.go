@@ -40,10 +40,10 @@ Exit status: 0 done, also when there was nothing to do; 2 not done, or not all o
 		Example: `  chaperone ledger purge --retain 7y --dry-run
   chaperone ledger purge --retain 7y --yes
   chaperone ledger purge --day 2019-11-08`,
-		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return runPurge(c, f) },
 	}
 	f.ledger.add(c)
+	f.ledger.place(c)
 	flags := c.Flags()
 	flags.StringSliceVar(&f.days, "day", nil, "this `day`, as 2006-01-02 in UTC; several: all of them")
 	flags.StringVar(&f.retain, "retain", "", "all days before this `span` of time back from today: 7y, 18m or 90d")

@@ -16,8 +16,7 @@ func newReindex() *cobra.Command {
 		Short: "Make the index of a ledger anew from its record",
 		Long: `Make everything anew that is derived from the record: the index that answers questions, and the table of people. It is what
 to do when a question says that the index cannot be read. The record itself is read and not changed.`,
-		Example: `  chaperone ledger reindex --ledger /var/lib/chaperone/ledger`,
-		Args:    cobra.NoArgs,
+		Example: `  chaperone ledger reindex /var/lib/chaperone/ledger`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			dir, err := f.named(c)
 			if err != nil {
@@ -37,5 +36,6 @@ to do when a question says that the index cannot be read. The record itself is r
 		},
 	}
 	f.add(c)
+	f.place(c)
 	return c
 }

@@ -40,7 +40,7 @@ Exit status: 0 done, also when nothing is on record; 2 could not be answered.`,
 		Example: `  chaperone report --as accounting --patient --ledger /var/lib/chaperone/ledger
   chaperone report --as accounting --patient-id 4f3c9a0b5d2e48719e6d0c8b7a615243 --inside 10.20.0.0/16 --names hosts.csv
   chaperone report --as accounting --patient --authority CLINIC --json < number.txt`,
-		Args: cobra.NoArgs,
+		Args: noArguments(ofPatient),
 		RunE: func(c *cobra.Command, _ []string) error { return runReport(c, f) },
 	}
 	f.ledger.add(c)

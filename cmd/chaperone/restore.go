@@ -25,14 +25,15 @@ func newRestore() *cobra.Command {
 
 The ledger's witnesses are asked first: a ledger must not go on from an earlier state as if nothing had been after it. When
 they have seen more than the backup has, --as-branch makes a ledger of its own of it, under a new name, whose first entry
-names the one that it continues; its public key is new, and so are the ids of patients.`,
+names the one that it continues; its public key is new, and so are the ids of patients.
+
+What comes back is the same ledger under the same name. Where the original is still there, record into one of the two only:
+when both go on, the log forks. Without a witness nobody notices that, and nobody can say whether the original went on.`,
 		Example: `  chaperone ledger restore /mnt/backup/ledger --ledger /var/lib/chaperone/ledger
   chaperone ledger restore /mnt/backup/ledger --as-branch --ledger /var/lib/chaperone/ledger2`,
-		Args: onePath("restore", "from where? For example: chaperone ledger restore /mnt/backup/ledger --ledger /var/lib/chaperone/ledger"),
-		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-			return nil, cobra.ShellCompDirectiveFilterDirs
-		},
-		RunE: func(c *cobra.Command, args []string) error { return runRestore(c, f, args[0]) },
+		Args:              onePath("from where? For example: chaperone ledger restore /mnt/backup/ledger --ledger /var/lib/chaperone/ledger"),
+		ValidArgsFunction: folders,
+		RunE:              func(c *cobra.Command, args []string) error { return runRestore(c, f, args[0]) },
 	}
 	f.ledger.add(c)
 	c.Flags().BoolVar(&f.asBranch, "as-branch", false, "as a ledger of its own, which names this one")
@@ -55,6 +56,13 @@ func runRestore(c *cobra.Command, f restoreFlags, from string) error {
 	p.Line("%s", r.Origin)
 	if f.asBranch {
 		p.Wrap("", "It is a ledger of its own. Tell its witnesses, and keep its public key outside: "+r.Verifier)
+	} else {
+		p.Wrap("", "It is the same ledger, not a second one. Where the original is still there, record into one of the two only: when "+
+			"both go on, the log forks, and one name and key stand for two histories that contradict each other for good. "+
+			"A second one that may go on beside it is made with --as-branch.")
+		if r.Report.Needed == 0 {
+			p.Wrap("", "No witness is asked: nobody could say whether the original has gone on since this backup, and nobody would notice a fork.")
+		}
 	}
 	for _, problem := range r.Report.Problems { // not of what is on record
 		p.Wrap("", page.Clean(problem.String(), 500))

@@ -14,6 +14,7 @@ import (
 	"chaperone"
 	"chaperone/ledger"
 	"chaperone/ledger/disk"
+	"chaperone/page"
 	"chaperone/roster"
 )
 
@@ -98,6 +99,23 @@ func (f *rosterFlags) join(l *disk.Ledger, people []ledger.PatientID, authoritie
 	return n, out.Sync()
 }
 
+// whyNobody says why affected persons may not be among those of a roster, and what to do; "" when there is nothing to say. A
+// ledger cannot tell which authorities it has: they are in its tokens.
+func whyNobody(n *roster.Notice) string {
+	switch {
+	case n.Unnamed == 0:
+		return ""
+	case n.Numbered == 0:
+		return "no row has a number, so that only people are found of whom nothing but the name is on record; a column of numbers (mrn, patient id) finds the others"
+	case n.Bare > 0:
+		return fmt.Sprintf("%s and not who gave it, which most HL7 messages say: CLINIC in 4711^^^CLINIC^MR (PID-3); say it with --authority CLINIC, or in a column called authority",
+			page.Count(int(n.Bare), "row gives a number", "rows give a number"))
+	case n.Named == 0:
+		return "nobody was found under these numbers and authorities: an authority has to be written as messages write it (CLINIC in 4711^^^CLINIC^MR, PID-3)"
+	}
+	return ""
+}
+
 // say writes what the list amounts to.
 func (f *rosterFlags) say(out io.Writer, n *roster.Notice) error {
 	_, head := fmt.Fprintf(out, "\nPEOPLE TO NOTIFY (%s: patient data, only you can read it)\n", f.out)
@@ -124,12 +142,13 @@ func noticeJSON(out io.Writer, n *roster.Notice) error {
 	if elsewhere > 0 {
 		states = append(states, stateLine{People: elsewhere})
 	}
-	return jsonLine(out, struct {
+	return page.JSONLine(out, struct {
 		Kind       string      `json:"kind"`
 		People     int         `json:"people"`
 		Named      int         `json:"persons_named"`
 		Unnamed    int         `json:"persons_not_in_roster"`
 		NoAddress  int         `json:"without_address"`
+		Bare       int64       `json:"rows_without_authority"` // rows with a number whose authority nobody names
 		Rows       int64       `json:"roster_rows"`
 		Bad        int64       `json:"roster_rows_bad"`
 		Duplicates int         `json:"duplicates"`
@@ -137,7 +156,7 @@ func noticeJSON(out io.Writer, n *roster.Notice) error {
 		Secretary  bool        `json:"secretary_now"`
 		States     []stateLine `json:"states"`
 	}{
-		"notice", n.People, n.Named, n.Unnamed, n.NoAddress, n.Rows, n.Bad, n.Duplicates, n.Doubtful,
+		"notice", n.People, n.Named, n.Unnamed, n.NoAddress, n.Bare, n.Rows, n.Bad, n.Duplicates, n.Doubtful,
 		roster.SecretaryNow(n.Individuals()), states,
 	})
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -30,7 +31,8 @@ purged, and what can be proven to whom.
 
 With --roster, the hospital's own list of patients (CSV, HL7 v2 messages, or FHIR Patient resources, one a line) is joined
 back on: those who are affected are written to a new file that only you can read (patient data!), and the answer says how
-many there are by state, and whom the law says to tell. This needs the token key.
+many there are by state, and whom the law says to tell. This needs the token key. A list that does not say who gave its
+numbers needs --authority: in 4711^^^CLINIC^MR, as messages write it (PID-3), that is CLINIC.
 
 ` + patientHelp + `
 
@@ -39,7 +41,7 @@ Exit status: 0 done; 2 could not be answered.`,
   chaperone scope --party 203.0.113.7 --since 2026-11-01 --detail
   chaperone scope --party-file vendors.txt --json | jq 'select(.kind=="summary") | .patients'
   chaperone scope --party 203.0.113.7 --roster patients.csv --authority CLINIC --out notify.csv`,
-		Args: cobra.NoArgs,
+		Args: noArguments(ofQuestion),
 		RunE: func(c *cobra.Command, _ []string) error { return runScope(c, f) },
 	}
 	f.ledger.add(c)
@@ -97,6 +99,9 @@ func (f *scopeFlags) answer(c *cobra.Command, l *disk.Ledger, q ledger.Query, st
 	notice, err := f.roster.join(l, people, f.patient.authorities)
 	if err != nil {
 		return err
+	}
+	if why := whyNobody(notice); why != "" {
+		fmt.Fprintln(c.ErrOrStderr(), "chaperone: --roster:", why)
 	}
 	if f.json {
 		return errors.Join(noticeJSON(out, notice), ask.ScopeJSON(out, q, s, style))

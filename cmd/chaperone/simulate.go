@@ -25,7 +25,7 @@ documentation ranges. The same seed gives the same bytes.
 What really happened is in truth.json; no other command reads it.`,
 		Example: `  chaperone simulate --seed 7 --out /tmp/evidence
   chaperone simulate --seed 7 --intruder=false --out /tmp/honest`,
-		Args: cobra.NoArgs,
+		Args: noArguments("; the new folder goes with --out"),
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := emptyFolder(out); err != nil {
 				return err

@@ -11,6 +11,7 @@ import (
 
 	"chaperone/ledger"
 	"chaperone/ledger/disk"
+	"chaperone/ledger/keys"
 	"chaperone/page"
 )
 
@@ -22,9 +23,8 @@ func newStatus() *cobra.Command {
 		Short: "Say what a ledger holds, how large it is, and who has seen it",
 		Long: `Say what a ledger holds and since when, how much room it takes, how full its disk is, and how much of it is sealed and
 witnessed. The public key that it prints is to be kept outside: with it ledger verify need not take the ledger's own word.`,
-		Example: `  chaperone ledger status --ledger /var/lib/chaperone/ledger
+		Example: `  chaperone ledger status /var/lib/chaperone/ledger
   chaperone ledger status --json | jq .disk_used_percent`,
-		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			l, err := f.ask(c)
 			if err != nil {
@@ -40,6 +40,7 @@ witnessed. The public key that it prints is to be kept outside: with it ledger v
 		},
 	}
 	f.add(c)
+	f.place(c)
 	c.Flags().BoolVar(&asJSON, "json", false, "write one JSON line")
 	return c
 }
@@ -48,6 +49,8 @@ func statusText(out io.Writer, s *disk.Status) error {
 	p := page.Writer{Out: out}
 	p.Line("%s, made %s", s.Origin, s.Made.In(time.Local).Format(time.DateTime))
 	p.Line("public key  %s", s.Verifier)
+	p.Wrap("keys        ", "in "+page.Clean(s.Keys, 200)+", to be backed up apart from the ledger:")
+	p.Line("            %s %s, %s %s, %s %s", keys.DataFile, s.DataKey, keys.SigningFile, s.SigningKey, keys.TokenFile, s.TokenKey)
 	p.Line("on record   %s of patients with %s", page.Count(int(s.Disclosures), "disclosure"), page.Count(s.Identifiers, "identifier"))
 	p.Wrap("days        ", days(s.Days))
 	if len(s.Purged) > 0 {
@@ -56,6 +59,9 @@ func statusText(out io.Writer, s *disk.Status) error {
 	p.Line("room        record %s, index %s, seal %s", page.Size(s.RecordBytes), page.Size(s.IndexBytes), page.Size(s.SealBytes))
 	if s.DiskUsed >= 0 {
 		p.Line("disk        %d %% full, %s free", s.DiskUsed, page.Size(s.DiskFree))
+	}
+	if s.Reserve > 0 {
+		p.Line("reserve     %s are kept for when the disk is full", page.Size(s.Reserve))
 	}
 	p.Line("sealed      %s of %s", page.Number(int(s.Seal.Sealed)), page.Count(int(s.Seal.Batches), "batch", "batches"))
 	if s.Seal.Witnesses == 0 {
@@ -93,7 +99,7 @@ func statusJSON(out io.Writer, s *disk.Status) error {
 	for _, w := range s.Witnesses {
 		witnesses = append(witnesses, witness{w.Name, w.URL})
 	}
-	return jsonLine(out, struct {
+	return page.JSONLine(out, struct {
 		Kind        string       `json:"kind"`
 		ID          string       `json:"id"`
 		Origin      string       `json:"origin"`
@@ -106,13 +112,16 @@ func statusJSON(out io.Writer, s *disk.Status) error {
 		RecordBytes int64        `json:"record_bytes"`
 		IndexBytes  int64        `json:"index_bytes"`
 		SealBytes   int64        `json:"seal_bytes"`
+		Reserve     int64        `json:"reserve_bytes"`
 		DiskUsed    int          `json:"disk_used_percent"` // -1 when it is not known
 		DiskFree    int64        `json:"disk_free_bytes"`
 		ledger.Seal
-		Asked []witness `json:"witnesses_asked"`
+		Asked []witness         `json:"witnesses_asked"`
+		Keys  map[string]string `json:"keys"` // the files, and what recognises them
 	}{
 		"status", hex.EncodeToString(s.ID[:]), s.Origin, s.Verifier, s.Made.UTC(), s.Disclosures, s.Identifiers, some(s.Days), some(s.Purged),
-		s.RecordBytes, s.IndexBytes, s.SealBytes, s.DiskUsed, s.DiskFree, s.Seal, witnesses,
+		s.RecordBytes, s.IndexBytes, s.SealBytes, s.Reserve, s.DiskUsed, s.DiskFree, s.Seal, witnesses,
+		map[string]string{keys.DataFile: s.DataKey.String(), keys.SigningFile: s.SigningKey.String(), keys.TokenFile: s.TokenKey.String()},
 	})
 }
 

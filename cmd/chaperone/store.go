@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -23,7 +25,7 @@ const ledgerVariable = "CHAPERONE_LEDGER"
 const keysHelp = "`folder` of the keys (default: /etc/chaperone/keys for root, else chaperone/keys in the user's configuration folder)"
 
 // ledgerFlags say which ledger is meant, and where its keys are.
-type ledgerFlags struct{ dir, keys string }
+type ledgerFlags struct{ dir, keys, reserve string }
 
 func (f *ledgerFlags) add(c *cobra.Command) {
 	f.addDir(c)
@@ -34,6 +36,37 @@ func (f *ledgerFlags) add(c *cobra.Command) {
 func (f *ledgerFlags) addDir(c *cobra.Command) {
 	c.Flags().StringVar(&f.dir, "ledger", "", "`folder` of the ledger (default: $"+ledgerVariable+")")
 	_ = c.MarkFlagDirname("ledger")
+}
+
+// addRecording is add for commands that make a ledger and go on with it.
+func (f *ledgerFlags) addRecording(c *cobra.Command) {
+	f.add(c)
+	c.Flags().StringVar(&f.reserve, "ledger-reserve", "",
+		"keep this `size`, such as 64MiB, free for notes, findings and purges on a full disk; 0 gives it up (default: as much as before)")
+	_ = c.RegisterFlagCompletionFunc("ledger-reserve", cobra.FixedCompletions([]string{"16MiB", "64MiB", "1GiB"}, cobra.ShellCompDirectiveNoFileComp))
+}
+
+// units are how amounts of space are written.
+var units = map[string]int64{"mib": 1 << 20, "gib": 1 << 30, "mb": 1e6, "gb": 1e9}
+
+// maxReserve bounds what is kept free: what is recorded out of it is small.
+const maxReserve = 1 << 30
+
+// reserved reads --ledger-reserve as disk.Options.Reserve.
+func reserved(text string) (int64, error) {
+	switch text {
+	case "":
+		return 0, nil
+	case "0":
+		return -1, nil
+	}
+	digits := strings.TrimRight(text, " BGMIbgmi")
+	n, err := strconv.ParseUint(digits, 10, 31)
+	unit := units[strings.ToLower(strings.TrimSpace(text[len(digits):]))]
+	if err != nil || n < 1 || unit == 0 || int64(n) > maxReserve/unit {
+		return 0, errors.New("--ledger-reserve: a size from 1MiB to 1GiB, or 0 for none; for example --ledger-reserve 64MiB")
+	}
+	return int64(n) * unit, nil
 }
 
 // folder gives the ledger's folder, "" when nobody named one.
@@ -99,10 +132,16 @@ func makeRoom(identifiers int) {
 // against it, so that a slip of the pen leaves nothing behind.
 func (f *ledgerFlags) record(c *cobra.Command, check func() error) (*disk.Ledger, error) {
 	dir := f.folder()
-	if dir == "" {
+	reserve, err := reserved(f.reserve)
+	switch {
+	case err != nil:
+		return nil, err
+	case dir == "" && f.reserve != "":
+		return nil, errors.New("--ledger-reserve: of which ledger? Name its folder with --ledger or $" + ledgerVariable)
+	case dir == "":
 		return nil, nil
 	}
-	_, err := os.Stat(filepath.Join(dir, keys.MetaFile))
+	_, err = os.Stat(filepath.Join(dir, keys.MetaFile))
 	made := errors.Is(err, fs.ErrNotExist)
 	if made {
 		err = check()
@@ -112,7 +151,7 @@ func (f *ledgerFlags) record(c *cobra.Command, check func() error) (*disk.Ledger
 	if err != nil {
 		return nil, err
 	}
-	l, err := f.open(c, disk.Options{})
+	l, err := f.open(c, disk.Options{Reserve: reserve})
 	if err != nil {
 		return nil, err
 	}

@@ -65,6 +65,20 @@ func TestRetained(t *testing.T) {
 	}
 }
 
+// TestReserved: how much space is meant.
+func TestReserved(t *testing.T) {
+	for text, want := range map[string]int64{"": 0, "0": -1, "1MiB": 1 << 20, "64MiB": 64 << 20, "64mib": 64 << 20, "64 MB": 64e6, "1GiB": 1 << 30, "1GB": 1e9} {
+		if got, err := reserved(text); err != nil || got != want {
+			t.Errorf("%q: got %d, %v, want %d", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"64", "MiB", "-1MiB", "1.5GiB", "0MiB", "2GiB", "1TiB", "1kB", "99999999999999999999MiB", "9007199254740993GiB", "1 2MiB"} {
+		if got, err := reserved(text); err == nil {
+			t.Errorf("%q: got %d, want an error", text, got)
+		}
+	}
+}
+
 // TestMeant: a day is purged when it was named.
 func TestMeant(t *testing.T) {
 	now := time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)

@@ -27,7 +27,7 @@ type verifyFlags struct {
 func newVerify() *cobra.Command {
 	var f verifyFlags
 	c := &cobra.Command{
-		Use:   "verify [DIR]",
+		Use:   "verify",
 		Short: "Check that nobody removed or changed anything on record",
 		Long: `Check a whole ledger: every byte of the record against its sums, every batch against the hash tree, the tree against the signed
 checkpoint and against what the witnesses have seen, the derived files against what the last close signed. The first bad file
@@ -41,18 +41,10 @@ Exit status: 0 whole; 1 something was removed or changed; 2 could not be checked
 		Example: `  chaperone ledger verify /var/lib/chaperone/ledger
   chaperone ledger verify --verifier "$(cat /media/usb/ledger.vkey)" --witnesses /media/usb /var/lib/chaperone/ledger
   chaperone ledger verify --offline --deep --json | jq .whole`,
-		Args: cobra.MaximumNArgs(1),
-		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-			return nil, cobra.ShellCompDirectiveFilterDirs
-		},
-		RunE: func(c *cobra.Command, args []string) error {
-			if len(args) == 1 {
-				f.ledger.dir = args[0]
-			}
-			return runVerify(c, f)
-		},
+		RunE: func(c *cobra.Command, _ []string) error { return runVerify(c, f) },
 	}
 	f.ledger.add(c)
+	f.ledger.place(c)
 	flags := c.Flags()
 	flags.StringVar(&f.verifier, "verifier", "", "the ledger's public `key`, kept outside (default: the ledger's own word)")
 	flags.StringVar(&f.witnesses, "witnesses", "", "`folder` with a file "+witnessesFile+" that was kept outside (default: the ledger's own)")
@@ -182,16 +174,16 @@ func verifyJSON(out io.Writer, r *verify.Report) error {
 	}
 	var err error
 	for _, p := range r.Problems {
-		err = errors.Join(err, jsonLine(out, problem{"problem", sorts[p.Kind], p.File, known(p.Offset), known(p.Batch), p.What}))
+		err = errors.Join(err, page.JSONLine(out, problem{"problem", sorts[p.Kind], p.File, known(p.Offset), known(p.Batch), p.What}))
 	}
 	for _, text := range r.Warnings {
-		err = errors.Join(err, jsonLine(out, warning{"warning", text}))
+		err = errors.Join(err, page.JSONLine(out, warning{"warning", text}))
 	}
 	witnesses := []witness{}
 	for _, one := range r.Witnesses {
 		witnesses = append(witnesses, witness{one.Name, one.Size, utc(one.Time), one.Said})
 	}
-	return errors.Join(err, jsonLine(out, struct {
+	return errors.Join(err, page.JSONLine(out, struct {
 		Kind        string       `json:"kind"`
 		Whole       bool         `json:"whole"`
 		Problems    int          `json:"problems"`

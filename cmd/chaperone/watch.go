@@ -66,7 +66,7 @@ Exit status: 0 done; 1 done, and --fail-on found something; 2 not everything cou
 	flags.BoolVar(&f.reveal, "reveal", false, "show names and numbers of patients (patient data!)")
 	flags.BoolVar(&f.follow, "follow", false, "go on reading while the capture grows; Ctrl-C ends it with the report")
 	flags.StringVar(&f.names, "names", "", "CSV `file` of address,name: shows names instead of addresses")
-	f.ledger.add(c)
+	f.ledger.addRecording(c)
 	flags.StringVar(&f.since, "since", "", "count messages from this `time` on: 2026-11-08, 2026-11-08T08:00, or with seconds and zone")
 	flags.StringVar(&f.until, "until", "", "count messages before this `time`")
 	flags.StringVar(&f.host, "host", "", "count messages from or to this `address`")

@@ -39,12 +39,12 @@ A ledger asks those whom the file ` + witnessesFile + ` in its folder names: a l
 Exit status: 0 ended by Ctrl-C; 2 could not do it.`,
 		Example: `  chaperone witness key --dir /var/lib/chaperone/witness --name witness.example.org
   chaperone witness --dir /var/lib/chaperone/witness --name witness.example.org --log 'chaperone.ledger/0123456789abcdef+ab12cd34+AV4…'`,
-		Args: cobra.NoArgs,
+		Args: noArguments("; the witness's folder goes with --dir; chaperone witness key prints its key"),
 		RunE: func(c *cobra.Command, _ []string) error { return runWitness(c, f) },
 	}
 	flags := c.PersistentFlags()
 	flags.StringVar(&f.dir, "dir", "", "`folder` of the witness: its key, and what it has seen; it is made when it is not there")
-	flags.StringVar(&f.name, "name", "", "`name` of the witness, most often its address without https://; it must stay the same")
+	flags.StringVar(&f.name, "name", "", "`name` of the witness, most often its address without https://: its key has it, and it stays the same")
 	c.Flags().StringVar(&f.listen, "listen", "127.0.0.1:8390", "`address` to answer at")
 	c.Flags().StringArrayVar(&f.logs, "log", nil, "public `key` of a ledger to cosign for, as ledger status prints it; it is remembered")
 	_ = c.MarkPersistentFlagDirname("dir")
@@ -56,7 +56,7 @@ Exit status: 0 ended by Ctrl-C; 2 could not do it.`,
 		Short:   "Print a witness's public key, and make one where there is none",
 		Long:    "Print the public key that ledgers write into their file " + witnessesFile + ". Where there is none, the folder and a key are made.",
 		Example: `  chaperone witness key --dir /var/lib/chaperone/witness --name witness.example.org`,
-		Args:    cobra.NoArgs,
+		Args:    noArguments("; the witness's folder goes with --dir"),
 		RunE: func(c *cobra.Command, _ []string) error {
 			key, err := f.key()
 			if err == nil {
@@ -80,7 +80,7 @@ func (f *witnessFlags) key() (*seal.Cosigner, error) {
 		if seen, _ := filepath.Glob(filepath.Join(f.dir, "state", "*")); len(seen) > 0 {
 			return nil, fmt.Errorf("witness: %s: has cosigned and lost its key (%s): restore that file from a backup", f.dir, witness.KeyFile)
 		}
-		if err := witness.NewKey(f.dir); err != nil {
+		if err := witness.NewKey(f.dir, f.name); err != nil {
 			return nil, fmt.Errorf("witness: %w", err)
 		}
 	}
@@ -101,6 +101,11 @@ func runWitness(c *cobra.Command, f witnessFlags) error {
 	if err != nil {
 		return err
 	}
+	return errors.Join(f.listenAs(c, w, key), w.Close())
+}
+
+// listenAs answers until the context is done.
+func (f *witnessFlags) listenAs(c *cobra.Command, w *witness.Witness, key *seal.Cosigner) error {
 	listener, err := net.Listen("tcp", f.listen)
 	if err != nil {
 		return fmt.Errorf("--listen: %w", err)

@@ -23,6 +23,9 @@ func TestWitness(t *testing.T) {
 		if got := run(t.Context(), args, strings.NewReader(""), &out, &errs); got != want {
 			t.Fatalf("%s: got exit status %d, want %d: %s", strings.Join(args, " "), got, want, errs.String())
 		}
+		if text := errs.String(); want == 2 && (strings.Count(text, "\n") != 1 || out.Len() > 0) {
+			t.Errorf("%s: want one line on standard error, got %q", strings.Join(args, " "), text)
+		}
 		return out.String()
 	}
 	at := []string{"--ledger", ledgerDir, "--keys", keysDir}
@@ -54,6 +57,7 @@ func TestWitness(t *testing.T) {
 	if !ok {
 		t.Fatalf("the witness does not say where it listens: %q", lines)
 	}
+	call(2, "witness", "--dir", away, "--name", "witness.example", "--listen", "127.0.0.1:0") // one is running there
 	if err := os.WriteFile(filepath.Join(ledgerDir, witnessesFile), []byte("need 1\nwitness.example "+url+" "+vkey+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -73,6 +77,9 @@ func TestWitness(t *testing.T) {
 	if got := <-ended; got != 0 {
 		t.Errorf("after Ctrl-C: got exit status %d, want 0", got)
 	}
+	call(2, "witness", "key", "--dir", away, "--name", "other.example") // its key has a name
+	call(2, "witness", "--dir", away, "--name", "other.example", "--listen", "127.0.0.1:0")
+	call(2, "witness", "key", "--dir", filepath.Join(dir, "new"), "--name", "two words")
 	if text := call(1, append([]string{"ledger", "verify"}, "--ledger", filepath.Join(dir, "none"))...); !strings.Contains(text, "NOT WHOLE") {
 		t.Errorf("a ledger that is gone: %q", text)
 	}

@@ -2,12 +2,14 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/aes"
 	"crypto/cipher"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 )
@@ -126,27 +128,24 @@ func parseDisclosure(b []byte, day, number uint64) (d disclosure, err error) {
 
 // recount opens all batches, and gives what is in them when it is what the document says.
 func recount(d *document) (map[string]any, error) {
-	single := d.Disclosure != nil
-	text := d.Count
-	if single {
-		text = d.Disclosure
-	}
-	var q struct { // which disclosure, or what is counted
+	single, text := d.Disclosure != nil, slices.Concat(d.Disclosure, d.Count)
+	var q struct { // of the one that is there: which disclosure, or what is counted
 		Number      uint64
 		From, Until string
 		Ways        []uint32
 	}
 	err := json.Unmarshal(text, &q)
-	from, err1 := moment(q.From)
-	until, err2 := moment(q.Until)
+	const never = "0001-01-01T00:00:00Z" // the zero time
+	from, err1 := time.Parse(time.RFC3339Nano, cmp.Or(q.From, never))
+	until, err2 := time.Parse(time.RFC3339Nano, cmp.Or(q.Until, never))
 	if err := errors.Join(err, err1, err2); err != nil {
 		return nil, err
 	}
 	var found map[string]any // the disclosure that is asked for
-	var first, last time.Time
 	var closed, disclosures int
 	var closedDisclosures, next uint64
 	var records, unidentified, size int64
+	first, last := int64(math.MaxInt64), int64(math.MinInt64) // microseconds since 1970
 	identifiers := map[uint32]bool{}
 	used := map[uint32]int64{} // records that are counted, by way
 	for i, b := range d.Batches {
@@ -182,12 +181,7 @@ func recount(d *document) (map[string]any, error) {
 			if !from.IsZero() && p.at.Before(from) || !until.IsZero() && !p.at.Before(until) || len(q.Ways) > 0 && !slices.Contains(q.Ways, p.way) || single {
 				continue
 			}
-			if disclosures == 0 || p.at.Before(first) {
-				first = p.at
-			}
-			if disclosures == 0 || p.at.After(last) {
-				last = p.at
-			}
+			first, last = min(first, p.at.UnixMicro()), max(last, p.at.UnixMicro())
 			disclosures++
 			used[p.way] += p.records
 			records, unidentified, size = records+p.records, unidentified+p.unidentified, size+p.bytes
@@ -209,7 +203,7 @@ func recount(d *document) (map[string]any, error) {
 			"unidentified": unidentified, "records": records, "bytes": size, "first": "", "last": "",
 		}
 		if disclosures > 0 {
-			found["first"], found["last"] = first.Format(time.RFC3339Nano), last.Format(time.RFC3339Nano)
+			found["first"], found["last"] = time.UnixMicro(first).UTC().Format(time.RFC3339Nano), time.UnixMicro(last).UTC().Format(time.RFC3339Nano)
 		}
 	}
 	if found == nil || !same(text, found) {
@@ -235,12 +229,4 @@ func claims(d *document, used map[uint32]int64) error {
 		return errors.New("a way that is used is not named, or another number of objects follows")
 	}
 	return nil
-}
-
-// moment reads a time as it is written in a document; "" is none.
-func moment(text string) (time.Time, error) {
-	if text == "" {
-		return time.Time{}, nil
-	}
-	return time.Parse(time.RFC3339Nano, text)
 }

@@ -19,28 +19,38 @@ import (
 	"reflect"
 )
 
-func main() {
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+func run(args []string, out, errs io.Writer) int {
 	var k keys
-	flags := flag.NewFlagSet("verifymin PROOF.json", flag.ExitOnError)
+	flags := flag.NewFlagSet("verifymin PROOF.json", flag.ContinueOnError)
+	flags.SetOutput(errs)
 	flags.Func("key", "the ledger's verifier `key`", func(text string) (err error) { k.log, err = parseKey(text, 1); return })
 	flags.Func("witness", "a witness's verifier `key`; may be repeated", func(text string) error {
 		w, err := parseKey(text, 4)
 		k.witnesses = append(k.witnesses, w)
 		return err
 	})
-	if len(os.Args) < 4 || flags.Parse(os.Args[2:]) != nil || flags.NArg() > 0 || k.log.name == "" {
-		flags.Usage()
-		os.Exit(2)
+	if err := flags.Parse(args[min(1, len(args)):]); err != nil || flags.NArg() > 0 || k.log.name == "" {
+		if err == nil { // else it is said already
+			flags.Usage()
+		}
+		return 2
 	}
-	text, err := os.ReadFile(os.Args[1])
+	text, err := os.ReadFile(args[0])
+	d := new(document)
+	if err == nil {
+		err = d.read(text)
+	}
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "verifymin:", err)
-		os.Exit(2)
+		fmt.Fprintf(errs, "verifymin: %s was not checked: %v\n", args[0], err)
+		return 2
 	}
-	if err := verify(text, k, os.Stdout); err != nil {
-		fmt.Printf("THE PROOF DOES NOT HOLD: %v\n", err)
-		os.Exit(1)
+	if err := verify(d, k, out); err != nil {
+		fmt.Fprintf(out, "THE PROOF DOES NOT HOLD: %v\n", err)
+		return 1
 	}
+	return 0
 }
 
 // keys are what the reader must know already.
@@ -73,29 +83,33 @@ type way struct {
 	Protocol, Action, Protection string
 }
 
-// verify checks everything that can be checked and says in words what follows.
-func verify(text []byte, k keys, out io.Writer) error {
-	var d document
-	if err := strict(text, &d); err != nil {
-		return err
+// read takes a file for a proof when it is one of a format that is known here.
+func (d *document) read(text []byte) error {
+	if err := strict(text, d); err != nil {
+		return fmt.Errorf("it is no proof: %w", err)
 	}
 	single := d.Kind == "disclosure"
 	if d.Format != "chaperone proof" || d.Version != 1 || !single && d.Kind != "count" || single == (d.Disclosure == nil) ||
 		single == (d.Count != nil) || single == (d.Claimed.Objects != nil) || len(d.Batches) == 0 {
-		return fmt.Errorf("format %q, version %d, kind %q is not known here, or not complete", d.Format, d.Version, d.Kind)
+		return fmt.Errorf("a proof of format %q, version %d, kind %q is not known here, or it is not complete", d.Format, d.Version, d.Kind)
 	}
+	return nil
+}
+
+// verify checks everything that can be checked and says in words what follows.
+func verify(d *document, k keys, out io.Writer) error {
 	size, root, seen, err := checkpoint(d.Checkpoint, k)
 	if err != nil {
 		return err
 	}
-	if err := included(&d, size, root); err != nil {
+	if err := included(d, size, root); err != nil {
 		return err
 	}
-	proven, err := recount(&d)
+	proven, err := recount(d)
 	if err != nil {
 		return err
 	}
-	return report(out, &d, k, size, seen, proven)
+	return report(out, d, k, size, seen, proven)
 }
 
 // report says what was proven, and what was not.

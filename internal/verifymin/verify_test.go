@@ -64,6 +64,60 @@ func sameKeys(t testing.TB) (k proof.Keys) {
 	return k
 }
 
+// check reads a document and verifies it.
+func check(text []byte, k keys, out io.Writer) error {
+	d := new(document)
+	if err := d.read(text); err != nil {
+		return err
+	}
+	return verify(d, k, out)
+}
+
+// TestRun: what holds, what does not, and what was not checked are three statuses.
+func TestRun(t *testing.T) {
+	lines := strings.Fields(string(read(t, "keys.txt")))
+	path := filepath.Join(testdata, "count.json")
+	put := func(name, text string) string {
+		path := filepath.Join(t.TempDir(), name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	whole := string(read(t, "count.json"))
+	for _, test := range []struct {
+		name      string
+		args      []string
+		status    int
+		out, errs string // words; "" is nothing at all
+	}{
+		{"holds", []string{path, "--key", lines[0], "--witness", lines[1]}, 0, "The proof holds", ""},
+		{"does not hold", []string{put("other.json", strings.Replace(whole, `"disclosures": 35`, `"disclosures": 36`, 1)), "--key", lines[0]}, 1, "DOES NOT HOLD", ""},
+		{"no proof", []string{put("letter.txt", "Dear Sir,\n"), "--key", lines[0]}, 2, "", "letter.txt was not checked: it is no proof: "},
+		{"cut off", []string{put("cut.json", whole[:len(whole)/2]), "--key", lines[0]}, 2, "", "cut.json was not checked: it is no proof: unexpected EOF"},
+		{"empty", []string{put("empty.json", ""), "--key", lines[0]}, 2, "", "empty.json was not checked: it is no proof: EOF"},
+		{"other JSON", []string{put("other.json", `{"hello": 1}`), "--key", lines[0]}, 2, "", "other.json was not checked: it is no proof: json: unknown field"},
+		{"empty JSON", []string{put("object.json", `{}`), "--key", lines[0]}, 2, "", "object.json was not checked: a proof of format"},
+		{"a later version", []string{put("later.json", strings.Replace(whole, `"version": 1`, `"version": 2`, 1)), "--key", lines[0]}, 2, "", "version 2"},
+		{"no file", []string{"none.json", "--key", lines[0]}, 2, "", "none.json was not checked: open none.json"},
+		{"no key", []string{path}, 2, "", "Usage of verifymin PROOF.json"},
+		{"a key that is none", []string{path, "--key", "4711"}, 2, "", "not a key NAME+ID+KEY"},
+		{"nothing", nil, 2, "", "Usage of verifymin PROOF.json"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var out, errs bytes.Buffer
+			status := run(test.args, &out, &errs)
+			said := func(text, words string) bool { return strings.Contains(text, words) && (words != "" || text == "") }
+			if strings.Count(errs.String(), "Usage") > 1 {
+				t.Errorf("it says twice how it is used: %s", &errs)
+			}
+			if status != test.status || !said(out.String(), test.out) || !said(errs.String(), test.errs) {
+				t.Errorf("got status %d, %q and %q; want %d, %q and %q", status, &out, &errs, test.status, test.out, test.errs)
+			}
+		})
+	}
+}
+
 func TestVerify(t *testing.T) {
 	k := knownKeys(t)
 	for name, want := range map[string][]string{
@@ -71,7 +125,7 @@ func TestVerify(t *testing.T) {
 		"count.json":      {"The proof holds", "batches 118 to 129", "35 disclosures of 315 distinct identifiers", "4 disclosures of 1 batches", "34 DICOM objects"},
 	} {
 		var out bytes.Buffer
-		if err := verify(read(t, name), k, &out); err != nil {
+		if err := check(read(t, name), k, &out); err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
@@ -87,17 +141,17 @@ func TestOtherKeys(t *testing.T) {
 	text := read(t, "disclosure.json")
 	k := knownKeys(t)
 	k.witnesses[0].name = "w2.example"
-	if err := verify(text, k, io.Discard); err == nil {
+	if err := check(text, k, io.Discard); err == nil {
 		t.Error("holds for a witness that did not cosign")
 	}
 	k = knownKeys(t)
 	k.witnesses[0].key[0] ^= 1
-	if err := verify(text, k, io.Discard); err == nil {
+	if err := check(text, k, io.Discard); err == nil {
 		t.Error("holds for another key of the witness")
 	}
 	k = knownKeys(t)
 	k.log.key[0] ^= 1
-	if err := verify(text, k, io.Discard); err == nil {
+	if err := check(text, k, io.Discard); err == nil {
 		t.Error("holds for another key of the ledger")
 	}
 	vkeys := strings.Fields(string(read(t, "keys.txt")))
@@ -214,7 +268,7 @@ func TestMutations(t *testing.T) {
 					t.Fatal(err)
 				}
 				tried++
-				if err := verify(text, k, io.Discard); err == nil {
+				if err := check(text, k, io.Discard); err == nil {
 					t.Errorf("%s: %s changed from %.40v to %.40v still holds", name, p.path, p.value, value)
 				}
 				if _, err := proof.Verify(text, theirs); err == nil {
@@ -224,7 +278,7 @@ func TestMutations(t *testing.T) {
 		}
 		for range 100 { // and cut off, or with a byte more
 			cut := original[:random.IntN(len(original)-2)]
-			if verify(cut, k, io.Discard) == nil || verify(append(slices.Clone(original), '0'), k, io.Discard) == nil {
+			if check(cut, k, io.Discard) == nil || check(append(slices.Clone(original), '0'), k, io.Discard) == nil {
 				t.Errorf("%s: holds when cut off at %d, or with something behind it", name, len(cut))
 			}
 		}
@@ -254,7 +308,7 @@ func TestStructure(t *testing.T) {
 				}
 				document[list] = change(document[list].([]any))
 				text, _ := json.Marshal(document)
-				if err := verify(text, k, io.Discard); err == nil {
+				if err := check(text, k, io.Discard); err == nil {
 					t.Errorf("%s with other %s holds", name, list)
 				}
 			}
@@ -267,7 +321,7 @@ func FuzzVerify(f *testing.F) {
 	k := knownKeys(f)
 	f.Add(read(f, "disclosure.json"))
 	f.Add(read(f, "count.json"))
-	f.Fuzz(func(_ *testing.T, text []byte) { _ = verify(text, k, io.Discard) })
+	f.Fuzz(func(_ *testing.T, text []byte) { _ = check(text, k, io.Discard) })
 }
 
 // FuzzOpen reads parts and disclosures that were not made by anybody.

@@ -30,7 +30,7 @@ import (
 
 // Names of files and folders.
 const (
-	aboutFile     = "backup"
+	aboutFile     = disk.BackupFile
 	witnessesFile = "witnesses"
 	logFolder     = "log"
 )
@@ -135,6 +135,12 @@ func ReadAbout(dir string) (About, error) {
 	path := filepath.Join(dir, aboutFile)
 	var a About
 	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Lstat(filepath.Join(dir, "index")); err == nil {
+			return a, fmt.Errorf("%s: a ledger, not a backup of one: ledger backup makes one", dir)
+		}
+		return a, fmt.Errorf("%s: no backup, or one that was not finished: %w", dir, err)
+	}
 	if err != nil {
 		return a, fmt.Errorf("backup: %w", err)
 	}

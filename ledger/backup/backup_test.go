@@ -55,7 +55,7 @@ func (h *house) witness(dir, name string) string {
 	h.Helper()
 	meta, err := keys.ReadMeta(h.dir)
 	h.must(err)
-	h.must(witness.NewKey(dir))
+	h.must(witness.NewKey(dir, name))
 	h.must(witness.AddLog(dir, meta.Verifier))
 	key, err := witness.LoadKey(dir, name)
 	h.must(err)
@@ -189,6 +189,39 @@ func TestBackupAndRestore(t *testing.T) {
 	if got := h.answer(to); got != want {
 		t.Errorf("it answers %s, want %s", got, want)
 	}
+}
+
+// TestAskedDirectly: a backup is neither asked nor recorded into; what does says how to bring it back, and touches nothing.
+func TestAskedDirectly(t *testing.T) {
+	h := newHouse(t, 0)
+	h.day()
+	h.backup()
+	before := h.content(h.to)
+	open := func(o disk.Options) error {
+		o.Dir, o.Keys = h.to, h.keys
+		l, err := disk.Open(t.Context(), o)
+		if err == nil {
+			h.must(l.Close())
+		}
+		return err
+	}
+	for name, err := range map[string]error{
+		"asking": open(disk.Options{ReadOnly: true}), "recording": open(disk.Options{}), "purging": open(disk.Options{Existing: true}),
+		"making the index": disk.Reindex(t.Context(), disk.Options{Dir: h.to, Keys: h.keys}),
+	} {
+		if err == nil {
+			t.Errorf("%s: want an error", name)
+		}
+		refused(t, err, h.to+": this is a backup")
+		refused(t, err, "ledger restore "+h.to+" --ledger")
+	}
+	after := h.content(h.to)
+	for name, b := range after {
+		if before[name] != b {
+			t.Errorf("%s was touched", name)
+		}
+	}
+	h.backup() // and it goes on being one
 }
 
 // TestIncremental adds what is new, without touching what is there, and takes purges over.

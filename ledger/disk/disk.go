@@ -25,6 +25,7 @@ import (
 	"chaperone/ledger/durable"
 	"chaperone/ledger/index"
 	"chaperone/ledger/keys"
+	"chaperone/ledger/lock"
 	"chaperone/ledger/record"
 	"chaperone/ledger/seal"
 )
@@ -35,7 +36,7 @@ type Options struct {
 	Keys     string                  // folder of the keys; "" for the usual one
 	ReadOnly bool                    // for asking: needs data.key alone, makes nothing, and many may do so at a time
 	Existing bool                    // do not make one where there is none
-	Reserve  int64                   // bytes kept free, so that refusals are still recorded when the disk is full
+	Reserve  int64                   // bytes kept free, so that refusals are still recorded when the disk is full; 0: as many as before, less: none
 	Now      func() time.Time        // nil for time.Now
 	Warn     func(text string)       // one line for the operator, without patient data; may be nil
 	Progress func(done, total int64) // bytes, while the index is made anew; may be nil
@@ -106,7 +107,7 @@ type Ledger struct {
 const (
 	recordFolder = record.Folder
 	indexFolder  = "index"
-	lockFile     = "lock"
+	lockFile     = lock.File
 	closedFile   = "closed"
 	reserveFile  = "reserve"
 )
@@ -147,7 +148,7 @@ func (l *Ledger) open(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	if l.lock, err = acquire(filepath.Join(l.dir, lockFile), l.readOnly); err != nil {
+	if l.lock, err = acquire(l.dir, l.readOnly); err != nil {
 		return err
 	}
 	if made {
@@ -200,7 +201,7 @@ func (l *Ledger) describe(o Options) (made bool, err error) {
 	_, err = os.Stat(filepath.Join(l.dir, keys.MetaFile))
 	switch {
 	case err == nil:
-		return false, nil
+		return false, l.noBackup()
 	case !errors.Is(err, os.ErrNotExist):
 		return false, err
 	case o.ReadOnly || o.Existing:
@@ -213,6 +214,17 @@ func (l *Ledger) describe(o Options) (made bool, err error) {
 		return false, fmt.Errorf("%s: not a ledger and not empty; name a folder of its own", l.dir)
 	}
 	return true, os.MkdirAll(l.dir, 0o700)
+}
+
+// BackupFile is what makes a folder a backup (ledger/backup).
+const BackupFile = "backup"
+
+// noBackup refuses a backup: a lock, an index, or a batch of its own would make it something else.
+func (l *Ledger) noBackup() error {
+	if _, err := os.Lstat(filepath.Join(l.dir, BackupFile)); err != nil {
+		return nil
+	}
+	return fmt.Errorf("%s: this is a backup, which is neither asked nor recorded into; bring it back into a new folder: chaperone ledger restore %s --ledger NEW-FOLDER", l.dir, l.dir)
 }
 
 // onlyLeftovers reports whether a folder holds at most what a first start leaves that was cut off.

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+
+	"chaperone/ledger/durable"
 )
 
 // reserve is a file that keeps space free: when the disk is full, what records a refusal may use it up piece by piece.
@@ -15,9 +17,10 @@ type reserve struct {
 // reservePiece is given back at a time.
 const reservePiece = 1 << 20
 
-// open makes the file as large as it should be, as far as the disk has room.
+// open makes the file as large as it should be, as far as the disk has room, in whole pieces: 0 leaves it as it is, and less
+// gives it up.
 func (r *reserve) open(path string, wanted int64) error {
-	r.path, r.wanted = path, wanted
+	r.path, r.wanted = path, (wanted+reservePiece-1)/reservePiece*reservePiece
 	info, err := os.Stat(path)
 	switch {
 	case err == nil:
@@ -25,8 +28,15 @@ func (r *reserve) open(path string, wanted int64) error {
 	case !errors.Is(err, os.ErrNotExist):
 		return err
 	}
-	if wanted <= 0 {
+	switch {
+	case wanted < 0:
+		r.size, r.wanted = 0, 0
+		return durable.Remove(path)
+	case wanted == 0:
 		r.wanted = r.size
+	case r.size > r.wanted:
+		r.size = r.wanted
+		return os.Truncate(path, r.wanted)
 	}
 	return r.fill()
 }

@@ -20,6 +20,10 @@ type Status struct {
 	Origin      string // its name in the log and at witnesses
 	Verifier    string // its public key: to be kept outside the ledger
 	Made        time.Time
+	Keys        string // the folder of the keys; what recognises each of them follows
+	DataKey     keys.ID
+	SigningKey  keys.ID
+	TokenKey    keys.ID
 	Disclosures uint64
 	Identifiers int // of patients, as numbers were given out
 	Days        []ledger.Day
@@ -27,6 +31,7 @@ type Status struct {
 	RecordBytes int64
 	IndexBytes  int64
 	SealBytes   int64
+	Reserve     int64 // bytes kept for when the disk is full
 	DiskUsed    int   // of its disk, in per cent; -1 when it cannot be known
 	DiskFree    int64 // bytes
 	Seal        ledger.Seal
@@ -44,6 +49,7 @@ func (l *Ledger) Status() (Status, error) {
 	defer l.dictionary.RUnlock()
 	s := Status{
 		ID: l.meta.ID, Origin: l.meta.Origin, Verifier: l.meta.Verifier, Made: l.meta.Made, Disclosures: l.events,
+		Keys: l.keysDir, DataKey: l.meta.DataKey, SigningKey: l.meta.SigningKey, TokenKey: l.meta.TokenKey,
 		Identifiers: l.dictionary.people.Len(), Seal: l.Seal(), Witnesses: l.witnesses.Witnesses, DiskUsed: -1,
 	}
 	for day := range l.dictionary.gone {
@@ -59,7 +65,7 @@ func (l *Ledger) Status() (Status, error) {
 		size *int64
 		name string
 	}{
-		{&s.RecordBytes, recordFolder}, {&s.IndexBytes, indexFolder}, {&s.IndexBytes, peopleFile}, {&s.SealBytes, "log"},
+		{&s.RecordBytes, recordFolder}, {&s.IndexBytes, indexFolder}, {&s.IndexBytes, peopleFile}, {&s.SealBytes, "log"}, {&s.Reserve, reserveFile},
 	} {
 		n, err := sizeOf(filepath.Join(l.dir, part.name))
 		if err != nil {

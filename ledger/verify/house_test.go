@@ -60,7 +60,7 @@ func (h *house) witness(dir string) string {
 	h.Helper()
 	meta, err := keys.ReadMeta(h.dir)
 	h.must(err)
-	h.must(witness.NewKey(dir))
+	h.must(witness.NewKey(dir, "witness.example"))
 	h.must(witness.AddLog(dir, meta.Verifier))
 	key, err := witness.LoadKey(dir, "witness.example")
 	h.must(err)

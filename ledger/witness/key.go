@@ -16,8 +16,13 @@ import (
 // KeyFile is the name of the key's file in a witness's folder.
 const KeyFile = "witness.key"
 
-// NewKey makes a witness's folder and key. It does not touch a key that is there.
-func NewKey(dir string) error {
+// NewKey makes the folder and the key of a witness with a name. It does not touch a key that is there.
+func NewKey(dir, name string) error {
+	var seed [32]byte
+	_, _ = rand.Read(seed[:]) // it never fails (crypto/rand)
+	if _, err := seal.NewCosigner(name, seed); err != nil {
+		return err
+	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
@@ -26,9 +31,7 @@ func NewKey(dir string) error {
 	if err != nil {
 		return err
 	}
-	var seed [32]byte
-	_, _ = rand.Read(seed[:]) // it never fails (crypto/rand)
-	_, err = f.WriteString(hex.EncodeToString(seed[:]) + "\n")
+	_, err = f.WriteString(hex.EncodeToString(seed[:]) + " " + name + "\n")
 	if err == nil {
 		err = f.Sync()
 	}
@@ -40,15 +43,21 @@ func NewKey(dir string) error {
 
 // LoadKey reads the key of a witness that has a name, most often its address without https://. VerifierKey of the result is
 // what ledgers write into their file of witnesses.
+//
+// Errors: the key was made for another name, by which ledgers know it; it cannot be read.
 func LoadKey(dir, name string) (*seal.Cosigner, error) {
 	path := filepath.Join(dir, KeyFile)
 	text, err := readFile(path)
 	if err != nil {
 		return nil, err
 	}
-	seed, err := hex.DecodeString(strings.TrimSpace(string(text)))
-	if err != nil || len(seed) != 32 {
-		return nil, fmt.Errorf("witness: %s: not a key of 64 hexadecimal digits", path)
+	fields := append(strings.Fields(string(text)), "")
+	seed, err := hex.DecodeString(fields[0])
+	if err != nil || len(seed) != 32 || len(fields) > 3 {
+		return nil, fmt.Errorf("witness: %s: not a key of 64 hexadecimal digits and a name", path)
+	}
+	if have := fields[1]; have != "" && have != name { // a key that was made by hand has none
+		return nil, fmt.Errorf("witness: %s is the key of the witness %s, and ledgers know it by that name: use it under no other, or a folder of its own", path, have)
 	}
 	return seal.NewCosigner(name, [32]byte(seed))
 }

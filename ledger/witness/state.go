@@ -13,6 +13,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"chaperone/ledger/durable"
+	"chaperone/ledger/lock"
 	"chaperone/ledger/seal"
 )
 
@@ -29,14 +30,41 @@ const maxForks = 16
 // maxFile bounds a file that is read as a whole.
 const maxFile = 1 << 20
 
-// Open reads a witness's folder. Every state is checked with the witness's own key.
+// hold takes a witness's folder for this process alone.
+func hold(dir string) (*os.File, error) {
+	f, err := lock.Take(filepath.Join(dir, lock.File), false)
+	if errors.Is(err, lock.ErrHeld) {
+		return nil, fmt.Errorf("witness: %s: another process is the witness of this folder; two of them could cosign what contradicts each other", dir)
+	}
+	return f, err
+}
+
+// Open reads a witness's folder, and keeps it from other processes until Close. Every state is checked with the witness's own
+// key.
 //
-// Errors: a log's line or state that cannot be read. Nothing is ever begun anew instead: that would be forgetting.
+// Errors: another process has it; a log's line or state that cannot be read. Nothing is ever begun anew instead: that would be
+// forgetting.
 func Open(dir string, signer *seal.Cosigner) (*Witness, error) {
-	w := &Witness{dir: dir, signer: signer, logs: map[string]*log{}}
+	held, err := hold(dir)
+	if err != nil {
+		return nil, err
+	}
+	w := &Witness{dir: dir, signer: signer, logs: map[string]*log{}, held: held}
+	if err := w.read(); err != nil {
+		return nil, errors.Join(err, w.Close())
+	}
+	return w, nil
+}
+
+// Close lets go of the folder. Nobody may be answered any more.
+func (w *Witness) Close() error { return w.held.Close() }
+
+// read reads which logs there are, and what was cosigned of them.
+func (w *Witness) read() error {
+	dir := w.dir
 	text, err := readFile(filepath.Join(dir, logsFile))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
+		return err
 	}
 	for i, line := range strings.Split(string(text), "\n") {
 		line = strings.TrimSpace(line)
@@ -44,23 +72,23 @@ func Open(dir string, signer *seal.Cosigner) (*Witness, error) {
 			continue
 		}
 		if err := w.know(line); err != nil {
-			return nil, fmt.Errorf("witness: %s: line %d: %w", filepath.Join(dir, logsFile), i+1, err)
+			return fmt.Errorf("witness: %s: line %d: %w", filepath.Join(dir, logsFile), i+1, err)
 		}
 	}
 	for _, folder := range []string{stateFolder, forksFolder} {
 		if err := os.MkdirAll(filepath.Join(dir, folder), 0o700); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if err := durable.SyncFolder(dir); err != nil {
-		return nil, err
+		return err
 	}
 	for _, l := range w.logs {
 		if err := w.restore(l); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return w, nil
+	return nil
 }
 
 // know adds the log of a line "ORIGIN VKEY", or "VKEY" when the key's name is the origin.
@@ -96,6 +124,11 @@ func AddLog(dir, vkey string) error {
 	if err != nil {
 		return fmt.Errorf("witness: not a verifier key of a log: %w", err)
 	}
+	held, err := hold(dir)
+	if err != nil {
+		return err
+	}
+	defer held.Close() // it was only held
 	path := filepath.Join(dir, logsFile)
 	text, err := readFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -5,7 +5,8 @@
 // It speaks C2SP tlog-witness (POST /add-checkpoint) and makes cosignatures of C2SP tlog-cosignature, version 1. Its folder
 // holds
 //
-//	witness.key    the seed of its key, 64 hexadecimal digits
+//	witness.key    the seed of its key, 64 hexadecimal digits, and its name
+//	lock           held by the process that has it open
 //	logs           the logs it knows: a line "ORIGIN VKEY" for each key of each
 //	state/HASH     the latest cosigned checkpoint of a log; HASH is SHA-256 of its origin
 //	forks/HASH-N   evidence: the checkpoint that was cosigned and one that does not continue it, both signed by the log
@@ -18,6 +19,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 
@@ -30,11 +32,12 @@ import (
 // maxBody bounds a request: 63 hashes and a checkpoint with its signatures need less.
 const maxBody = 64 << 10
 
-// Witness answers for one folder (http.Handler). It is safe for concurrent use; no other process may use its folder.
+// Witness answers for one folder (http.Handler). It is safe for concurrent use; no other process can use its folder.
 type Witness struct {
 	dir    string
 	signer *seal.Cosigner
 	logs   map[string]*log // by origin
+	held   *os.File        // the lock
 }
 
 // log is what a witness knows of one log.

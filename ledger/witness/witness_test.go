@@ -48,8 +48,10 @@ type scene struct {
 	t        testing.TB
 	signer   note.Signer
 	verifier note.Verifier
+	vkey     string // of the log
 	dir      string // of the witness
 	cosigner *seal.Cosigner
+	witness  *witness.Witness
 	server   *httptest.Server
 }
 
@@ -59,37 +61,44 @@ func newScene(t testing.TB) *scene {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.vkey = vkey
 	s.signer, _ = note.NewSigner(skey)
 	s.verifier, _ = note.NewVerifier(vkey)
-	if err := witness.NewKey(s.dir); err != nil {
+	if err := witness.NewKey(s.dir, "w1.example"); err != nil {
 		t.Fatal(err)
 	}
-	if err := witness.NewKey(s.dir); err == nil {
+	if err := witness.NewKey(s.dir, "w1.example"); err == nil {
 		t.Error("a second key took the place of the first")
 	}
 	if err := witness.AddLog(s.dir, vkey); err != nil {
 		t.Fatal(err)
 	}
 	s.start()
-	t.Cleanup(func() { s.server.Close() })
+	t.Cleanup(s.stop)
 	return s
 }
 
 // start starts the witness from its folder, as after a kill.
 func (s *scene) start() {
 	s.t.Helper()
-	if s.server != nil {
-		s.server.Close()
-	}
+	s.stop()
 	var err error
 	if s.cosigner, err = witness.LoadKey(s.dir, "w1.example"); err != nil {
 		s.t.Fatal(err)
 	}
-	w, err := witness.Open(s.dir, s.cosigner)
-	if err != nil {
+	if s.witness, err = witness.Open(s.dir, s.cosigner); err != nil {
 		s.t.Fatal(err)
 	}
-	s.server = httptest.NewServer(w)
+	s.server = httptest.NewServer(s.witness)
+}
+
+// stop lets go of the folder.
+func (s *scene) stop() {
+	if s.server != nil {
+		s.server.Close()
+		_ = s.witness.Close()
+		s.server = nil
+	}
 }
 
 // log makes a log in a folder and signs n leaves.
@@ -457,22 +466,91 @@ func TestState(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.stop()
+	open := func() error {
+		w, err := witness.Open(s.dir, s.cosigner)
+		if err == nil {
+			err = w.Close()
+		}
+		return err
+	}
 	for n := range len(good) {
 		_ = os.WriteFile(states[0]+".new", good[:n], 0o600) // a kill before the rename
-		if _, err := witness.Open(s.dir, s.cosigner); err != nil {
+		if err := open(); err != nil {
 			t.Fatalf("%d bytes of the next state: %v", n, err)
 		}
 		_ = os.WriteFile(states[0], good[:n], 0o600) // not a kill: damage
-		if _, err := witness.Open(s.dir, s.cosigner); !errors.Is(err, seal.ErrCheckpoint) {
+		if err := open(); !errors.Is(err, seal.ErrCheckpoint) {
 			t.Fatalf("%d bytes of the state: got %v, want ErrCheckpoint", n, err)
 		}
 		_ = os.WriteFile(states[0], good, 0o600)
 	}
 	for _, logs := range []string{"x", origin, origin + " " + s.cosigner.VerifierKey()} {
 		_ = os.WriteFile(filepath.Join(s.dir, "logs"), []byte("# comment\n"+logs+"\n"), 0o600)
-		if _, err := witness.Open(s.dir, s.cosigner); err == nil {
+		if err := open(); err == nil {
 			t.Errorf("line %q is no error", logs)
 		}
+	}
+}
+
+// TestOneProcess: two witnesses on one folder could cosign two histories, each without knowing of the other.
+func TestOneProcess(t *testing.T) {
+	s := newScene(t)
+	_, err := witness.Open(s.dir, s.cosigner)
+	refused(t, err, "another process")
+	refused(t, witness.AddLog(s.dir, s.vkey), "another process")
+	s.stop()
+	w, err := witness.Open(s.dir, s.cosigner)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Error(err)
+	}
+	_ = os.WriteFile(filepath.Join(s.dir, "logs"), []byte("damaged\n"), 0o600)
+	for range 2 { // one that could not be opened is let go
+		_, err = witness.Open(s.dir, s.cosigner)
+		refused(t, err, "line 1")
+	}
+}
+
+// TestName: ledgers know a witness's key by its name. Under another one it would be another witness, which forgot everything.
+func TestName(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "w")
+	refused(t, witness.NewKey(dir, "two words"), "name")
+	if _, err := os.Stat(dir); err == nil {
+		t.Error("a folder was made for a name that is none")
+	}
+	if err := witness.NewKey(dir, "east.example"); err != nil {
+		t.Fatal(err)
+	}
+	first, err := witness.LoadKey(dir, "east.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = witness.LoadKey(dir, "west.example")
+	refused(t, err, "east.example")
+	path := filepath.Join(dir, witness.KeyFile)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seed, _, _ := strings.Cut(string(text), " ")
+	_ = os.WriteFile(path, []byte(seed+"\n"), 0o600) // made by hand, or by a version that did not write the name
+	if again, err := witness.LoadKey(dir, "east.example"); err != nil || again.VerifierKey() != first.VerifierKey() {
+		t.Errorf("a key without its name: got %v", err)
+	}
+	for _, text := range []string{"", seed[1:], seed + " east.example west.example", "east.example " + seed} {
+		_ = os.WriteFile(path, []byte(text+"\n"), 0o600)
+		_, err := witness.LoadKey(dir, "east.example")
+		refused(t, err, "not a key")
+	}
+}
+
+func refused(t *testing.T, err error, words string) {
+	t.Helper()
+	if err == nil || !strings.Contains(err.Error(), words) || strings.Contains(err.Error(), "\n") {
+		t.Errorf("got %v, want one line that says %q", err, words)
 	}
 }
 
@@ -518,10 +596,11 @@ func TestQuorum(t *testing.T) {
 	var servers []*httptest.Server
 	for i := range 3 {
 		away := t.TempDir()
-		if err := witness.NewKey(away); err != nil {
+		name := fmt.Sprintf("w%d.example", i)
+		if err := witness.NewKey(away, name); err != nil {
 			t.Fatal(err)
 		}
-		cosigner, err := witness.LoadKey(away, fmt.Sprintf("w%d.example", i))
+		cosigner, err := witness.LoadKey(away, name)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -575,15 +654,11 @@ func TestQuorum(t *testing.T) {
 // FuzzAdd sends whatever comes.
 func FuzzAdd(f *testing.F) {
 	s := newScene(f)
-	w, err := witness.Open(s.dir, s.cosigner)
-	if err != nil {
-		f.Fatal(err)
-	}
 	f.Add([]byte("old 0\n\n" + string(s.log(f.TempDir(), 0, 3).Latest())))
 	f.Add([]byte("old 3\nAAAA\n\n" + origin + "\n3\n"))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		r := httptest.NewRecorder()
-		w.ServeHTTP(r, httptest.NewRequest(http.MethodPost, "/add-checkpoint", bytes.NewReader(body)))
+		s.witness.ServeHTTP(r, httptest.NewRequest(http.MethodPost, "/add-checkpoint", bytes.NewReader(body)))
 		if r.Code >= 500 {
 			t.Errorf("got %d", r.Code)
 		}
