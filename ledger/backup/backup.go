@@ -139,7 +139,7 @@ func ReadAbout(dir string) (About, error) {
 		if _, err := os.Lstat(filepath.Join(dir, "index")); err == nil {
 			return a, fmt.Errorf("%s: a ledger, not a backup of one: ledger backup makes one", dir)
 		}
-		return a, fmt.Errorf("%s: no backup, or one that was not finished: %w", dir, err)
+		return a, fmt.Errorf("%s: no backup, or one that was not finished: its file %s: %w", dir, aboutFile, fs.ErrNotExist)
 	}
 	if err != nil {
 		return a, fmt.Errorf("backup: %w", err)
@@ -203,6 +203,9 @@ func apart(one, two string) error {
 	b, err := filepath.Abs(two)
 	if err != nil {
 		return err
+	}
+	if a == b {
+		return fmt.Errorf("%s: that is the ledger itself; name a folder of its own", two)
 	}
 	for _, pair := range [][2]string{{a, b}, {b, a}} {
 		if rel, err := filepath.Rel(pair[0], pair[1]); err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator)) {

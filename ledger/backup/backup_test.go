@@ -306,7 +306,7 @@ func TestRefused(t *testing.T) {
 	}
 	h.must(l.Close())
 	refused(t, write(h.dir, filepath.Join(h.dir, "backup")), "lies in the other")
-	refused(t, write(h.dir, h.dir), "lies in the other")
+	refused(t, write(h.dir, h.dir), "the ledger itself")
 	refused(t, write(filepath.Join(h.base, "nothing"), h.to), "ledger.json")
 
 	h.backup()
@@ -337,7 +337,7 @@ func TestRefused(t *testing.T) {
 	h.must(os.WriteFile(segment, b, 0o600))
 	refused(t, write(h.dir, filepath.Join(h.base, "damaged")), "not whole: record/0000000000.seg")
 	_, _, err = h.restore(func(o *RestoreOptions) { o.From = filepath.Join(h.base, "damaged") })
-	refused(t, err, "no such file") // it was never finished
+	refused(t, err, "not finished")
 }
 
 type cutOff struct{}
