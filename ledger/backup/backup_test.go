@@ -180,6 +180,11 @@ func TestBackupAndRestore(t *testing.T) {
 			t.Errorf("%s is in the backup", name)
 		}
 	}
+	report, err := verify.Run(t.Context(), verify.Options{Dir: h.to, Keys: h.keys, Offline: true})
+	h.must(err)
+	if said := strings.Join(report.Warnings, "; "); !report.Whole() || !strings.Contains(said, "a backup") || strings.Contains(said, "crash") {
+		t.Errorf("verifying a backup says %q, %v; want that it is one, and not that a ledger crashed", said, report.Problems)
+	}
 	want := h.answer(h.dir)
 	to, r, err := h.restore()
 	h.must(err)
