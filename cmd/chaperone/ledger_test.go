@@ -107,6 +107,36 @@ func find(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Fatalf("no %s with %s", args[1], args[2])
 }
 
+// TestStopped: Ctrl-C in the middle of something is told in plain words, and what it left says what to do.
+func TestStopped(t *testing.T) {
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	call := func(ctx context.Context, want int, says string, args ...string) {
+		t.Helper()
+		var said saidThere
+		if got := run(ctx, append(args, "--keys", at("k")), strings.NewReader(""), io.Discard, &said); got != want {
+			t.Errorf("%s: got exit status %d, want %d: %s", strings.Join(args[:2], " "), got, want, said.String())
+		}
+		if text := said.String(); want != statusDone && (strings.Count(text, "\n") != 1 || !strings.Contains(text, says)) {
+			t.Errorf("%s: got %q, want one line that says %q", strings.Join(args[:2], " "), text, says)
+		}
+	}
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	call(t.Context(), statusDone, "", "watch", "../../testdata/peer/dicom-store-3assoc.pcapng", "--ledger", at("l"))
+	call(stopped, statusNot, ": stopped before the end", "ledger", "verify", at("l"))
+	call(stopped, statusNot, ": stopped before the end", "ledger", "backup", at("copy"), "--ledger", at("l"))
+	call(t.Context(), statusNot, "this is a backup", "ledger", "status", at("copy"))
+	call(t.Context(), statusNot, "not finished", "ledger", "restore", at("copy"), "--ledger", at("back"))
+	call(t.Context(), statusDone, "", "ledger", "backup", at("copy"), "--ledger", at("l"))
+	call(t.Context(), statusDone, "", "ledger", "restore", at("copy"), "--ledger", at("back"))
+	call(t.Context(), statusNot, "not empty; name a new folder", "ledger", "restore", at("copy"), "--ledger", at("back"))
+	if err := os.MkdirAll(filepath.Join(at("begun"), "record"), 0o700); err != nil { // as one that was stopped leaves it
+		t.Fatal(err)
+	}
+	call(t.Context(), statusNot, "remove it", "ledger", "restore", at("copy"), "--ledger", at("begun"))
+}
+
 // saidThere is standard error of a run whose goroutines may write to it at a time.
 type saidThere struct {
 	mu sync.Mutex

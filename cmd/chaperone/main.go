@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -61,7 +62,11 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if err == nil {
 		return statusDone
 	}
-	fmt.Fprintln(stderr, "chaperone:", page.Printable(err.Error()))
+	text := page.Printable(err.Error())
+	if errors.Is(err, context.Canceled) { // by Ctrl-C
+		text = strings.ReplaceAll(text, context.Canceled.Error(), "stopped before the end")
+	}
+	fmt.Fprintln(stderr, "chaperone:", text)
 	var failed notHeld
 	if errors.As(err, &failed) {
 		return statusFailed

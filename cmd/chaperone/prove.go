@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -109,6 +110,9 @@ func (f *proveFlags) write(c *cobra.Command, doc *proof.Document) error {
 		return err
 	}
 	file, err := os.OpenFile(f.out, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("--out: %s is there already, and nothing is overwritten; name another file", f.out)
+	}
 	if err != nil {
 		return fmt.Errorf("--out: %w", err)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -42,9 +43,9 @@ when both go on, the log forks. Without a witness nobody notices that, and nobod
 }
 
 func runRestore(c *cobra.Command, f restoreFlags, from string) error {
-	dir, err := f.ledger.named(c)
-	if err != nil {
-		return err
+	dir := f.ledger.folder()
+	if dir == "" {
+		return errors.New("ledger restore: where to? Name a new folder with --ledger (--help says more)")
 	}
 	keysFolder := f.ledger.keysFolder()
 	r, err := backup.Restore(c.Context(), backup.RestoreOptions{From: from, To: dir, Keys: keysFolder, AsBranch: f.asBranch, Unasked: f.unasked})

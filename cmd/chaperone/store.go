@@ -90,7 +90,7 @@ func (f *ledgerFlags) named(c *cobra.Command) (string, error) {
 	if dir := f.folder(); dir != "" {
 		return dir, nil
 	}
-	return "", fmt.Errorf("%s: which ledger? Name its folder with --ledger or $%s (--help says more)", c.Name(), ledgerVariable)
+	return "", fmt.Errorf("%s: which ledger? Name its folder with --ledger or $%s (--help says more)", spoken(c), ledgerVariable)
 }
 
 // ask opens a ledger for questions: several may do so at a time, and nothing is changed.
@@ -143,10 +143,13 @@ func (f *ledgerFlags) record(c *cobra.Command, check func() error) (*disk.Ledger
 	}
 	_, err = os.Stat(filepath.Join(dir, keys.MetaFile))
 	made := errors.Is(err, fs.ErrNotExist)
-	if made {
+	switch {
+	case made:
 		err = check()
-	} else {
+	case err == nil:
 		err = f.checkTokens(dir)
+	default: // opening it says what is wrong
+		err = nil
 	}
 	if err != nil {
 		return nil, err

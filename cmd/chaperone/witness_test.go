@@ -80,6 +80,9 @@ func TestWitness(t *testing.T) {
 	call(2, "witness", "key", "--dir", away, "--name", "other.example") // its key has a name
 	call(2, "witness", "--dir", away, "--name", "other.example", "--listen", "127.0.0.1:0")
 	call(2, "witness", "key", "--dir", filepath.Join(dir, "new"), "--name", "two words")
+	call(2, "witness", "--dir", ledgerDir, "--name", "witness.example", "--listen", "127.0.0.1:0") // a folder of something else
+	call(2, "witness", "--dir", filepath.Join(ledgerDir, "ledger.json"), "--name", "witness.example")
+	call(2, "witness", "--dir", away, "--name", "witness.example", "--log", "nonsense")
 	if text := call(1, append([]string{"ledger", "verify"}, "--ledger", filepath.Join(dir, "none"))...); !strings.Contains(text, "NOT WHOLE") {
 		t.Errorf("a ledger that is gone: %q", text)
 	}

@@ -17,6 +17,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -46,7 +47,7 @@ type Key struct {
 type About struct {
 	Version     int       `json:"version"`
 	Origin      string    `json:"origin"`
-	Made        time.Time `json:"made"` // the last time
+	Made        time.Time `json:"made"` // the last time; zero before the first was finished
 	Batches     uint64    `json:"batches"`
 	Disclosures uint64    `json:"disclosures"`
 	Keys        []Key     `json:"keys"` // to be kept elsewhere
@@ -109,25 +110,30 @@ func write(ctx context.Context, o Options) (w Written, err error) {
 	if p := firstChanged(r); p != nil {
 		return w, fmt.Errorf("the copy in %s is not whole: %v; if the ledger itself is damaged there, ledger verify says the same of it", o.To, p)
 	}
-	w.About = About{Version: 1, Origin: meta.Origin, Made: time.Now().UTC().Truncate(time.Second), Batches: r.Batches, Disclosures: r.Disclosures, Keys: keysOf(&meta)}
+	w.About = aboutOf(&meta)
+	w.Made, w.Batches, w.Disclosures = time.Now().UTC().Truncate(time.Second), r.Batches, r.Disclosures
 	w.Copied = c.copied
 	if w.Erased, w.Left, err = c.forget(o.Keys, r); err != nil {
 		return w, err
 	}
-	text, err := json.MarshalIndent(w.About, "", "  ")
-	if err != nil {
-		return w, err
-	}
-	return w, durable.WriteFile(filepath.Join(o.To, aboutFile), append(text, '\n'))
+	return w, w.About.write(o.To)
 }
 
-// keysOf lists what has to be kept elsewhere.
-func keysOf(m *keys.Meta) []Key {
-	return []Key{
+// aboutOf says of which ledger a backup is, and what has to be kept elsewhere.
+func aboutOf(m *keys.Meta) About {
+	return About{Version: 1, Origin: m.Origin, Keys: []Key{
 		{keys.DataFile, m.DataKey.String(), "opens the ledger: without it nobody can read any of it"},
 		{keys.SigningFile, m.SigningKey.String(), "signs what goes on being recorded"},
 		{keys.TokenFile, m.TokenKey.String(), "finds patients by their numbers, and records further"},
+	}}
+}
+
+func (a *About) write(dir string) error {
+	text, err := json.MarshalIndent(a, "", "  ")
+	if err != nil {
+		return err
 	}
+	return durable.WriteFile(filepath.Join(dir, aboutFile), append(text, '\n'))
 }
 
 // ReadAbout reads what a backup says of itself. Error: fs.ErrNotExist when it is none, or was not finished.
@@ -139,7 +145,7 @@ func ReadAbout(dir string) (About, error) {
 		if _, err := os.Lstat(filepath.Join(dir, "index")); err == nil {
 			return a, fmt.Errorf("%s: a ledger, not a backup of one: ledger backup makes one", dir)
 		}
-		return a, fmt.Errorf("%s: no backup, or one that was not finished: %w", dir, err)
+		return a, fmt.Errorf("%s: no backup of a ledger: its file %s: %w", dir, aboutFile, fs.ErrNotExist)
 	}
 	if err != nil {
 		return a, fmt.Errorf("backup: %w", err)
@@ -156,6 +162,8 @@ func ReadAbout(dir string) (About, error) {
 		return a, fmt.Errorf("backup: %s: not understood: %w", path, err)
 	case a.Version > 1:
 		return a, fmt.Errorf("backup: %s: %w", path, keys.ErrNewer)
+	case a.Made.IsZero():
+		return a, fmt.Errorf("%s: a backup that was not finished: say ledger backup again: %w", dir, fs.ErrNotExist)
 	}
 	return a, nil
 }
@@ -170,8 +178,13 @@ func begin(dir, to string, meta keys.Meta) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if len(entries) == 0 || len(entries) == 1 && entries[0].Name() == keys.MetaFile+".new" {
+	begun := func(e fs.DirEntry) bool { return e.Name() == aboutFile || strings.HasSuffix(e.Name(), ".new") }
+	if !slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return !begun(e) }) {
 		if err := makeFolder(to); err != nil {
+			return err
+		}
+		about := aboutOf(&meta) // first: whatever comes then, nobody takes it for a ledger
+		if err := about.write(to); err != nil {
 			return err
 		}
 		return durable.WriteFile(filepath.Join(to, keys.MetaFile), text)
@@ -203,6 +216,9 @@ func apart(one, two string) error {
 	b, err := filepath.Abs(two)
 	if err != nil {
 		return err
+	}
+	if a == b {
+		return fmt.Errorf("%s: that is the ledger itself; name a folder of its own", two)
 	}
 	for _, pair := range [][2]string{{a, b}, {b, a}} {
 		if rel, err := filepath.Rel(pair[0], pair[1]); err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator)) {

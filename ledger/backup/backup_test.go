@@ -180,6 +180,11 @@ func TestBackupAndRestore(t *testing.T) {
 			t.Errorf("%s is in the backup", name)
 		}
 	}
+	report, err := verify.Run(t.Context(), verify.Options{Dir: h.to, Keys: h.keys, Offline: true})
+	h.must(err)
+	if said := strings.Join(report.Warnings, "; "); !report.Whole() || !strings.Contains(said, "a backup") || strings.Contains(said, "crash") {
+		t.Errorf("verifying a backup says %q, %v; want that it is one, and not that a ledger crashed", said, report.Problems)
+	}
 	want := h.answer(h.dir)
 	to, r, err := h.restore()
 	h.must(err)
@@ -306,7 +311,7 @@ func TestRefused(t *testing.T) {
 	}
 	h.must(l.Close())
 	refused(t, write(h.dir, filepath.Join(h.dir, "backup")), "lies in the other")
-	refused(t, write(h.dir, h.dir), "lies in the other")
+	refused(t, write(h.dir, h.dir), "the ledger itself")
 	refused(t, write(filepath.Join(h.base, "nothing"), h.to), "ledger.json")
 
 	h.backup()
@@ -337,7 +342,7 @@ func TestRefused(t *testing.T) {
 	h.must(os.WriteFile(segment, b, 0o600))
 	refused(t, write(h.dir, filepath.Join(h.base, "damaged")), "not whole: record/0000000000.seg")
 	_, _, err = h.restore(func(o *RestoreOptions) { o.From = filepath.Join(h.base, "damaged") })
-	refused(t, err, "no such file") // it was never finished
+	refused(t, err, "not finished")
 }
 
 type cutOff struct{}

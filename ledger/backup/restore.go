@@ -16,6 +16,7 @@ import (
 	"chaperone/ledger/disk"
 	"chaperone/ledger/durable"
 	"chaperone/ledger/keys"
+	"chaperone/ledger/record"
 	"chaperone/ledger/seal"
 	"chaperone/ledger/verify"
 )
@@ -65,6 +66,9 @@ func restore(ctx context.Context, o RestoreOptions) (r Restored, err error) {
 		return r, err
 	}
 	if entries, err := os.ReadDir(o.To); err == nil && len(entries) > 0 {
+		if begun(entries) {
+			return r, fmt.Errorf("%s: not empty: if this is what a restore left that was stopped, remove it; else name a new folder", o.To)
+		}
 		return r, fmt.Errorf("%s: not empty; name a new folder", o.To)
 	}
 	about, err := ReadAbout(o.From)
@@ -100,6 +104,16 @@ func restore(ctx context.Context, o RestoreOptions) (r Restored, err error) {
 		return r, fmt.Errorf("the ledger in %s is not whole: %v", o.To, p)
 	}
 	return r, nil
+}
+
+// begun reports whether a folder holds what a restore leaves that was stopped, and nothing that was ever used.
+func begun(entries []os.DirEntry) bool {
+	for _, e := range entries {
+		if name := e.Name(); name != record.Folder && name != keys.DaysFolder && name != logFolder && name != witnessesFile {
+			return false
+		}
+	}
+	return true
 }
 
 // admit asks whether a ledger may go on from this backup.

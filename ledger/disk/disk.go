@@ -198,6 +198,9 @@ func (l *Ledger) open(ctx context.Context, o Options) error {
 
 // describe finds out whether there is a ledger, and makes folder and keys for a new one.
 func (l *Ledger) describe(o Options) (made bool, err error) {
+	if err := folder(l.dir); err != nil {
+		return false, err
+	}
 	_, err = os.Stat(filepath.Join(l.dir, keys.MetaFile))
 	switch {
 	case err == nil:

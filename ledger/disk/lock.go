@@ -11,11 +11,22 @@ import (
 
 // acquire locks a ledger: shared for asking, else for this process alone. A read-only disk can be asked without a lock file.
 func acquire(dir string, shared bool) (*os.File, error) {
+	if err := folder(dir); err != nil {
+		return nil, err
+	}
 	f, err := lock.Take(filepath.Join(dir, lockFile), shared)
 	if errors.Is(err, lock.ErrHeld) {
 		return nil, fmt.Errorf("%s: another process has this ledger open; while one records nobody else can open it: stop it first, or ask a copy that was made before (ledger backup, ledger restore)", dir)
 	}
 	return f, err
+}
+
+// folder refuses a file in the place of a ledger's folder.
+func folder(dir string) error {
+	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
+		return fmt.Errorf("%s: not a folder; a ledger is one", dir)
+	}
+	return nil
 }
 
 // Lock keeps a ledger as it is until release is called: nobody can record meanwhile. With shared, others may ask, verify and

@@ -83,6 +83,10 @@ func (r *run) closed(ctx context.Context) error {
 			r.report.whole(closedName, "nothing is on record, and no clean close says so: if this ledger was in use, everything was deleted")
 			return nil
 		}
+		if _, err := os.Lstat(filepath.Join(r.Dir, disk.BackupFile)); err == nil {
+			r.report.warn("this is a backup: the index and the table of people are not in it, and are made when it is restored")
+			return nil
+		}
 		r.report.warn("the ledger was not closed cleanly: recording ended with a crash, or was stopped by force, after %s", moment(r.report.Last))
 		return nil
 	}

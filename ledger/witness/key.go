@@ -5,11 +5,13 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"chaperone/ledger/durable"
+	"chaperone/ledger/lock"
 	"chaperone/ledger/seal"
 )
 
@@ -21,6 +23,9 @@ func NewKey(dir, name string) error {
 	var seed [32]byte
 	_, _ = rand.Read(seed[:]) // it never fails (crypto/rand)
 	if _, err := seal.NewCosigner(name, seed); err != nil {
+		return err
+	}
+	if err := ours(dir); err != nil {
 		return err
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -41,6 +46,30 @@ func NewKey(dir, name string) error {
 	return durable.SyncFolder(dir)
 }
 
+// ours refuses a folder that holds something else: a ledger's own folder must not be its witness's.
+func ours(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return isFolder(dir, err)
+	}
+	for _, e := range entries {
+		switch strings.TrimSuffix(e.Name(), ".new") {
+		case KeyFile, logsFile, stateFolder, forksFolder, lock.File:
+		default:
+			return fmt.Errorf("witness: %s: not the folder of a witness, and not empty; name one of its own", dir)
+		}
+	}
+	return nil
+}
+
+// isFolder gives the error of a folder, or that it is none.
+func isFolder(dir string, err error) error {
+	if info, gone := os.Stat(dir); gone == nil && !info.IsDir() {
+		return fmt.Errorf("witness: %s: not a folder; name one for the witness", dir)
+	}
+	return err
+}
+
 // LoadKey reads the key of a witness that has a name, most often its address without https://. VerifierKey of the result is
 // what ledgers write into their file of witnesses.
 //
@@ -49,7 +78,7 @@ func LoadKey(dir, name string) (*seal.Cosigner, error) {
 	path := filepath.Join(dir, KeyFile)
 	text, err := readFile(path)
 	if err != nil {
-		return nil, err
+		return nil, isFolder(dir, err)
 	}
 	fields := append(strings.Fields(string(text)), "")
 	seed, err := hex.DecodeString(fields[0])

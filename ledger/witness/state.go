@@ -122,7 +122,7 @@ func (w *Witness) know(line string) error {
 func AddLog(dir, vkey string) error {
 	v, err := note.NewVerifier(vkey)
 	if err != nil {
-		return fmt.Errorf("witness: not a verifier key of a log: %w", err)
+		return fmt.Errorf("witness: not the public key of a log, as ledger status prints it: %w", err)
 	}
 	held, err := hold(dir)
 	if err != nil {

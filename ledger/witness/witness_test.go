@@ -521,6 +521,12 @@ func TestName(t *testing.T) {
 	if _, err := os.Stat(dir); err == nil {
 		t.Error("a folder was made for a name that is none")
 	}
+	other := t.TempDir()
+	_ = os.WriteFile(filepath.Join(other, "ledger.json"), nil, 0o600)
+	refused(t, witness.NewKey(other, "east.example"), "not empty")
+	refused(t, witness.NewKey(filepath.Join(other, "ledger.json"), "east.example"), "not a folder")
+	_, err := witness.LoadKey(filepath.Join(other, "ledger.json"), "east.example")
+	refused(t, err, "not a folder")
 	if err := witness.NewKey(dir, "east.example"); err != nil {
 		t.Fatal(err)
 	}
