@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"chaperone/ledger"
+	"chaperone/ledger/durable"
 )
 
 // request is one Record that waits to become durable.
@@ -193,7 +194,7 @@ func (l *Ledger) append(f *frame) error {
 
 // failed makes the best of a write that failed: a full disk is taken back to where it was, everything else is final.
 func (l *Ledger) failed(err error) error {
-	if !noRoom(err) {
+	if !durable.NoRoom(err) {
 		return l.fence(err)
 	}
 	if again := l.rewind(); again != nil {

@@ -325,7 +325,7 @@ func (l *Ledger) makeDay(day ledger.Day) error {
 		return err
 	}
 	if _, err = l.days.Make(day); err != nil {
-		if noRoom(err) { // nothing of it is used
+		if durable.NoRoom(err) { // nothing of it is used
 			return fmt.Errorf("%w: %v", ledger.ErrFull, err)
 		}
 		return l.fence(err)
