@@ -82,6 +82,8 @@ type Ledger struct {
 	events     uint64 // disclosures, also in frames that are stuck
 	end        record.Position
 	scratch    []byte
+	builder    *record.Builder // with sealed, of the last frame: the next uses their memory again
+	sealed     []byte
 	reserve    reserve
 
 	durable    atomic.Uint64 // batches
