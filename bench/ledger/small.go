@@ -50,15 +50,21 @@ func small(ctx context.Context, o options) (results, error) {
 	if err != nil {
 		return nil, err
 	}
-	record := func() float64 { return weigh(o.ledger())["record"] }
 	var next atomic.Int64
 	next.Store(int64(o.events()))
-	before := record()
+	before, err := l.Status()
+	if err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
 	one, err := contest(ctx, o, &next, commits(l, o, 1))
 	if err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
-	bytes := int((record() - before) / (float64(next.Load()-int64(o.events())) / smallBatch))
+	after, err := l.Status()
+	if err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	bytes := int((after.RecordBytes - before.RecordBytes) * smallBatch / (next.Load() - int64(o.events())))
 	times, err := fdatasyncs(o, bytes)
 	if err != nil {
 		return nil, errors.Join(err, l.Close())

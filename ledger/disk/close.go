@@ -56,6 +56,9 @@ func (l *Ledger) finish() error {
 	if err := l.savePeople(); err != nil {
 		return err
 	}
+	if err := l.writer.Trim(); err != nil { // before it is said where the record ends
+		return err
+	}
 	return l.writeClosed()
 }
 

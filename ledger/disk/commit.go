@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"chaperone/ledger"
+	"chaperone/ledger/durable"
 )
 
 // request is one Record that waits to become durable.
@@ -16,7 +17,7 @@ type request struct {
 	receipt ledger.Receipt
 	err     error
 	fresh   []bool    // of its disclosures: not on record, not purged
-	wake    chan bool // true: lead the next group; false: it is done
+	wake    chan bool // true: lead the next group; false: it is done. nil: nobody leads, so this one does
 }
 
 // mostPairs bounds a group: what is made durable with one fsync is also held in memory at once.
@@ -40,16 +41,18 @@ func (l *Ledger) Record(ctx context.Context, b ledger.Batch) (ledger.Receipt, er
 
 // enter queues a batch, also one that only the store itself may write.
 func (l *Ledger) enter(b ledger.Batch) (ledger.Receipt, error) {
-	r := &request{batch: b, wake: make(chan bool, 1)}
+	r := &request{batch: b}
 	for i := range b.Disclosures {
 		r.pairs += len(b.Disclosures[i].Covered) + 1
 	}
 	l.queue.Lock()
 	l.waiting = append(l.waiting, r)
-	led := l.leading
+	if l.leading {
+		r.wake = make(chan bool, 1)
+	}
 	l.leading = true
 	l.queue.Unlock()
-	if !led || <-r.wake {
+	if r.wake == nil || <-r.wake {
 		l.lead()
 	}
 	return r.receipt, r.err
@@ -193,7 +196,7 @@ func (l *Ledger) append(f *frame) error {
 
 // failed makes the best of a write that failed: a full disk is taken back to where it was, everything else is final.
 func (l *Ledger) failed(err error) error {
-	if !noRoom(err) {
+	if !durable.NoRoom(err) {
 		return l.fence(err)
 	}
 	if again := l.rewind(); again != nil {
@@ -208,8 +211,15 @@ func (l *Ledger) fence(err error) error {
 	return fmt.Errorf("%w (%v)", ledger.ErrFenced, err)
 }
 
+// mostKept bounds the frame whose memory is kept for the next.
+const mostKept = 1 << 20
+
 // publish tells the others of a frame that is durable.
 func (l *Ledger) publish(f *frame) {
+	if cap(f.bytes) <= mostKept {
+		l.builder, l.sealed = f.builder, f.bytes
+	}
+	f.builder, f.bytes = nil, nil
 	l.batches++
 	l.recorded[f.day] = true
 	l.log.Append(&f.leaf)

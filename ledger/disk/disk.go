@@ -83,6 +83,8 @@ type Ledger struct {
 	events     uint64 // disclosures, also in frames that are stuck
 	end        record.Position
 	scratch    []byte
+	builder    *record.Builder // with sealed, of the last frame: the next uses their memory again
+	sealed     []byte
 	reserve    reserve
 
 	durable    atomic.Uint64 // batches
@@ -340,7 +342,7 @@ func (l *Ledger) makeDay(day ledger.Day) error {
 		return err
 	}
 	if _, err = l.days.Make(day); err != nil {
-		if noRoom(err) { // nothing of it is used
+		if durable.NoRoom(err) { // nothing of it is used
 			return fmt.Errorf("%w: %v", ledger.ErrFull, err)
 		}
 		return l.fence(err)

@@ -146,6 +146,9 @@ func TestTornHead(t *testing.T) {
 	l := open(t, o)
 	mustRecord(t, l, someBatch(30, 1))
 	next := l.end.Segment + 1
+	if err := l.writer.Trim(); err != nil { // which comes before a new segment
+		t.Fatal(err)
+	}
 	l.crash()
 	if err := os.WriteFile(filepath.Join(o.Dir, "record", record.SegmentName(next)), make([]byte, 10), 0o600); err != nil {
 		t.Fatal(err)
@@ -165,6 +168,41 @@ func TestTornHead(t *testing.T) {
 	rows := 0
 	if err := l.Disclosures(t.Context(), ledger.Query{}, func(ledger.Row) error { rows++; return nil }); err != nil || rows != 24 {
 		t.Errorf("got %d rows and %v, want 24", rows, err)
+	}
+}
+
+// The record ends in zeros while it is open (record.MaxBlank). They are not weighed, a crash leaves them without a word to the
+// operator, and a close takes them away.
+func TestBlank(t *testing.T) {
+	o := folders(t)
+	o.Warn = func(text string) { t.Errorf("the operator was told: %s", text) }
+	l := open(t, o)
+	mustRecord(t, l, someBatch(30, 1))
+	segment := filepath.Join(o.Dir, "record", record.SegmentName(l.end.Segment))
+	size := func() int64 {
+		info, err := os.Stat(segment)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.Size()
+	}
+	blank := size() - l.end.Offset
+	if blank <= 0 {
+		t.Fatalf("got %d bytes of which %d are the record, want more", size(), l.end.Offset)
+	}
+	weighed, err := sizeOf(filepath.Join(o.Dir, "record"))
+	if s, again := l.Status(); err != nil || again != nil || s.RecordBytes != weighed-blank {
+		t.Errorf("got %d bytes of record and %v, want %d", s.RecordBytes, errors.Join(err, again), weighed-blank)
+	}
+	l.crash()
+	l = open(t, o)
+	if c := count(t, l); c.Disclosures != 21 || size() != l.end.Offset {
+		t.Errorf("after a crash: got %d disclosures, want 21, and %d bytes, want %d", c.Disclosures, size(), l.end.Offset)
+	}
+	mustRecord(t, l, someBatch(40, 1))
+	end := l.end.Offset
+	if err := l.Close(); err != nil || size() != end {
+		t.Errorf("closed: got %v and %d bytes, want %d", err, size(), end)
 	}
 }
 

@@ -32,8 +32,6 @@ type intake struct {
 	frames []*frame
 	now    time.Time
 	ids    map[[16]byte]bool // of this group's disclosures
-
-	tokens, demographics []chaperone.PatientToken // scratch of warm
 }
 
 // intake encodes the requests of a group that can be admitted; the others get their error. After an error of its own nothing
@@ -146,7 +144,12 @@ func (in *intake) frame(day ledger.Day) *frame {
 			return f
 		}
 	}
-	f := &frame{day: day, builder: new(record.Builder)}
+	l := in.ledger
+	f := &frame{day: day, builder: l.builder, bytes: l.sealed[:0], events: make([]index.Event, 0, 8)}
+	l.builder, l.sealed = nil, nil
+	if f.builder == nil {
+		f.builder = new(record.Builder)
+	}
 	in.frames = append(in.frames, f)
 	return f
 }
@@ -283,7 +286,7 @@ func (in *intake) seal(before counts) error {
 			Batch: batch, Written: in.now, Day: f.day, Before: seq, Disclosures: uint32(len(f.events)),
 			Numbers: before.numbers, Words: before.words, Ways: before.ways,
 		}
-		f.bytes, f.header, err = f.builder.Frame(nil, f.header, l.dictionaryKey, day)
+		f.bytes, f.header, err = f.builder.Frame(f.bytes, f.header, l.dictionaryKey, day)
 		if err != nil {
 			return l.fence(err)
 		}
@@ -303,7 +306,8 @@ func (in *intake) seal(before counts) error {
 const warmed = 24
 
 func (in *intake) warm(disclosures []ledger.Disclosure) {
-	tokens, demographics := in.tokens[:0], in.demographics[:0]
+	tokens := make([]chaperone.PatientToken, 0, 10*warmed) // on the stack, unless there are more
+	demographics := make([]chaperone.PatientToken, 0, 10*warmed)
 	for i := range disclosures {
 		for j := range disclosures[i].Covered {
 			c := &disclosures[i].Covered[j]
@@ -319,5 +323,4 @@ func (in *intake) warm(disclosures []ledger.Disclosure) {
 	}
 	in.ledger.dictionary.people.Warm(tokens)
 	in.ledger.dictionary.people.WarmAlike(demographics)
-	in.tokens, in.demographics = tokens, demographics
 }

@@ -41,7 +41,6 @@ func (p *pending) has(id [16]byte) bool {
 
 // add takes a frame that is durable and reports whether too much waits now.
 func (p *pending) add(f *frame) (tooMuch bool) {
-	f.builder, f.bytes = nil, nil
 	p.mu.Lock()
 	p.frames = append(p.frames, f)
 	for i := range f.events {

@@ -69,6 +69,11 @@ func (r *rebuild) walk(ctx context.Context, batches chan<- filled) error {
 		var damage *record.Damage
 		switch {
 		case errors.Is(err, io.EOF):
+			if w.Blank() > 0 && l.batches >= r.signed { // else it is evidence, and refused below
+				if err := record.Cut(l.files.dir, w.At()); err != nil {
+					return err
+				}
+			}
 			return r.end(w.At())
 		case errors.As(err, &damage):
 			return r.damaged(damage, w.At())

@@ -2,11 +2,7 @@
 
 package disk
 
-import (
-	"errors"
-
-	"golang.org/x/sys/unix"
-)
+import "golang.org/x/sys/unix"
 
 // used gives how full the disk of a folder is, in per cent, and how many bytes are free for us; ok is false when it cannot be known.
 func used(dir string) (percent int, free int64, ok bool) {
@@ -17,6 +13,3 @@ func used(dir string) (percent int, free int64, ok bool) {
 	taken := s.Blocks - s.Bfree
 	return int(taken * 100 / max(1, taken+s.Bavail)), int64(s.Bavail) * int64(s.Bsize), true
 }
-
-// noRoom reports whether an error says that the disk is full.
-func noRoom(err error) bool { return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) }

@@ -1,10 +1,6 @@
 package disk
 
-import (
-	"errors"
-
-	"golang.org/x/sys/windows"
-)
+import "golang.org/x/sys/windows"
 
 // used gives how full the disk of a folder is, in per cent, and how many bytes are free for us; ok is false when it cannot be known.
 func used(dir string) (percent int, free int64, ok bool) {
@@ -17,9 +13,4 @@ func used(dir string) (percent int, free int64, ok bool) {
 		return 0, 0, false
 	}
 	return int((total - unused) * 100 / total), int64(available), true
-}
-
-// noRoom reports whether an error says that the disk is full.
-func noRoom(err error) bool {
-	return errors.Is(err, windows.ERROR_DISK_FULL) || errors.Is(err, windows.ERROR_HANDLE_DISK_FULL)
 }

@@ -73,6 +73,9 @@ func (l *Ledger) Status() (Status, error) {
 		}
 		*part.size += n
 	}
+	if l.writer != nil {
+		s.RecordBytes -= l.writer.Blank()
+	}
 	if percent, free, ok := used(l.dir); ok {
 		s.DiskUsed, s.DiskFree = percent, free
 	}

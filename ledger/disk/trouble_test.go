@@ -158,7 +158,7 @@ func TestTornTail(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.Write(make([]byte, 300)); err != nil {
+	if _, err := f.Write([]byte("CHB1 and no more")); err != nil {
 		t.Fatal(err)
 	}
 	_ = f.Close()

@@ -6,13 +6,17 @@ import (
 	"chaperone/ledger"
 )
 
-// Find gives the disclosure with an id, of a day. It looks at what is in memory first; of rows on disk most that do not
-// have the id are passed over by their filters.
+// Find gives the disclosure with an id, of a day. Of an id that is new the filters say so, most times, before anything else
+// is looked at: recording asks for each disclosure.
 func (x *Index) Find(id [16]byte, day ledger.Day) (seq uint64, ok bool, err error) {
 	x.mu.Lock()
 	if x.err != nil {
 		x.mu.Unlock()
 		return 0, false, x.err
+	}
+	if x.filters.isNew(day, &id) {
+		x.mu.Unlock()
+		return 0, false, nil
 	}
 	for _, b := range []*buffer{x.frozen, x.active} {
 		if b == nil {
@@ -26,7 +30,7 @@ func (x *Index) Find(id [16]byte, day ledger.Day) (seq uint64, ok bool, err erro
 	}
 	s := x.state
 	runs := s.of(day)
-	if len(runs) == 0 || x.filters.isNew(day, &id) {
+	if len(runs) == 0 {
 		x.mu.Unlock()
 		return 0, false, nil
 	}

@@ -70,6 +70,7 @@ func FuzzWalker(f *testing.F) {
 	dir, _ := write(f, 3)
 	f.Add(load(f, segment(dir, 0)))
 	f.Add(load(f, segment(dir, 0))[:300])
+	f.Add(append(load(f, segment(dir, 0)), make([]byte, 300)...))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		store(t, segment(dir, 0), b)
 		for _, o := range []record.WalkOptions{{}, {HeadersOnly: true, From: 1}} {

@@ -96,7 +96,7 @@ func write(t testing.TB, counts ...int) (dir string, all [][]byte) {
 		}
 		at += n
 	}
-	if err := errors.Join(w.Sync(), w.Close()); err != nil {
+	if err := errors.Join(w.Sync(), w.Trim(), w.Close()); err != nil {
 		t.Fatal(err)
 	}
 	return dir, all

@@ -6,7 +6,8 @@
 //
 // A record is a folder of segments 0000000000.seg, 0000000001.seg, …: a Head of 64 bytes, then frames. One frame is one
 // batch: a Header of 128 bytes, which is the batch's leaf in the log, then a dictionary part and an entries part. Numbers
-// are big-endian, times are microseconds since 1970, checksums are CRC-32C.
+// are big-endian, times are microseconds since 1970, checksums are CRC-32C. Behind the last frame of the last segment there
+// may be up to MaxBlank zeros.
 //
 // # Parts
 //

@@ -31,6 +31,7 @@ type Walker struct {
 	at       Position
 	before   uint64 // disclosures before at
 	counted  bool   // whether before is known
+	blank    int64  // bytes behind at, at the end
 	err      error
 }
 
@@ -107,15 +108,16 @@ func (w *Walker) step() (Frame, error) {
 		}
 	}
 	off, left := w.at.Offset, w.tape.size-w.at.Offset
-	if left < HeaderSize {
-		return Frame{}, w.damaged("the file ends in a header")
-	}
-	b, err := w.tape.read(off, HeaderSize, w.ahead())
+	b, err := w.tape.read(off, int(min(left, HeaderSize)), w.ahead())
 	if err != nil {
 		return Frame{}, err
 	}
 	h, err := ParseHeader(b)
 	switch {
+	case err != nil && w.ended():
+		return Frame{}, io.EOF
+	case left < HeaderSize:
+		return Frame{}, w.damaged("the file ends in a header")
 	case err != nil:
 		return Frame{}, w.damaged("the header is not what was written")
 	case h.Batch != w.at.Batch:
@@ -175,7 +177,7 @@ func (w *Walker) open() error {
 	switch {
 	case errors.Is(err, ErrNewer):
 		return fmt.Errorf("record: %s: %w", f.Name(), ErrNewer)
-	case err != nil && w.blank():
+	case err != nil && (w.tape.size <= HeadSize || w.zeros(0)):
 		return w.damaged("the head was not written")
 	case err != nil: // the head is on disk before anything is appended: no cut off write explains it
 		return w.contradicted("the head is not what was written")
@@ -239,24 +241,4 @@ func (w *Walker) follows() (count int) {
 		off += h.Size()
 	}
 	return count
-}
-
-// blank reports whether the segment is no longer than a head, or all zeros: then nothing was ever appended to it.
-func (w *Walker) blank() bool {
-	if w.tape.size <= HeadSize {
-		return true
-	}
-	for off := int64(0); off < w.tape.size; {
-		b, err := w.tape.read(off, int(min(w.tape.size-off, 1<<20)), 0)
-		if err != nil {
-			return false
-		}
-		for _, c := range b {
-			if c != 0 {
-				return false
-			}
-		}
-		off += int64(len(b))
-	}
-	return true
 }

@@ -108,12 +108,17 @@ func TestTorn(t *testing.T) {
 		}
 	})
 	t.Run("zeros behind", func(t *testing.T) {
-		for size := start; size < len(whole); size += 7 {
+		for size := start + 1; size < len(whole); size += 7 {
 			check(t, append(slices.Clone(whole[:size]), make([]byte, 512)...), 4, 0)
 		}
 	})
-	t.Run("whole, and zeros behind", func(t *testing.T) {
-		check(t, append(slices.Clone(whole), make([]byte, 4096)...), 5, 0)
+	t.Run("whole, and more zeros behind than a blank has", func(t *testing.T) {
+		check(t, append(slices.Clone(whole), make([]byte, record.MaxBlank+1)...), 5, 0)
+	})
+	t.Run("whole, and something in the blank", func(t *testing.T) {
+		b := append(slices.Clone(whole), make([]byte, 4096)...)
+		b[len(b)-1] = 1
+		check(t, b, 5, 0)
 	})
 	t.Run("garbage behind", func(t *testing.T) {
 		check(t, append(slices.Clone(whole), strings.Repeat("CHB1 garbage ", 100)...), 5, 0)

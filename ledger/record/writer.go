@@ -17,6 +17,7 @@ type Writer struct {
 	id     [16]byte
 	at     Position
 	file   *os.File // nil before the first segment
+	end    int64    // of the file: from at to there it is blank
 	roll   bool
 	joined []byte
 	err    error
@@ -38,7 +39,7 @@ func OpenAt(dir string, id [16]byte, at Position) (*Writer, error) {
 	if len(segments) != expected {
 		return nil, fmt.Errorf("record: %s has %d segments, not %d: cut the record first", dir, len(segments), expected)
 	}
-	w := &Writer{dir: dir, id: id, at: at}
+	w := &Writer{dir: dir, id: id, at: at, end: at.Offset}
 	if at.Offset == 0 {
 		return w, w.prepare()
 	}
@@ -123,6 +124,9 @@ func (w *Writer) Append(frames ...[]byte) (Position, error) {
 	}
 	w.at.Offset += int64(len(group))
 	w.at.Batch = batch
+	if err := w.lengthen(len(group)); err != nil {
+		return at, w.dead(err)
+	}
 	return at, nil
 }
 
@@ -149,11 +153,13 @@ func (w *Writer) full(size int) bool {
 // begin makes the next segment. The one before is durable first, so that only the last one is ever torn.
 func (w *Writer) begin(made time.Time) error {
 	if w.file != nil {
-		if err := errors.Join(syncData(w.file), w.file.Close()); err != nil {
+		err := errors.Join(w.trim(), syncData(w.file), w.file.Close())
+		w.file = nil
+		if err != nil {
 			return err
 		}
 		w.at.Segment++
-		w.at.Offset = 0
+		w.at.Offset, w.end = 0, 0
 	}
 	w.roll = false
 	f, err := os.OpenFile(w.name(), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
@@ -165,7 +171,7 @@ func (w *Writer) begin(made time.Time) error {
 	if _, err := f.WriteAt(h.Append(nil), 0); err != nil {
 		return err
 	}
-	w.at.Offset = HeadSize
+	w.at.Offset, w.end = HeadSize, HeadSize
 	return errors.Join(f.Sync(), syncFolder(w.dir))
 }
 
@@ -200,7 +206,7 @@ func (w *Writer) Settle(from int64) error {
 	return w.Sync()
 }
 
-// Close closes the file. It makes nothing durable.
+// Close closes the file. It makes nothing durable, and leaves the blank: see Trim.
 func (w *Writer) Close() error {
 	if w.err == nil {
 		w.err = fmt.Errorf("record: %w", os.ErrClosed)
@@ -218,45 +224,4 @@ func (w *Writer) name() string { return filepath.Join(w.dir, SegmentName(w.at.Se
 func (w *Writer) dead(err error) error {
 	w.err = fmt.Errorf("record: segment %s: %w", w.name(), err)
 	return w.err
-}
-
-// Cut removes what stands behind a place in the last segment, and the segment itself when its head is not whole. It is for
-// what a crash left behind and nobody was told of.
-func Cut(dir string, at Position) error {
-	segments, err := Segments(dir)
-	if err != nil {
-		return err
-	}
-	if len(segments) > int(at.Segment)+1 {
-		return fmt.Errorf("record: segments follow %s: it is not cut", SegmentName(at.Segment))
-	}
-	name := filepath.Join(dir, SegmentName(at.Segment))
-	if at.Offset < HeadSize {
-		if err := os.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return fmt.Errorf("record: %w", err)
-		}
-		return syncFolder(dir)
-	}
-	f, err := os.OpenFile(name, os.O_RDWR, 0)
-	if err != nil {
-		return fmt.Errorf("record: %w", err)
-	}
-	if err := errors.Join(shorten(f, at.Offset), f.Close()); err != nil {
-		return fmt.Errorf("record: %s: %w", name, err)
-	}
-	return nil
-}
-
-func shorten(f *os.File, size int64) error {
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	if info.Size() < size {
-		return fmt.Errorf("it has %d bytes and cannot be cut at %d", info.Size(), size)
-	}
-	if err := f.Truncate(size); err != nil {
-		return err
-	}
-	return f.Sync()
 }

@@ -41,7 +41,7 @@ func TestWriterGoesOn(t *testing.T) {
 		if err != nil || place.Batch != uint64(i) || place.Offset < record.HeadSize {
 			t.Fatalf("got %+v and %v", place, err)
 		}
-		if err := errors.Join(w.Sync(), w.Close()); err != nil {
+		if err := errors.Join(w.Sync(), w.Trim(), w.Close()); err != nil {
 			t.Fatal(err)
 		}
 		var got []string
@@ -120,10 +120,13 @@ func TestWriterDies(t *testing.T) {
 		t.Fatalf("got %v, want that the file exists", first)
 	}
 	_, again := w.Append(all[1])
-	for _, err := range []error{again, w.Sync(), w.Settle(0)} {
+	for _, err := range []error{again, w.Sync(), w.Settle(0), w.Trim()} {
 		if err != first {
 			t.Errorf("got %v, want %v", err, first)
 		}
+	}
+	if err := w.Close(); err != nil { // so that it can be opened anew
+		t.Error(err)
 	}
 }
 
@@ -133,7 +136,7 @@ func TestWriterClosed(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := w.Append(frames(1)...)
-	for _, err := range []error{err, w.Sync(), w.Settle(0)} {
+	for _, err := range []error{err, w.Sync(), w.Settle(0), w.Trim()} {
 		if !errors.Is(err, os.ErrClosed) {
 			t.Errorf("got %v, want os.ErrClosed", err)
 		}

@@ -102,6 +102,9 @@ func (r *run) closed(ctx context.Context) error {
 		r.report.problem(record.Folder+"/"+record.SegmentName(c.End.Segment), c.End.Offset, int64(c.Batches),
 			"when the ledger was closed the record ended here, with %d batches and %d disclosures; now it has %d and %d", c.Batches, c.Events, r.report.Batches, r.report.Disclosures)
 	}
+	if r.blank > 0 {
+		r.report.problem(record.Folder+"/"+record.SegmentName(r.end.Segment), r.end.Offset, -1, "%d zeros stand behind its end, and it had none when the ledger was closed", r.blank)
+	}
 	listed := map[string]bool{}
 	for _, f := range c.Files {
 		if listed[f.Name] = true; !derived(f.Name) {

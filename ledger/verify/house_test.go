@@ -243,7 +243,7 @@ func (h *house) frames(name string) (at []int64) {
 	h.Helper()
 	b := h.read(name)
 	off := int64(64)
-	for off < int64(len(b)) {
+	for off < int64(len(b)) && b[off] == 'C' { // zeros follow in a ledger that is open
 		at = append(at, off)
 		off += 128 + int64(binary.BigEndian.Uint32(b[off+28:])) + int64(binary.BigEndian.Uint32(b[off+32:]))
 	}

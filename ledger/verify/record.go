@@ -63,7 +63,7 @@ func (r *run) record(ctx context.Context, tree *tlog.Tree) error {
 	sealed := r.compare(ctx, tree, reader)
 	close(full)
 	<-opened
-	r.report.Bytes, r.end = reader.read, w.At()
+	r.report.Bytes, r.end, r.blank = reader.read, w.At(), w.Blank()
 	c.finish()
 	if err := r.ended(reader.err, tree); err != nil {
 		return err

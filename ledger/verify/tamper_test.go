@@ -253,6 +253,19 @@ func TestStopped(t *testing.T) {
 	said(h, r, "the last write was cut off")
 }
 
+// TestZerosBehind appends zeros to a ledger that was closed: what a crash leaves, a close takes away.
+func TestZerosBehind(t *testing.T) {
+	h := newHouse(t, false)
+	h.week(1)
+	name, frames := h.last()
+	b := h.read(name)
+	if len(b) != int(frames[len(frames)-1]) {
+		t.Errorf("%s has %d bytes and its frames end at %d", name, len(b), frames[len(frames)-1])
+	}
+	h.write(name, append(b, make([]byte, 100)...))
+	h.noticed(h.verify(), name, "100 zeros")
+}
+
 func TestClockBack(t *testing.T) {
 	h := newHouse(t, false)
 	h.week(2)

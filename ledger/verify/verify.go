@@ -49,6 +49,7 @@ type run struct {
 	policy  seal.Policy
 	seen    seen
 	end     record.Position // of the record, as far as it is whole
+	blank   int64           // bytes behind it
 	stopped bool            // at damage: what follows was not read
 	days    map[ledger.Day]*dayCount
 	purges  map[ledger.Day]bool // on record
