@@ -152,28 +152,50 @@ func (s *segment) put(hash uint64, n uint32) {
 // overlap: first those for slots, then those for tokens and for what a column has beside them.
 func (d *dict) warm(tokens []chaperone.PatientToken, beside *column) {
 	var hashes [64]uint64
-	var touched uint32
+	var near touches
 	for len(tokens) > 0 {
 		part := tokens[:min(len(tokens), len(hashes))]
 		tokens = tokens[len(part):]
 		for i := range part {
 			hashes[i] = d.hash(part[i][:])
 			if s := &d.segments[hashes[i]>>56]; len(s.slots) > 0 {
-				touched += s.slot(hashes[i] & uint64(len(s.slots)/slotSize-1))
+				near.add(&s.slots[hashes[i]&uint64(len(s.slots)/slotSize-1)*slotSize])
 			}
 		}
+		near.touch()
 		for i := range part {
 			n := d.first(hashes[i])
 			if n == 0 {
 				continue
 			}
-			touched += uint32(d.tokens.at(n - 1)[0])
+			near.add(&d.tokens.at(n - 1)[0])
 			if beside != nil {
-				touched += uint32(beside.at(n - 1)[0])
+				near.add(&beside.at(n - 1)[0])
 			}
 		}
+		near.touch()
 	}
-	runtime.KeepAlive(touched) // or the compiler could leave out the reads
+	runtime.KeepAlive(near.sum) // or the compiler could leave out the reads
+}
+
+// touches are places that are read one right after the other: nothing stands between, so many of the waits overlap.
+type touches struct {
+	at  [128]*byte
+	n   int
+	sum byte
+}
+
+func (t *touches) add(p *byte) {
+	t.at[t.n&127] = p
+	t.n++
+}
+
+func (t *touches) touch() {
+	sum := t.sum
+	for _, p := range t.at[:t.n] {
+		sum += *p
+	}
+	t.sum, t.n = sum, 0
 }
 
 // first gives the number in the first slot whose tag fits, without a look at its token; 0 for none.

@@ -9,7 +9,7 @@ import (
 	"chaperone/ledger"
 )
 
-// AppendWord appends the entry of a text, which has MaxWord bytes at most: see Clip.
+// AppendWord appends the entry of a text, which has MaxWord bytes at most: see ledger.Cut.
 func AppendWord(b []byte, text string) []byte {
 	return append(append(b, byte(KindWord)), text...)
 }

@@ -52,6 +52,8 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+
+	"chaperone/ledger"
 )
 
 // Folder is the name of a record's folder in a ledger's folder. Functions here take the record's folder itself.
@@ -59,11 +61,11 @@ const Folder = "record"
 
 // Sizes in bytes.
 const (
-	HeadSize   = 64      // of a segment's head
-	HeaderSize = 128     // of a frame's header
-	MaxParts   = 1 << 30 // of both parts of a frame together
-	MaxSegment = 1 << 30 // from which on the Writer begins a new segment
-	MaxWord    = 4096    // of a word's text
+	HeadSize   = 64             // of a segment's head
+	HeaderSize = 128            // of a frame's header
+	MaxParts   = 1 << 30        // of both parts of a frame together
+	MaxSegment = 1 << 30        // from which on the Writer begins a new segment
+	MaxWord    = ledger.MaxText // of a word's text
 )
 
 // Entries in one block.

@@ -1,23 +1,9 @@
 package record
 
 import (
-	"unicode/utf8"
-
 	"chaperone"
 	"chaperone/ledger"
 )
-
-// Clip shortens a text to what a word may have, at the beginning of a character.
-func Clip(text string) string {
-	if len(text) <= MaxWord {
-		return text
-	}
-	end := MaxWord
-	for end > MaxWord-utf8.UTFMax && !utf8.RuneStart(text[end]) {
-		end--
-	}
-	return text[:end]
-}
 
 // The functions of this file turn texts into words and back. word gives the number of a text, which is neither empty nor
 // longer than a word may be; words gives the text of a number above 0, and "" of an unknown one.
@@ -132,7 +118,7 @@ func wordOf(s string, word func(string) uint32) uint32 {
 	if s == "" {
 		return 0
 	}
-	return word(Clip(s))
+	return word(ledger.Cut(s))
 }
 
 func text(n uint32, words func(uint32) string) string {

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-	"unicode/utf8"
 
 	"chaperone"
 	"chaperone/ledger"
@@ -153,26 +152,6 @@ func TestFits(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			if got := record.Fits(&test.d); got != test.want {
 				t.Errorf("got %t, want %t", got, test.want)
-			}
-		})
-	}
-}
-
-func TestClip(t *testing.T) {
-	for _, test := range []struct {
-		name string
-		text string
-		want int
-	}{
-		{"empty", "", 0},
-		{"as long as a word", strings.Repeat("w", record.MaxWord), record.MaxWord},
-		{"longer", strings.Repeat("w", record.MaxWord+1), record.MaxWord},
-		{"within a character", "w" + strings.Repeat("ü", record.MaxWord), record.MaxWord - 1},
-		{"no characters at all", strings.Repeat("\x80", 2*record.MaxWord), record.MaxWord - utf8.UTFMax},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			if got := record.Clip(test.text); len(got) != test.want || !strings.HasPrefix(test.text, got) {
-				t.Errorf("got %d bytes, want %d", len(got), test.want)
 			}
 		})
 	}
