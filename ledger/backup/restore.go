@@ -240,7 +240,7 @@ func rewrap(ctx context.Context, from, to string, data keys.Data, old, id [16]by
 		if err != nil {
 			return err
 		}
-		path := filepath.Join(to, keys.DaysFolder, day.Time().Format("20060102")+".key")
+		path := filepath.Join(to, keys.DaysFolder, keys.DayFile(day))
 		if err := durable.WriteFile(path, wrap(key, day, data, id)); err != nil {
 			return err
 		}

@@ -171,7 +171,9 @@ func (l *Ledger) anew(ctx context.Context) error {
 	if err := r.run(ctx); err != nil {
 		return err
 	}
-	if err := l.log.Load(ctx, l.batches, l.leaves); err != nil {
+	if err := l.log.Load(ctx, l.batches, l.leaves); errors.Is(err, seal.ErrRolledBack) {
+		return fmt.Errorf("%s ends at byte %d: %w", filepath.Join(l.files.dir, record.SegmentName(l.end.Segment)), l.end.Offset, err)
+	} else if err != nil {
 		return err
 	}
 	l.durable.Store(l.batches)

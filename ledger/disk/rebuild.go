@@ -101,8 +101,8 @@ func (r *rebuild) end(at record.Position) error {
 	l.end = at
 	for day := range r.lost {
 		if !l.dictionary.purged(day) {
-			return fmt.Errorf("the key of %s is missing or damaged and the day was not purged: restore %s from the backup of the ledger: %w",
-				day, keys.DaysFolder, keys.ErrNoKey)
+			return fmt.Errorf("%s is missing or damaged and %s was not purged: restore it from the backup of the ledger: %w",
+				filepath.Join(l.dir, keys.DaysFolder, keys.DayFile(day)), day, keys.ErrNoKey)
 		}
 	}
 	return nil

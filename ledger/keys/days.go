@@ -244,6 +244,7 @@ const (
 	dayEnding = ".key"
 )
 
-func (d *Days) path(day ledger.Day) string {
-	return filepath.Join(d.dir, day.Time().Format(dayLayout)+dayEnding)
-}
+// DayFile is the name of a day's file in DaysFolder.
+func DayFile(day ledger.Day) string { return day.Time().Format(dayLayout) + dayEnding }
+
+func (d *Days) path(day ledger.Day) string { return filepath.Join(d.dir, DayFile(day)) }

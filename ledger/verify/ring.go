@@ -137,5 +137,5 @@ func keyFlaw(path string) (offset int64, what string) {
 }
 
 func keyName(day ledger.Day) string {
-	return keys.DaysFolder + "/" + day.Time().Format("20060102") + ".key"
+	return keys.DaysFolder + "/" + keys.DayFile(day)
 }
