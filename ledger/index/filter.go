@@ -8,19 +8,25 @@ import (
 
 // filters tell of nearly all ids that are new that they are, without a look at the rows: recording asks for each disclosure,
 // and hardly ever finds it. They are made while disclosures are added; those of days that were there before, from the rows
-// when they are first asked for.
+// when enough was looked for among them.
 type filters struct {
-	days map[ledger.Day]*filter
-	old  map[ledger.Day]bool // has rows whose ids its filter does not know
-	size int                 // words of all
+	days   map[ledger.Day]*filter
+	old    map[ledger.Day]bool // has rows whose ids its filter does not know
+	missed map[ledger.Day]int  // of an old day: look-ups in its runs that found nothing
+	size   int                 // words of all
+	clock  uint64
 }
 
-// mostFilters bounds the words of all filters together. Beyond, those of the other days are made again when needed.
-const mostFilters = 8 << 20
+// mostFilters bounds the words of all filters together. Beyond, those of the days that were asked for least lately go: what is
+// recorded is of today nearly always.
+const mostFilters = 2 << 20
 
 // filter is a row of Bloom filters in blocks of 512 bits, each twice as large as the one before. 12 bits an id, six of them
 // set, let one of about 150 others through.
-type filter struct{ layers []layer }
+type filter struct {
+	layers []layer
+	used   uint64 // on the clock, when it was last
+}
 
 type layer struct {
 	words []uint64
@@ -34,7 +40,9 @@ const (
 	bitsSet    = 6
 )
 
-func newFilters() filters { return filters{days: map[ledger.Day]*filter{}, old: map[ledger.Day]bool{}} }
+func newFilters() filters {
+	return filters{days: map[ledger.Day]*filter{}, old: map[ledger.Day]bool{}, missed: map[ledger.Day]int{}}
+}
 
 // add notes an id.
 func (f *filters) add(day ledger.Day, id *[16]byte) { f.put(day, hashes(id)) }
@@ -42,28 +50,49 @@ func (f *filters) add(day ledger.Day, id *[16]byte) { f.put(day, hashes(id)) }
 func (f *filters) put(day ledger.Day, h [2]uint64) {
 	one := f.days[day]
 	if one == nil {
-		if f.size > mostFilters {
-			f.drop()
-		}
 		one = new(filter)
 		f.days[day] = one
 	}
-	f.size += one.add(h)
+	f.use(one)
+	if words := one.add(h); words > 0 {
+		f.size += words
+		f.shrink()
+	}
 }
 
-// drop forgets all filters.
-func (f *filters) drop() {
-	for day := range f.days {
+func (f *filters) use(one *filter) {
+	f.clock++
+	one.used = f.clock
+}
+
+// shrink makes the filters fit. The one that was used last stays in any case.
+func (f *filters) shrink() {
+	for f.size > mostFilters && len(f.days) > 1 {
+		var last ledger.Day
+		least := f.clock
+		for day, one := range f.days {
+			if one.used < least {
+				last, least = day, one.used
+			}
+		}
+		f.drop(last)
+	}
+}
+
+// drop lets go of a day's filter.
+func (f *filters) drop(day ledger.Day) {
+	if one := f.days[day]; one != nil {
+		f.size -= one.size()
+		delete(f.days, day)
 		f.old[day] = true
 	}
-	clear(f.days)
-	f.size = 0
 }
 
 // forget is for a day that was purged.
 func (f *filters) forget(day ledger.Day) {
-	delete(f.days, day)
+	f.drop(day)
 	delete(f.old, day)
+	delete(f.missed, day)
 }
 
 // isNew reports whether an id is certainly not among those of a day.
@@ -72,7 +101,25 @@ func (f *filters) isNew(day ledger.Day, id *[16]byte) bool {
 		return false
 	}
 	one := f.days[day]
-	return one == nil || !one.may(hashes(id))
+	if one == nil {
+		return true
+	}
+	f.use(one)
+	return !one.may(hashes(id))
+}
+
+// patienceOfOld is how many rows of an old day are read to make its filter for each look-up in one of its runs that found
+// nothing: about as many as take the time of one. So whatever comes, not much more time is spent than was needed.
+const patienceOfOld = 16
+
+// worthwhile notes a look-up among a day's rows that found nothing, and reports whether it is time to make its filter.
+func (f *filters) worthwhile(day ledger.Day, runs []run) bool {
+	f.missed[day] += len(runs)
+	rows := uint64(0)
+	for _, r := range runs {
+		rows += r.disclosures
+	}
+	return uint64(f.missed[day])*patienceOfOld >= rows
 }
 
 // add sets an id's bits and gives the words that were needed for it.
@@ -107,6 +154,14 @@ func (f *filter) may(h [2]uint64) bool {
 	return false
 }
 
+// size gives the words of all layers.
+func (f *filter) size() (words int) {
+	for i := range f.layers {
+		words += len(f.layers[i].words)
+	}
+	return words
+}
+
 func (l *layer) block(h uint64) []uint64 {
 	at := h % uint64(len(l.words)/blockWords) * blockWords
 	return l.words[at : at+blockWords]
@@ -124,9 +179,16 @@ func mix(h uint64) uint64 {
 	return h ^ h>>31
 }
 
-// learn makes the filter of a day that was there before, from its rows.
+// learn is told of a look-up in vain among the rows of a day that was there before. It makes the day's filter from them when
+// there were enough of these.
 func (x *Index) learn(day ledger.Day, s *state, runs []run) error {
-	var all [][2]uint64
+	x.mu.Lock()
+	worthwhile := x.filters.worthwhile(day, runs)
+	x.mu.Unlock()
+	if !worthwhile {
+		return nil
+	}
+	one := new(filter)
 	it, err := s.iterator()
 	if err != nil {
 		return err
@@ -139,7 +201,7 @@ func (x *Index) learn(day ledger.Day, s *state, runs []run) error {
 			if len(key) != len(prefix)+16 || string(key[:len(prefix)]) != string(prefix) {
 				break
 			}
-			all = append(all, hashes((*[16]byte)(key[len(prefix):])))
+			one.add(hashes((*[16]byte)(key[len(prefix):])))
 		}
 	}
 	if err := s.done(it); err != nil {
@@ -150,9 +212,9 @@ func (x *Index) learn(day ledger.Day, s *state, runs []run) error {
 	if !x.filters.old[day] || x.state != s {
 		return nil // another look-up did it meanwhile; or rows came, and the next look-up does it
 	}
-	for _, h := range all {
-		x.filters.put(day, h)
-	}
+	x.filters.forget(day) // what it has is not all
+	x.filters.days[day] = one
+	x.filters.size += one.size()
 	for _, b := range []*buffer{x.frozen, x.active} { // their ids may have been in a filter that was dropped
 		if b == nil {
 			continue
@@ -163,6 +225,7 @@ func (x *Index) learn(day ledger.Day, s *state, runs []run) error {
 			}
 		}
 	}
-	delete(x.filters.old, day)
+	x.filters.use(one)
+	x.filters.shrink()
 	return nil
 }

@@ -282,11 +282,13 @@ func TestFilters(t *testing.T) {
 				t.Fatalf("%s: id %d: got %d, %t, %v", when, i, seq, ok, err)
 			}
 		}
-		let := 0
 		for i := n; i < n+10_000; i++ {
 			if _, ok, err := x.Find(id(i), day); ok || err != nil {
 				t.Fatalf("%s: id %d, which is new: got %t, %v", when, i, ok, err)
 			}
+		}
+		let := 0
+		for i := n; i < n+10_000; i++ {
 			if id := id(i); !x.filters.isNew(day, &id) {
 				let++
 			}
@@ -302,7 +304,7 @@ func TestFilters(t *testing.T) {
 	}
 	add(500)
 	check("on disk and in memory")
-	x.filters.drop()
+	x.filters.drop(day)
 	check("dropped")
 	add(500)
 	if err := x.Close(); err != nil {
