@@ -70,7 +70,6 @@ func (l *Ledger) intake(group []*request) ([]*frame, error) {
 			in.note(&r.batch.Notes[i])
 		}
 	}
-	l.makeRoom(l.dictionary.people.Len())
 	return in.frames, in.seal(before)
 }
 
@@ -147,6 +146,9 @@ func (in *intake) frame(day ledger.Day) *frame {
 		}
 	}
 	f := &frame{day: day, builder: new(record.Builder)}
+	if len(in.frames) == 0 {
+		f.events = make([]index.Event, 0, len(in.ids)) // nearly always it has all
+	}
 	in.frames = append(in.frames, f)
 	return f
 }
