@@ -23,6 +23,8 @@ import (
 	"path/filepath"
 	"runtime/pprof"
 	"time"
+
+	"chaperone/cmd/thrift"
 )
 
 // options are the flags as they are typed; children get them as JSON.
@@ -168,6 +170,7 @@ func runPhase(ctx context.Context, name, text string, stdout io.Writer) error {
 	if err := json.Unmarshal([]byte(text), &o); err != nil {
 		return err
 	}
+	thrift.Begin() // as chaperone does
 	do, ok := phases[name]
 	if !ok {
 		return fmt.Errorf("bench: no phase %q", name)

@@ -8,13 +8,13 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"chaperone"
+	"chaperone/cmd/thrift"
 	"chaperone/page"
 )
 
@@ -31,25 +31,13 @@ type notHeld struct{ text string }
 func (e notHeld) Error() string { return e.text }
 
 func main() {
-	thrift()
+	thrift.Begin()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends at once
 	status := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	stop()
 	os.Exit(status)
 }
-
-// thrift lets garbage collect up to a few times the live heap, which is small, before it is swept, and less when memory
-// nears the limit. Whoever sets GOGC or GOMEMLIMIT decides.
-func thrift() {
-	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetGCPercent(400)
-		debug.SetMemoryLimit(memoryLimit)
-	}
-}
-
-// memoryLimit is enough for captures of any size; a ledger gets more (makeRoom).
-const memoryLimit = 160 << 20
 
 // run is the whole program: results on stdout, everything else on stderr.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {

@@ -23,7 +23,7 @@ to do when a question says that the index cannot be read. The record itself is r
 				return err
 			}
 			stderr := c.ErrOrStderr()
-			o := disk.Options{Dir: dir, Keys: f.keysFolder(), Grown: makeRoom}
+			o := disk.Options{Dir: dir, Keys: f.keysFolder()}
 			o.Warn = func(text string) { fmt.Fprintln(stderr, "chaperone: ledger:", page.Printable(text)) }
 			bar := progressOf(stderr, &o.Progress)
 			err = disk.Reindex(c.Context(), o)

@@ -4,10 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"strconv"
 	"strings"
 
@@ -111,21 +109,10 @@ func (f *ledgerFlags) open(c *cobra.Command, o disk.Options) (*disk.Ledger, erro
 	o.Dir, o.Keys = dir, f.keysFolder()
 	stderr := c.ErrOrStderr()
 	o.Warn = func(text string) { fmt.Fprintln(stderr, "chaperone: ledger:", page.Printable(text)) }
-	o.Grown = makeRoom
 	bar := progressOf(stderr, &o.Progress)
 	l, err := disk.Open(c.Context(), o)
 	bar()
 	return l, err
-}
-
-// perIdentifier is what the table of people takes in memory, in bytes.
-const perIdentifier = 80
-
-// makeRoom raises the limit that thrift has set by what a ledger's people take: the collector would run all the time else.
-func makeRoom(identifiers int) {
-	if os.Getenv("GOMEMLIMIT") == "" && debug.SetMemoryLimit(-1) != math.MaxInt64 {
-		debug.SetMemoryLimit(memoryLimit + perIdentifier*int64(identifiers))
-	}
 }
 
 // record opens the ledger that a run writes to, nil when nobody named one. A new one is made only when check has nothing

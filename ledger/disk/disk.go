@@ -41,7 +41,6 @@ type Options struct {
 	Warn     func(text string)       // one line for the operator, without patient data; may be nil
 	Progress func(done, total int64) // bytes, while the index is made anew; may be nil
 	Client   *http.Client            // for witnesses; nil for a usual one
-	Grown    func(identifiers int)   // so many identifiers of patients are, or will soon be, in memory; may be nil
 
 	reindex bool // make the index anew
 }
@@ -89,8 +88,6 @@ type Ledger struct {
 
 	durable    atomic.Uint64 // batches
 	dictionary *dictionary
-	grown      func(identifiers int)
-	room       int // identifiers that grown was told of
 	pending    pending
 	index      *index.Index
 	files      segments
@@ -128,9 +125,6 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 	}
 	if l.now == nil {
 		l.now = time.Now
-	}
-	if l.grown = o.Grown; l.grown == nil {
-		l.grown = func(int) {}
 	}
 	if l.warn == nil {
 		l.warn = func(string) {}
@@ -352,14 +346,3 @@ func (l *Ledger) makeDay(day ledger.Day) error {
 
 // purged reports whether a day was purged. Only the leader asks.
 func (l *Ledger) purged(day ledger.Day) bool { return l.dictionary.purged(day) }
-
-// roomStep is how many more identifiers grown is told of ahead.
-const roomStep = 1 << 18
-
-// makeRoom tells ahead of the memory that identifiers will take.
-func (l *Ledger) makeRoom(identifiers int) {
-	if identifiers+roomStep/2 > l.room {
-		l.room = identifiers + roomStep
-		l.grown(l.room)
-	}
-}

@@ -68,7 +68,6 @@ func (l *Ledger) intake(group []*request) ([]*frame, error) {
 			in.note(&r.batch.Notes[i])
 		}
 	}
-	l.makeRoom(l.dictionary.people.Len())
 	return in.frames, in.seal(before)
 }
 
@@ -145,10 +144,13 @@ func (in *intake) frame(day ledger.Day) *frame {
 		}
 	}
 	l := in.ledger
-	f := &frame{day: day, builder: l.builder, bytes: l.sealed[:0], events: make([]index.Event, 0, 8)}
+	f := &frame{day: day, builder: l.builder, bytes: l.sealed[:0]}
 	l.builder, l.sealed = nil, nil
 	if f.builder == nil {
 		f.builder = new(record.Builder)
+	}
+	if len(in.frames) == 0 {
+		f.events = make([]index.Event, 0, len(in.ids)) // nearly always it has all
 	}
 	in.frames = append(in.frames, f)
 	return f

@@ -134,7 +134,6 @@ func (r *rebuild) frame(f *record.Frame) (filled, error) {
 	if err := r.dictionary(f.Dictionary); err != nil {
 		return filled{}, err
 	}
-	l.makeRoom(l.dictionary.people.Len())
 	l.events += uint64(f.Disclosures)
 	b := filled{place: placeOf(&f.Header, f.Segment, f.Offset)}
 	if f.EntriesSize == 0 {

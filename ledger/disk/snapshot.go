@@ -23,10 +23,7 @@ import (
 // then the chunks of people.Save, each sealed with AES-256-GCM under a key of this file alone. It is derived.
 const peopleFile = "people"
 
-const (
-	nonceSize   = 24
-	leastPerson = 16 + 4 // bytes that an identifier takes in the file, without a name
-)
+const nonceSize = 24
 
 var errSnapshot = errors.New("people: damaged")
 
@@ -61,7 +58,6 @@ func (l *Ledger) loadPeople() error {
 	}
 	aead := l.snapshotCipher(nonce)
 	size := info.Size() - nonceSize
-	l.makeRoom(int(size / leastPerson))
 	table, extra, err := people.Load(io.NewSectionReader(f, nonceSize, size), size, func(dst, chunk []byte, i uint64) ([]byte, error) {
 		return aead.Open(dst, chunkNonce(nonce, i), chunk, nil)
 	})

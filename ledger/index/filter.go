@@ -12,14 +12,14 @@ import (
 type filters struct {
 	days   map[ledger.Day]*filter
 	old    map[ledger.Day]bool // has rows whose ids its filter does not know
-	missed map[ledger.Day]int  // of an old day: look-ups among its rows that found nothing
+	missed map[ledger.Day]int  // of an old day: look-ups in its runs that found nothing
 	size   int                 // words of all
 	clock  uint64
 }
 
 // mostFilters bounds the words of all filters together. Beyond, those of the days that were asked for least lately go: what is
 // recorded is of today nearly always.
-const mostFilters = 1 << 20
+const mostFilters = 2 << 20
 
 // filter is a row of Bloom filters in blocks of 512 bits, each twice as large as the one before. 12 bits an id, six of them
 // set, let one of about 150 others through.
@@ -108,13 +108,13 @@ func (f *filters) isNew(day ledger.Day, id *[16]byte) bool {
 	return !one.may(hashes(id))
 }
 
-// patienceOfOld is how many rows of an old day are read to make its filter for each look-up that found nothing: about as many
-// as take the time of one. So whatever comes, at most twice the time is spent that was needed.
-const patienceOfOld = 4
+// patienceOfOld is how many rows of an old day are read to make its filter for each look-up in one of its runs that found
+// nothing: about as many as take the time of one. So whatever comes, not much more time is spent than was needed.
+const patienceOfOld = 16
 
 // worthwhile notes a look-up among a day's rows that found nothing, and reports whether it is time to make its filter.
 func (f *filters) worthwhile(day ledger.Day, runs []run) bool {
-	f.missed[day]++
+	f.missed[day] += len(runs)
 	rows := uint64(0)
 	for _, r := range runs {
 		rows += r.disclosures
