@@ -48,9 +48,11 @@ func (l *Ledger) take(q *ledger.Query) (*question, error) {
 	l.dictionary.RLock()
 	a := &question{ledger: l, query: q, view: v}
 	a.ways = make([]bool, len(l.dictionary.parties))
+	a.meant = make([]index.Way, 0, len(l.dictionary.parties))
+	all := len(q.Parties)+len(q.Sources)+len(q.Protocols) == 0
 	for i := range l.dictionary.parties {
 		p := &l.dictionary.parties[i]
-		if q.FitsWay(p.from, p.to, p.protocol) {
+		if all || q.FitsWay(p.from, p.to, p.protocol) {
 			a.ways[i] = true
 			a.meant = append(a.meant, l.dictionary.inIndex.Of(uint32(i+1)))
 		}

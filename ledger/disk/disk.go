@@ -62,9 +62,7 @@ type Ledger struct {
 	signer note.Signer // nil when open for asking without a signing key
 	verify note.Verifier
 
-	days          *keys.Days
-	mastersMu     sync.Mutex
-	masters       map[ledger.Day]*record.Master
+	keys          keyring
 	dictionaryKey *record.Master
 
 	queue   sync.Mutex
@@ -118,7 +116,7 @@ const (
 func Open(ctx context.Context, o Options) (*Ledger, error) {
 	l := &Ledger{
 		dir: o.Dir, keysDir: o.Keys, readOnly: o.ReadOnly, now: o.Now, warn: o.Warn, progress: o.Progress, client: o.Client,
-		masters: map[ledger.Day]*record.Master{}, dictionary: newDictionary(), pending: newPending(), told: map[string]string{}, recorded: map[ledger.Day]bool{}, stop: func() {},
+		dictionary: newDictionary(), pending: newPending(), told: map[string]string{}, recorded: map[ledger.Day]bool{}, stop: func() {},
 	}
 	if l.keysDir == "" {
 		l.keysDir = keys.DefaultFolder()
@@ -305,37 +303,21 @@ func (l *Ledger) unlockKeys() error {
 		return err
 	}
 	l.names = l.data.Patients(l.meta.ID)
-	l.days = keys.OpenDays(l.dir, l.data, l.meta.ID)
+	l.keys.days = keys.OpenDays(l.dir, l.data, l.meta.ID)
 	l.dictionaryKey = record.NewMaster(l.data.Dictionary())
 	return nil
 }
 
-// master gives the cipher of a day. Errors: keys.ErrPurged, or its key file is missing or damaged.
-func (l *Ledger) master(day ledger.Day) (*record.Master, error) {
-	l.mastersMu.Lock()
-	defer l.mastersMu.Unlock()
-	if m := l.masters[day]; m != nil {
-		return m, nil
-	}
-	key, err := l.days.Key(day)
-	if err != nil {
-		return nil, err
-	}
-	m := record.NewMaster(key)
-	l.masters[day] = m
-	return m, nil
-}
-
 // makeDay makes sure that a day has a key.
 func (l *Ledger) makeDay(day ledger.Day) error {
-	_, err := l.master(day)
+	_, err := l.keys.master(day)
 	if !errors.Is(err, keys.ErrNoKey) {
 		return err
 	}
 	if l.recorded[day] { // a new key would not open what is on record
 		return err
 	}
-	if _, err = l.days.Make(day); err != nil {
+	if _, err = l.keys.days.Make(day); err != nil {
 		if durable.NoRoom(err) { // nothing of it is used
 			return fmt.Errorf("%w: %v", ledger.ErrFull, err)
 		}

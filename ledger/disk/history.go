@@ -24,25 +24,43 @@ func (l *Ledger) Disclosures(ctx context.Context, q ledger.Query, each func(ledg
 	for range maxWorkers() {
 		h.readers = append(h.readers, l.reader(a.view))
 	}
-	var waiting []uint64
-	for i, day := range a.days {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		seqs, err := a.seqs(day)
-		if err != nil {
-			return fmt.Errorf("ledger: %w", err)
-		}
-		waiting = append(waiting, seqs...)
-		if i+1 < len(a.days) && len(waiting) < enough {
-			continue // days with little are read together
-		}
-		if err := h.give(ctx, waiting); err != nil {
-			return err
-		}
-		waiting = waiting[:0]
+	atOnce := 1
+	if q.Patient != nil {
+		atOnce = ahead
 	}
-	return nil
+	var waiting []uint64
+	for days := range slices.Chunk(a.days, atOnce) {
+		lists, err := a.lists(ctx, days)
+		if err != nil {
+			return err
+		}
+		for _, seqs := range lists {
+			if waiting = append(waiting, seqs...); len(waiting) < together {
+				continue
+			}
+			if err := h.give(ctx, waiting); err != nil {
+				return err
+			}
+			waiting = waiting[:0]
+		}
+	}
+	return h.give(ctx, waiting)
+}
+
+// ahead is how many days are searched for a patient at a time: what a day has of one is little, and in a file of its own.
+const ahead = 64
+
+// lists gives the disclosures that may be meant, ascending, of each of some days.
+func (a *question) lists(ctx context.Context, days []ledger.Day) ([][]uint64, error) {
+	lists := make([][]uint64, len(days))
+	err := parallel(ctx, len(days), func(_, at int) (err error) {
+		lists[at], err = a.seqs(days[at])
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("ledger: %w", err)
+	}
+	return lists, nil
 }
 
 // seqs gives the disclosures of a day that may be meant, ascending: their time and way are to be looked at.
@@ -83,13 +101,16 @@ func (a *question) seqs(day ledger.Day) ([]uint64, error) {
 	return slices.Compact(seqs), nil
 }
 
-// enough disclosures are read and sorted together; of more, only times are kept while sorting.
-const enough = 1 << 13
+const (
+	together = 1 << 10 // disclosures, up to which days with little are read together
+	enough   = 1 << 13 // disclosures that are read and sorted together; of more, only times are kept while sorting
+)
 
 // history reads rows and gives them in order.
 type history struct {
 	*question
 	readers []*reader
+	rows    []ledger.Row // memory for those that are read together
 	each    func(ledger.Row) error
 }
 
@@ -108,8 +129,11 @@ func (s stamp) compare(o stamp) int {
 
 // give gives the disclosures with these numbers that are meant.
 func (h *history) give(ctx context.Context, seqs []uint64) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	if len(seqs) <= enough {
-		return h.rows(seqs, true)
+		return h.read(seqs)
 	}
 	stamps := make([]stamp, 0, len(seqs))
 	for i, seq := range seqs {
@@ -132,7 +156,7 @@ func (h *history) give(ctx context.Context, seqs []uint64) error {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			if err := h.rows(part, false); err != nil {
+			if err := h.read(part); err != nil {
 				return err
 			}
 			part = part[:0]
@@ -141,25 +165,19 @@ func (h *history) give(ctx context.Context, seqs []uint64) error {
 	return nil
 }
 
-// rows reads some rows on all processors and gives those that are meant: by time, or in the order in which they are asked for.
-func (h *history) rows(seqs []uint64, sort bool) error {
-	rows := make([]ledger.Row, len(seqs))
-	meant := make([]bool, len(seqs))
-	workers := min(len(h.readers), 1+len(seqs)/64)
+// read reads some rows on all processors, in the order of the record, and gives those that are meant in the order of time.
+func (h *history) read(seqs []uint64) error {
+	slices.Sort(seqs)
+	h.rows = slices.Grow(h.rows[:0], len(seqs))[:len(seqs)]
+	workers := min(len(h.readers), 1+len(seqs)/leastPortion)
+	shares := portions{rest: len(seqs), workers: workers}
+	orders := make([][]stamp, workers)
 	errs := make([]error, workers)
 	run := func(w int) {
 		h.ledger.dictionary.RLock()
 		defer h.ledger.dictionary.RUnlock()
-		for i := w * len(seqs) / workers; i < (w+1)*len(seqs)/workers; i++ {
-			d, batch, err := h.readers[w].row(seqs[i])
-			if err == nil && h.means(d.Way) && h.query.InTime(d.Time) {
-				meant[i] = true
-				rows[i], err = h.ledger.spell(d, seqs[i], batch)
-			}
-			if err != nil {
-				errs[w] = err
-				return
-			}
+		for from, until := shares.next(); from < until && errs[w] == nil; from, until = shares.next() {
+			orders[w], errs[w] = h.share(h.readers[w], seqs, from, until, orders[w])
 		}
 	}
 	var all sync.WaitGroup
@@ -173,21 +191,56 @@ func (h *history) rows(seqs []uint64, sort bool) error {
 			return fmt.Errorf("ledger: %w", err)
 		}
 	}
-	order := make([]stamp, 0, len(rows))
-	for i := range rows {
-		if meant[i] {
-			order = append(order, stamp{rows[i].Time.UnixMicro(), uint64(i)})
-		}
-	}
-	if sort {
-		slices.SortFunc(order, stamp.compare)
-	}
+	order := slices.Concat(orders...)
+	slices.SortFunc(order, stamp.compare)
 	for _, s := range order {
-		if err := h.each(rows[s.seq]); err != nil {
+		if err := h.each(h.rows[s.seq]); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// share reads one worker's rows, from <= i < until, and appends when those are that are meant. The dictionary is locked by
+// the caller.
+func (h *history) share(r *reader, seqs []uint64, from, until int, order []stamp) ([]stamp, error) {
+	for i := from; i < until; i++ {
+		d, _, err := r.row(seqs[i])
+		if err != nil {
+			return order, err
+		}
+		if !h.means(d.Way) || !h.query.InTime(d.Time) {
+			continue
+		}
+		if err := r.spell(&h.rows[i], seqs[i]); err != nil {
+			return order, err
+		}
+		order = append(order, stamp{d.Time.UnixMicro(), uint64(i)})
+	}
+	return order, nil
+}
+
+// portions shares work out: large pieces first, so that neighbours stay together and all workers still come to an end at
+// the same time.
+type portions struct {
+	mu      sync.Mutex
+	at      int
+	rest    int
+	workers int
+}
+
+// leastPortion is some batches' worth of rows: the head of a batch is best opened by one worker alone.
+const leastPortion = 64
+
+// next gives a piece, from <= i < until, which is empty when all is given.
+func (p *portions) next() (from, until int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := min(p.rest, max(leastPortion, p.rest/(2*p.workers)))
+	from = p.at
+	p.at += n
+	p.rest -= n
+	return from, p.at
 }
 
 func maxWorkers() int { return min(runtime.GOMAXPROCS(0), 8) }

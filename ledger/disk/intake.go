@@ -280,7 +280,7 @@ func (in *intake) seal(before counts) error {
 	l := in.ledger
 	batch, seq := l.batches, l.events
 	for _, f := range in.frames {
-		day, err := l.master(f.day)
+		day, err := l.keys.master(f.day)
 		if err != nil {
 			return l.fence(err)
 		}

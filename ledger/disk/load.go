@@ -254,7 +254,7 @@ func (r *rebuild) missing(day ledger.Day) bool {
 	if r.lost[day] {
 		return true
 	}
-	_, err := r.ledger.master(day)
+	_, err := r.ledger.keys.master(day)
 	if errors.Is(err, keys.ErrNoKey) || errors.Is(err, keys.ErrPurged) || errors.Is(err, keys.ErrDamaged) {
 		r.lost[day] = true
 		return true

@@ -30,6 +30,7 @@ func (l *Ledger) Find(ctx context.Context, id [16]byte) (ledger.Row, error) {
 	}
 	defer a.close()
 	defer a.unlock()
+	r := l.reader(a.view)
 	for _, day := range a.days { // rows are kept by day, and an id does not say its own
 		if err := ctx.Err(); err != nil {
 			return ledger.Row{}, err
@@ -41,17 +42,19 @@ func (l *Ledger) Find(ctx context.Context, id [16]byte) (ledger.Row, error) {
 		if !ok {
 			continue
 		}
-		if _, on, err := a.view.Place(seq); err != nil || !on { // recorded after this question began
+		if _, on, err := a.view.Place(seq, &r.near); err != nil || !on { // recorded after this question began
 			return ledger.Row{}, cmp.Or(err, ledger.ErrUnknown)
 		}
-		d, batch, err := l.reader(a.view).row(seq)
+		d, _, err := r.row(seq)
 		if err != nil {
 			return ledger.Row{}, fmt.Errorf("ledger: %w", err)
 		}
 		if !bytes.Equal(d.ID[:], id[:]) {
 			return ledger.Row{}, fmt.Errorf("ledger: the index names another disclosure: run ledger reindex")
 		}
-		return l.spell(d, seq, batch)
+		var row ledger.Row
+		err = r.spell(&row, seq)
+		return row, err
 	}
 	return ledger.Row{}, ledger.ErrUnknown
 }

@@ -82,7 +82,7 @@ func (l *Ledger) othersOf(p index.Place, entry *record.Entry, kind record.Kind, 
 	if err != nil {
 		return err
 	}
-	m, err := l.master(p.Day)
+	m, err := l.keys.master(p.Day)
 	if err != nil {
 		return err
 	}

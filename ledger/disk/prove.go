@@ -147,7 +147,7 @@ func (p *prover) batch(n uint64) (header, entries []byte, key *record.PartKey, e
 	if !ok {
 		return header, nil, nil, nil
 	}
-	m, err := p.ledger.master(f.Day)
+	m, err := p.ledger.keys.master(f.Day)
 	if errors.Is(err, keys.ErrPurged) || errors.Is(err, keys.ErrNoKey) {
 		return header, nil, nil, nil
 	}

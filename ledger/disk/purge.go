@@ -75,12 +75,10 @@ func (l *Ledger) destroy(day ledger.Day) error {
 	if err != nil {
 		return err
 	}
-	if err := l.days.Destroy(day); err != nil {
+	if err := l.keys.days.Destroy(day); err != nil {
 		return err
 	}
-	l.mastersMu.Lock()
-	delete(l.masters, day)
-	l.mastersMu.Unlock()
+	l.keys.forget(day)
 	l.dictionary.Lock()
 	l.dictionary.others = slices.DeleteFunc(l.dictionary.others, func(p index.Place) bool { return p.Day == day })
 	l.dictionary.Unlock()

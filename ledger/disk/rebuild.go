@@ -144,7 +144,7 @@ func (r *rebuild) frame(f *record.Frame) (filled, error) {
 		b.place.Count = 0 // the index knows nothing of purged days
 		return b, nil
 	}
-	m, err := l.master(f.Day)
+	m, err := l.keys.master(f.Day)
 	if err != nil {
 		return b, err
 	}
@@ -248,7 +248,7 @@ func (r *rebuild) dictionary(part []byte) error {
 
 // finishPurges finishes what a crash or a failing disk cut off: a day whose purge is on record has no key and no rows.
 func (l *Ledger) finishPurges() error {
-	days, err := l.days.List()
+	days, err := l.keys.days.List()
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package disk
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"os"
 	"slices"
@@ -12,136 +13,168 @@ import (
 	"chaperone/ledger/record"
 )
 
-// reader reads disclosures by their number. It keeps what neighbours share: the place of a batch, its opened head, the last
-// block. It is for one goroutine.
+// reader reads disclosures by their number. It keeps what neighbours share: the place of a batch, its file and opened head,
+// the last block. It is for one goroutine.
 type reader struct {
 	ledger *Ledger
 	view   *index.View
+	near   index.Near
 	place  index.Place
-	opened map[uint64]*record.Opened // by batch
-	memory int
-	block  blockAt
+	file   *os.File       // of place
+	part   *record.Opened // of place; nil before a block of it is read
+	block  int            // that is open, of part
 	plain  []byte
 	entry  record.Entry
+
+	persons []uint64           // of one row
+	ids     []ledger.PatientID // room for those of further rows
 }
 
-type blockAt struct {
-	batch uint64
-	n     int
-	ok    bool
-}
-
-// openedMemory bounds the heads that a reader keeps.
-const openedMemory = 4 << 20
-
-func (l *Ledger) reader(v *index.View) *reader {
-	return &reader{ledger: l, view: v, opened: map[uint64]*record.Opened{}}
-}
+func (l *Ledger) reader(v *index.View) *reader { return &reader{ledger: l, view: v} }
 
 // row gives a disclosure as it is on record. It is good until the next call.
 func (r *reader) row(seq uint64) (*record.Disclosure, uint64, error) {
-	p := r.place
-	if p.Count == 0 || seq < p.First || seq >= p.First+uint64(p.Count) {
-		var ok bool
-		var err error
-		if p, ok, err = r.view.Place(seq); err != nil {
+	if seq < r.place.First || seq-r.place.First >= uint64(r.place.Count) {
+		if err := r.turn(seq); err != nil {
 			return nil, 0, err
-		} else if !ok {
-			return nil, 0, fmt.Errorf("the index has no place for disclosure %d: run ledger reindex", seq)
 		}
-		r.place = p
 	}
-	if err := r.read(p, int(seq-p.First)); err != nil {
-		return nil, 0, err
+	if err := r.read(int(seq - r.place.First)); err != nil {
+		return nil, 0, fmt.Errorf("%s: batch %d: %w", r.file.Name(), r.place.Batch, err)
 	}
-	return &r.entry.Disclosure, p.Batch, nil
+	return &r.entry.Disclosure, r.place.Batch, nil
 }
 
-func (r *reader) read(p index.Place, n int) error {
+// turn goes to the batch of a disclosure.
+func (r *reader) turn(seq uint64) error {
+	p, ok, err := r.view.Place(seq, &r.near)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return fmt.Errorf("the index has no place for disclosure %d: run ledger reindex", seq)
+	}
 	f, err := r.ledger.files.file(p.Segment)
 	if err != nil {
 		return err
 	}
-	want := blockAt{p.Batch, n / record.EntriesBlock, true}
-	if r.block != want {
-		part, err := r.part(p, f)
-		if err != nil {
+	r.place, r.file, r.part = p, f, nil
+	return nil
+}
+
+// read reads the n-th disclosure of the batch.
+func (r *reader) read(n int) (err error) {
+	if r.part == nil {
+		if r.part, err = r.open(); err != nil {
 			return err
 		}
-		r.block.ok = false
-		if r.plain, err = part.Block(f, want.n, r.plain[:0]); err != nil {
-			return fmt.Errorf("%s: batch %d: %w", f.Name(), p.Batch, err)
+		r.block = -1
+	}
+	if block := n / record.EntriesBlock; r.block != block {
+		r.block = -1
+		if r.plain, err = r.part.Block(r.file, block, r.plain[:0]); err != nil {
+			return err
 		}
-		r.block = want
+		r.block = block
 	}
 	rest, entry := r.plain, []byte(nil)
 	for range n%record.EntriesBlock + 1 {
 		if entry, rest, err = record.Next(rest); err != nil {
-			return fmt.Errorf("%s: batch %d: %w", f.Name(), p.Batch, err)
+			return err
 		}
 	}
-	if err := record.Decode(entry, p.Day, &r.entry); err != nil {
-		return fmt.Errorf("%s: batch %d: %w", f.Name(), p.Batch, err)
+	if err := record.Decode(entry, r.place.Day, &r.entry); err != nil {
+		return err
 	}
 	if r.entry.Kind != record.KindDisclosure {
-		return fmt.Errorf("%s: batch %d: entry %d is no disclosure: run ledger reindex", f.Name(), p.Batch, n)
+		return fmt.Errorf("entry %d is no disclosure: run ledger reindex", n)
 	}
 	return nil
 }
 
-// part opens the head of a batch's entries.
-func (r *reader) part(p index.Place, f *os.File) (*record.Opened, error) {
-	if o := r.opened[p.Batch]; o != nil {
+// open opens the head of the batch's entries.
+func (r *reader) open() (*record.Opened, error) {
+	p, keys := &r.place, &r.ledger.keys
+	if o := keys.part(p.Batch); o != nil {
 		return o, nil
 	}
-	m, err := r.ledger.master(p.Day)
+	m, err := keys.master(p.Day)
 	if err != nil {
 		return nil, err
 	}
-	o, err := record.ReadPart(f, p.Offset+int64(p.EntriesAt), int(p.EntriesSize), m)
+	o, err := record.ReadPart(r.file, p.Offset+int64(p.EntriesAt), int(p.EntriesSize), m)
 	if err != nil {
-		return nil, fmt.Errorf("%s: batch %d: %w", f.Name(), p.Batch, err)
+		return nil, err
 	}
-	if r.memory > openedMemory {
-		clear(r.opened)
-		r.memory = 0
-	}
-	r.opened[p.Batch] = o
-	r.memory += o.Memory()
+	keys.keep(p, m, o)
 	return o, nil
 }
 
-// spell turns a disclosure on record into a row. The dictionary is locked by the caller.
-func (l *Ledger) spell(d *record.Disclosure, seq, batch uint64) (ledger.Row, error) {
-	dict := l.dictionary
+// spell turns the disclosure that was read last into a row. The dictionary is locked by the caller.
+func (r *reader) spell(row *ledger.Row, seq uint64) error {
+	d, batch, dict := &r.entry.Disclosure, r.place.Batch, r.ledger.dictionary
 	if d.Way == 0 || int(d.Way) > len(dict.ways) {
-		return ledger.Row{}, fmt.Errorf("batch %d: a disclosure by way %d, which the record does not define", batch, d.Way)
+		return fmt.Errorf("batch %d: a disclosure by way %d, which the record does not define", batch, d.Way)
 	}
-	row := ledger.Row{Disclosure: d.Spell(&dict.ways[d.Way-1], dict.text), Seq: seq, Batch: batch}
-	if len(d.Numbers) == 0 {
-		return row, nil
+	if len(d.Numbers) > 0 && int(d.Numbers[len(d.Numbers)-1]) > dict.people.Len() {
+		return fmt.Errorf("batch %d: a disclosure of patient %d, whom the record does not define", batch, d.Numbers[len(d.Numbers)-1])
 	}
-	if n := d.Numbers[len(d.Numbers)-1]; int(n) > dict.people.Len() {
-		return ledger.Row{}, fmt.Errorf("batch %d: a disclosure of patient %d, whom the record does not define", batch, n)
-	}
-	persons := make([]uint64, len(d.Numbers)) // each with a last bit for one who is known by name only
-	for i, n := range d.Numbers {
-		persons[i] = uint64(dict.people.Person(n)) << 1
+	row.Disclosure = d.Spell(&dict.ways[d.Way-1], dict.text)
+	row.Seq, row.Batch, row.Weak = seq, batch, 0
+	r.persons = r.persons[:0] // each with a last bit for one who is known by name only
+	for _, n := range d.Numbers {
+		person := uint64(dict.people.Person(n)) << 1
 		if dict.people.Weak(n) {
-			persons[i]++
+			person++
 		}
+		r.persons = append(r.persons, person)
 	}
-	slices.Sort(persons)
-	row.People = make([]ledger.PatientID, 0, len(persons))
-	for i, p := range persons {
-		if i+1 < len(persons) && persons[i+1]>>1 == p>>1 {
+	slices.Sort(r.persons)
+	people := r.room(len(r.persons))
+	for i, p := range r.persons {
+		if i+1 < len(r.persons) && r.persons[i+1]>>1 == p>>1 {
 			continue // the last of equal ones tells whether one of them is weak
 		}
-		row.People = append(row.People, l.names.ID(ledger.Number(p>>1)))
+		people = append(people, ledger.PatientID{})
+		r.ledger.names.Put(&people[len(people)-1], ledger.Number(p>>1))
 		row.Weak += int(p & 1)
 	}
-	slices.SortFunc(row.People, func(a, b ledger.PatientID) int { return bytes.Compare(a[:], b[:]) })
-	return row, nil
+	sortPeople(people)
+	row.People = people
+	return nil
+}
+
+// room gives memory for n people: many rows share a piece. It is nil for none.
+func (r *reader) room(n int) []ledger.PatientID {
+	const piece = 256
+	if n == 0 {
+		return nil
+	}
+	if len(r.ids) < n {
+		r.ids = make([]ledger.PatientID, max(n, piece))
+	}
+	people := r.ids[:0:n]
+	r.ids = r.ids[n:]
+	return people
+}
+
+// sortPeople puts people in the order of bytes.
+func sortPeople(people []ledger.PatientID) {
+	const few = 12
+	if len(people) > few {
+		slices.SortFunc(people, func(a, b ledger.PatientID) int { return bytes.Compare(a[:], b[:]) })
+		return
+	}
+	for i := range people { // nearly all rows are short, and all have to be sorted
+		for ; i > 0 && before(&people[i], &people[i-1]); i-- {
+			people[i], people[i-1] = people[i-1], people[i]
+		}
+	}
+}
+
+func before(a, b *ledger.PatientID) bool {
+	x, y := binary.BigEndian.Uint64(a[:]), binary.BigEndian.Uint64(b[:])
+	return x < y || x == y && binary.BigEndian.Uint64(a[8:]) < binary.BigEndian.Uint64(b[8:])
 }
 
 // person gives all numbers of the one who is meant. The dictionary is locked by the caller.

@@ -56,7 +56,7 @@ func (l *Ledger) Status() (Status, error) {
 		s.Purged = append(s.Purged, day)
 	}
 	slices.Sort(s.Purged)
-	days, err := l.days.List()
+	days, err := l.keys.days.List()
 	if err != nil {
 		return Status{}, err
 	}

@@ -199,7 +199,7 @@ func TestPurgeCutOff(t *testing.T) {
 	if c := count(t, l); c.Disclosures != 0 {
 		t.Errorf("got %d disclosures of a purged day", c.Disclosures)
 	}
-	if days, _ := l.days.List(); len(days) != 1 || days[0] == day {
+	if days, _ := l.keys.days.List(); len(days) != 1 || days[0] == day {
 		t.Errorf("got keys of %v, want that of today alone", days)
 	}
 	receipt, err := l.Record(t.Context(), someBatch(0, 20))

@@ -171,9 +171,10 @@ func BenchmarkIndex(b *testing.B) {
 		b.ReportMetric(float64(n), "events")
 	})
 	b.Run("Place", func(b *testing.B) {
+		var near Near
 		seq := uint64(0)
 		for b.Loop() {
-			if _, ok, err := v.Place(seq); err != nil || !ok {
+			if _, ok, err := v.Place(seq, &near); err != nil || !ok {
 				b.Fatal(ok, err)
 			}
 			seq = (seq + 2377) % uint64(l.events)

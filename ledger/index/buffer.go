@@ -147,8 +147,8 @@ func (p *part) of(end int32, events []event, each func(at int32, e *event)) {
 	}
 }
 
-// postings appends the disclosures of a number in some days, ascending. end and before are those of the buffer now.
-func (p *part) postings(n ledger.Number, end int32, before []int32, from, until ledger.Day, found []dated) []dated {
+// postings appends the disclosures of a number, ascending. end and before are those of the buffer now.
+func (p *part) postings(n ledger.Number, end int32, before []int32, found []dated) []dated {
 	at := len(found)
 	for ; end >= 0; end = before[end] {
 		if int(end) >= len(p.numbers) || p.numbers[end] != n {
@@ -160,9 +160,7 @@ func (p *part) postings(n ledger.Number, end int32, before []int32, from, until 
 			}
 			return 1
 		})
-		if e := &p.events[i]; from <= e.day() && e.day() < until {
-			found = append(found, dated{e.day(), e.seq})
-		}
+		found = append(found, dated{p.events[i].day(), p.events[i].seq})
 	}
 	slices.Reverse(found[at:])
 	return found

@@ -147,6 +147,7 @@ func (o *oracle) checkPairs(v *View, day ledger.Day) error {
 }
 
 func (o *oracle) checkPlaces(v *View, day ledger.Day) error {
+	var near Near
 	var want, got []Place
 	for _, p := range o.places {
 		if p.Day == day {
@@ -159,7 +160,7 @@ func (o *oracle) checkPlaces(v *View, day ledger.Day) error {
 	}
 	for _, p := range want {
 		for _, seq := range []uint64{p.First, p.First + uint64(p.Count) - 1} {
-			if got, ok, err := v.Place(seq); err != nil || !ok || got != p {
+			if got, ok, err := v.Place(seq, &near); err != nil || !ok || got != p {
 				return differ(err, "place of %d: got %v %v, want %v", seq, got, ok, p)
 			}
 		}

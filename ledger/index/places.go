@@ -8,12 +8,12 @@ import (
 	"chaperone/ledger"
 )
 
+// Near is the batches of the row in which Place looked last: what is close by needs no other. It is for one goroutine.
+type Near []Place
+
 // Place tells where the batch of a disclosure is. ok is false for one that is not in the index.
-func (v *View) Place(seq uint64) (p Place, ok bool, err error) {
-	v.mu.Lock()
-	near := v.near
-	v.mu.Unlock()
-	if p, ok = placeOf(near, seq); ok {
+func (v *View) Place(seq uint64, near *Near) (p Place, ok bool, err error) {
+	if p, ok = placeOf(*near, seq); ok {
 		return p, true, nil
 	}
 	for i := range v.memory {
@@ -26,22 +26,21 @@ func (v *View) Place(seq uint64) (p Place, ok bool, err error) {
 		if runs[i].past <= seq {
 			continue
 		}
-		places, err := v.placesBefore(runs[i], seq)
+		places, err := v.placesBefore(runs[i], seq, (*near)[:0])
 		if err != nil {
+			*near = nil
 			return Place{}, false, err
 		}
+		*near = places
 		if p, ok = placeOf(places, seq); ok {
-			v.mu.Lock()
-			v.near = places
-			v.mu.Unlock()
 			return p, true, nil
 		}
 	}
 	return Place{}, false, nil
 }
 
-// placesBefore gives the batches of the row in which a disclosure's would be.
-func (v *View) placesBefore(r run, seq uint64) (places []Place, err error) {
+// placesBefore appends the batches of the row in which a disclosure's would be.
+func (v *View) placesBefore(r run, seq uint64, places []Place) ([]Place, error) {
 	it, err := v.state.iterator()
 	if err != nil {
 		return nil, err
@@ -51,7 +50,7 @@ func (v *View) placesBefore(r run, seq uint64) (places []Place, err error) {
 	if it.SeekLT(binary.BigEndian.AppendUint64(first, seq+1)) && string(it.Key()[:len(first)]) == string(first) {
 		var value []byte
 		if value, err = valueOf(it); err == nil {
-			places, err = parsePlaces(nil, r.day, value)
+			places, err = parsePlaces(places, r.day, value)
 		}
 	}
 	return places, cmp.Or(err, v.state.done(it))

@@ -20,7 +20,7 @@ type View struct {
 
 	mu      sync.Mutex
 	closed  bool
-	near    []Place // of the row that was read last
+	recent  map[ledger.Number][]dated // what Postings found in memory, by day
 	buffers []*lent
 }
 
@@ -237,15 +237,9 @@ func (v *View) Seqs(day ledger.Day, ways []Way, from, until int, each func(seq u
 
 // Postings calls a function with the disclosures of a number in the days from <= day < until: by day, ascending in each.
 func (v *View) Postings(n ledger.Number, from, until ledger.Day, each func(seq uint64) error) error {
-	var recent []dated
-	for i := range v.memory {
-		p := &v.memory[i]
-		v.x.mu.Lock()
-		end, before := p.heads[chain(n)], p.buffer.before
-		v.x.mu.Unlock()
-		recent = p.postings(n, end, before, from, until, recent)
-	}
-	slices.SortStableFunc(recent, func(a, b dated) int { return cmp.Compare(a.day, b.day) })
+	recent := v.recentOf(n)
+	recent = recent[sort.Search(len(recent), func(i int) bool { return recent[i].day >= from }):]
+	recent = recent[:sort.Search(len(recent), func(i int) bool { return recent[i].day >= until })]
 
 	runs := v.state.runs
 	runs = runs[sort.Search(len(runs), func(i int) bool { return runs[i].day >= from }):]
@@ -284,4 +278,27 @@ func (v *View) Postings(n ledger.Number, from, until ledger.Day, each func(seq u
 		err = each(recent[0].seq)
 	}
 	return cmp.Or(err, v.state.done(it))
+}
+
+// recentOf gives the disclosures of a number in memory, by day, ascending in each. Questions ask day by day: it looks once.
+func (v *View) recentOf(n ledger.Number) []dated {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	found, ok := v.recent[n]
+	if ok || len(v.memory) == 0 {
+		return found
+	}
+	for i := range v.memory {
+		p := &v.memory[i]
+		v.x.mu.Lock()
+		end, before := p.heads[chain(n)], p.buffer.before
+		v.x.mu.Unlock()
+		found = p.postings(n, end, before, found)
+	}
+	slices.SortStableFunc(found, func(a, b dated) int { return cmp.Compare(a.day, b.day) })
+	if v.recent == nil {
+		v.recent = map[ledger.Number][]dated{}
+	}
+	v.recent[n] = found
+	return found
 }

@@ -26,9 +26,15 @@ func (d Data) Patients(id [16]byte) *Names {
 
 // ID gives the name of a number.
 func (n *Names) ID(number ledger.Number) (id ledger.PatientID) {
+	n.Put(&id, number)
+	return id
+}
+
+// Put writes the name of a number to memory of the caller's: ID has to take some for every name.
+func (n *Names) Put(id *ledger.PatientID, number ledger.Number) {
+	*id = ledger.PatientID{}
 	binary.BigEndian.PutUint32(id[12:], uint32(number))
 	n.block.Encrypt(id[:], id[:])
-	return id
 }
 
 // Number gives the number behind a name. ok is false for one that this ledger did not make.

@@ -23,15 +23,17 @@ type Opened struct {
 	ends   []byte  // 4 bytes a block
 	at     int64   // of the first block, in the file
 	length uint32  // of all blocks
+	blocks []byte  // of a part that was read as a whole; else nil
 }
 
 // Blocks gives how many blocks there are.
 func (o *Opened) Blocks() int { return len(o.ends) / 4 }
 
 // Memory gives about how many bytes it takes.
-func (o *Opened) Memory() int { return 900 + cap(o.ends) }
+func (o *Opened) Memory() int { return 1200 + cap(o.ends) + cap(o.blocks) }
 
-// ReadPart opens a part of size bytes in a file, reading its table only, most often in one read.
+// ReadPart opens a part of size bytes in a file, reading its table only, most often in one read. A part that is no longer
+// than such a read is kept as a whole.
 //
 // Errors: ErrKey, ErrMalformed, and the file's.
 func ReadPart(f io.ReaderAt, off int64, size int, m *Master) (*Opened, error) {
@@ -58,17 +60,23 @@ func ReadPart(f io.ReaderAt, off int64, size int, m *Master) (*Opened, error) {
 		return nil, err
 	}
 	o.ends, o.at = slices.Clone(o.ends), off+int64(table)
+	if size <= firstRead {
+		o.blocks = slices.Clone(b[table:size])
+	}
 	return o, nil
 }
 
 var firstReads = sync.Pool{New: func() any { return new([firstRead]byte) }}
 
-// Block reads block i from the part's file and opens it in scratch, which grows when it is too small. The answer lies in
-// it. Errors: ErrMalformed, and the file's.
+// Block reads block i from the part's file, if need be, and opens it in scratch, which grows when it is too small. The
+// answer lies in it. Errors: ErrMalformed, and the file's.
 func (o *Opened) Block(f io.ReaderAt, i int, scratch []byte) ([]byte, error) {
 	start, end, err := o.span(i)
 	if err != nil {
 		return nil, err
+	}
+	if o.blocks != nil {
+		return o.unseal(scratch[:0], o.blocks[start:end], i)
 	}
 	n := int(end - start)
 	scratch = scratch[:0]

@@ -143,6 +143,40 @@ func TestReadPart(t *testing.T) {
 	}
 }
 
+// A part that the first read holds as a whole needs its file no more; a longer one does.
+func TestSmallPart(t *testing.T) {
+	var small, large int
+	for n := range 60 {
+		f := seal(t, 0, n+1)
+		opened, err := record.ReadPart(bytes.NewReader(f.Entries), 0, len(f.Entries), dayKey)
+		if err != nil {
+			t.Fatal(err)
+		}
+		part, err := record.OpenPart(f.Entries, dayKey)
+		if err != nil {
+			t.Fatal(err)
+		}
+		nothing := bytes.NewReader(nil)
+		for i := range part.Blocks() {
+			want, _ := part.Open(i, nil)
+			got, err := opened.Block(nothing, i, nil)
+			switch whole := len(f.Entries) <= 4096; {
+			case whole && (err != nil || !bytes.Equal(got, want)):
+				t.Errorf("%d bytes: block %d: got %d bytes and %v, want %d", len(f.Entries), i, len(got), err, len(want))
+			case !whole && !errors.Is(err, record.ErrMalformed):
+				t.Errorf("%d bytes: block %d: got %v, want ErrMalformed", len(f.Entries), i, err)
+			case whole:
+				small++
+			default:
+				large++
+			}
+		}
+	}
+	if small == 0 || large == 0 {
+		t.Errorf("got %d blocks of small parts and %d of large ones", small, large)
+	}
+}
+
 func TestPartKeys(t *testing.T) {
 	f := seal(t, 0, 9)
 	nonce, ok := record.PartNonce(f.Entries)

@@ -1,9 +1,12 @@
 package storetest
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
 	"net/netip"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -168,6 +171,53 @@ func order(b *bench) {
 			for _, after := range []int{4, 5, 6} {
 				if seq[before] >= seq[after] || batch[before] >= batch[after] {
 					b.Errorf("%d was recorded before %d: got numbers %d and %d, batches %d and %d", before, after, seq[before], seq[after], batch[before], batch[after])
+				}
+			}
+		}
+	})
+}
+
+// long: histories of one day and of many, out of order on record. A row stays the caller's.
+func long(b *bench) {
+	const many, oneDay, prime = 10_700, 9_500, 7_919
+	const others = "BCDx" // beside A, by turns
+	var wanted []ledger.Disclosure
+	for i := range many {
+		n := i * prime % many
+		day, of := 0, n
+		if n >= oneDay {
+			day, of = 1+n%5, n-oneDay
+		}
+		when := at(day, "00:00:00").Add(time.Duration(of/2) * time.Second) // two at a time
+		wanted = append(wanted, disclosure(n, when, "A", others[n%4:n%4+1]))
+	}
+	for part := range slices.Chunk(wanted, 1_000) {
+		b.give(part...)
+	}
+	slices.SortStableFunc(wanted, func(a, b ledger.Disclosure) int { return a.Time.Compare(b.Time) })
+	b.lasting(func() {
+		for whose, q := range map[string]ledger.Query{
+			others: {}, "ABCDx": {Patient: &ledger.Who{Tokens: tokens("A")}}, "C": {Patient: &ledger.Who{Tokens: tokens("C")}},
+		} {
+			var ids []int
+			for _, d := range wanted {
+				if n := number(d.ID); strings.IndexByte(whose, others[n%4]) >= 0 {
+					ids = append(ids, n)
+				}
+			}
+			people := map[byte]string{}
+			rows := b.rows(q)
+			if len(rows) != len(ids) {
+				b.Fatalf("of %s: got %d rows, want %d", whose, len(rows), len(ids))
+			}
+			for i, r := range rows {
+				other := others[ids[i]%4]
+				got := fmt.Sprint(r.People, r.Weak == 1)
+				if people[other] == "" && (r.Weak == 1) == (other == 'x') {
+					people[other] = got
+				}
+				if number(r.ID) != ids[i] || len(r.People) != 2 || bytes.Compare(r.People[0][:], r.People[1][:]) >= 0 || got != people[other] {
+					b.Fatalf("of %s: row %d is disclosure %d of %s, want %d of A and %c, as %q", whose, i, number(r.ID), got, ids[i], other, people[other])
 				}
 			}
 		}

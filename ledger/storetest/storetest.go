@@ -48,6 +48,7 @@ func Run(t *testing.T, open func(t *testing.T) Opened) {
 		{"invalid batches", invalid},
 		{"a huge batch", huge},
 		{"in the order of time, then of recording", order},
+		{"long histories", long},
 		{"half-open ranges", ranges},
 		{"parties", parties},
 		{"people", persons},

@@ -1,0 +1,140 @@
+package disk
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"chaperone"
+	"chaperone/ledger"
+	"chaperone/ledger/index"
+	"chaperone/ledger/record"
+)
+
+// historyOf asks for everything of the patient who is in each disclosure of wide.
+func historyOf(t *testing.T, l *Ledger) (rows []ledger.Row, err error) {
+	t.Helper()
+	q := ledger.Query{Patient: &ledger.Who{Tokens: []chaperone.PatientToken{{1, 7}}}}
+	err = l.Disclosures(t.Context(), q, func(r ledger.Row) error { rows = append(rows, r); return nil })
+	return rows, err
+}
+
+// wide is a batch of n disclosures of one patient.
+func wide(n int) ledger.Batch {
+	b := someBatch(0, n)
+	for i := range b.Disclosures {
+		b.Disclosures[i].ID[2] = 7
+		b.Disclosures[i].Covered = []ledger.Covered{{Numbers: []chaperone.PatientToken{{1, 7}}}}
+	}
+	return b
+}
+
+// A purge takes what the keyring has of its day, and what a question brings that began before.
+func TestPurgeForgetsHeads(t *testing.T) {
+	l := open(t, folders(t))
+	defer l.Close()
+	b := days(3)
+	for i := range b.Disclosures {
+		b.Disclosures[i].ID[2], b.Disclosures[i].Covered = 7, wide(1).Disclosures[0].Covered
+	}
+	mustRecord(t, l, b)
+	if rows, err := historyOf(t, l); err != nil || len(rows) != 3 {
+		t.Fatalf("got %d rows and %v, want 3", len(rows), err)
+	}
+	day := ledger.DayOf(noon) - 1
+	of := func(day ledger.Day) (open []uint64) {
+		for batch, part := range l.keys.parts {
+			if part.day == day {
+				open = append(open, batch)
+			}
+		}
+		return open
+	}
+	if len(of(day)) != 1 || len(of(day-1)) != 1 {
+		t.Fatalf("got the batches %v and %v, want one of each day", of(day), of(day-1))
+	}
+	m, err := l.keys.master(day)
+	if err != nil {
+		t.Fatal(err)
+	}
+	batch := of(day)[0]
+	part, memory := l.keys.parts[batch].Opened, l.keys.memory
+	if err := l.Purge(t.Context(), day); err != nil {
+		t.Fatal(err)
+	}
+	l.keys.keep(&index.Place{Batch: batch, Day: day}, m, part)
+	if len(of(day)) != 0 || l.keys.masters[day] != nil {
+		t.Errorf("after the purge there are still the heads %v, or the key", of(day))
+	}
+	if len(of(day-1)) != 1 || l.keys.memory != memory-part.Memory() {
+		t.Errorf("got the batches %v of another day and %d bytes, want one and %d", of(day-1), l.keys.memory, memory-part.Memory())
+	}
+}
+
+// However many heads are opened, the keyring keeps to its memory.
+func TestKeyringMemory(t *testing.T) {
+	m := record.NewMaster([32]byte{1})
+	k := keyring{masters: map[ledger.Day]*record.Master{5: m}}
+	one := new(record.Opened)
+	fits := partsMemory / one.Memory()
+	for batch := range uint64(2 * fits) {
+		k.keep(&index.Place{Batch: batch, Day: 5}, m, one)
+		k.keep(&index.Place{Batch: batch, Day: 5}, m, one) // by another question
+	}
+	if len(k.parts) != fits || k.memory != fits*one.Memory() {
+		t.Errorf("got %d heads of %d bytes, want %d of %d", len(k.parts), k.memory, fits, fits*one.Memory())
+	}
+	if k.part(uint64(2*fits-1)) != one {
+		t.Error("the latest is not kept")
+	}
+	k.forget(5)
+	if len(k.parts) != 0 || k.memory != 0 {
+		t.Errorf("forgotten: got %d heads of %d bytes, want none", len(k.parts), k.memory)
+	}
+}
+
+// A damaged block is told of by file and batch, whether its batch was opened before or not. A small batch that was opened
+// is in memory as a whole: it is answered from there.
+func TestDamagedBlock(t *testing.T) {
+	for _, test := range []struct {
+		name        string
+		disclosures int
+		opened      bool
+		told        bool
+	}{
+		{"small", 5, false, true},
+		{"small and opened", 5, true, false},
+		{"large", 500, false, true},
+		{"large and opened", 500, true, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			o := folders(t)
+			l := open(t, o)
+			defer l.Close()
+			mustRecord(t, l, wide(test.disclosures))
+			batch, segment := l.batches-1, filepath.Join(o.Dir, "record", record.SegmentName(l.end.Segment))
+			if test.opened {
+				if rows, err := historyOf(t, l); err != nil || len(rows) != test.disclosures {
+					t.Fatalf("before: got %d rows and %v", len(rows), err)
+				}
+			}
+			f, err := os.OpenFile(segment, os.O_RDWR, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			if _, err := f.WriteAt([]byte{1, 2, 3, 4}, l.end.Offset-4); err != nil {
+				t.Fatal(err)
+			}
+			rows, err := historyOf(t, l)
+			switch {
+			case !test.told && (err != nil || len(rows) != test.disclosures):
+				t.Errorf("got %d rows and %v, want %d", len(rows), err, test.disclosures)
+			case test.told && (err == nil || !strings.Contains(err.Error(), fmt.Sprintf("%s: batch %d: ", segment, batch))):
+				t.Errorf("got %d rows and %v, want the file and batch %d", len(rows), err, batch)
+			}
+		})
+	}
+}
