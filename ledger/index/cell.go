@@ -220,15 +220,20 @@ func (l *lent) count(day ledger.Day, from, until int, into *people.Bits, sums *S
 	if sums == nil {
 		return nil
 	}
+	var all cell // its times since the day began
 	for hour := from; hour < until; hour++ {
-		one := &c.hours[hour]
-		start := day.Time().Add(time.Duration(hour) * time.Hour)
-		sums.Add(Sums{
-			Disclosures: int64(one.disclosures), Records: int64(one.records), Unidentified: int64(one.unidentified),
-			Objects: int64(one.objects), Bytes: int64(one.bytes),
-			First: start.Add(time.Duration(one.first) * time.Microsecond),
-			Last:  start.Add(time.Duration(one.last) * time.Microsecond),
-		})
+		if one := c.hours[hour]; one.disclosures > 0 {
+			one.first += uint64(hour) * uint64(hourMicros)
+			one.last += uint64(hour) * uint64(hourMicros)
+			all.add(&one)
+		}
 	}
+	start := day.Time()
+	sums.Add(Sums{
+		Disclosures: int64(all.disclosures), Records: int64(all.records), Unidentified: int64(all.unidentified),
+		Objects: int64(all.objects), Bytes: int64(all.bytes),
+		First: start.Add(time.Duration(all.first) * time.Microsecond),
+		Last:  start.Add(time.Duration(all.last) * time.Microsecond),
+	})
 	return nil
 }
