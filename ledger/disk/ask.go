@@ -23,6 +23,8 @@ type question struct {
 	query  *ledger.Query
 	view   *index.View
 	days   []ledger.Day
+	known  uint32          // ways that are defined
+	all    bool            // all of them are meant, and what follows is empty
 	ways   []bool          // by way - 1: whether it is meant
 	meant  []index.Way     // the ways that are, ascending
 	person []ledger.Number // all numbers of Query.Patient
@@ -46,18 +48,10 @@ func (l *Ledger) take(q *ledger.Query) (*question, error) {
 	}
 	l.asking.Add(1)
 	l.dictionary.RLock()
-	a := &question{ledger: l, query: q, view: v}
-	a.ways = make([]bool, len(l.dictionary.parties))
-	a.meant = make([]index.Way, 0, len(l.dictionary.parties))
-	all := len(q.Parties)+len(q.Sources)+len(q.Protocols) == 0
-	for i := range l.dictionary.parties {
-		p := &l.dictionary.parties[i]
-		if all || q.FitsWay(p.from, p.to, p.protocol) {
-			a.ways[i] = true
-			a.meant = append(a.meant, l.dictionary.inIndex.Of(uint32(i+1)))
-		}
+	a := &question{ledger: l, query: q, view: v, known: uint32(len(l.dictionary.parties))}
+	if a.all = len(q.Parties)+len(q.Sources)+len(q.Protocols) == 0; !a.all {
+		a.choose()
 	}
-	slices.Sort(a.meant)
 	for _, day := range v.Days() {
 		if lo, hi := a.span(day); lo.Before(hi) && !l.dictionary.purged(day) {
 			a.days = append(a.days, day)
@@ -71,6 +65,33 @@ func (l *Ledger) take(q *ledger.Query) (*question, error) {
 		}
 	}
 	return a, nil
+}
+
+// choose finds the ways that are meant.
+func (a *question) choose() {
+	d := a.ledger.dictionary
+	a.ways = make([]bool, a.known)
+	for i := range a.ways {
+		p := &d.parties[i]
+		if a.query.FitsWay(p.from, p.to, p.protocol) {
+			a.ways[i] = true
+			a.meant = append(a.meant, d.inIndex.Of(uint32(i+1)))
+		}
+	}
+	slices.Sort(a.meant)
+}
+
+// everyWay gives the ways that are meant, ascending.
+func (a *question) everyWay() []index.Way {
+	if !a.all {
+		return a.meant
+	}
+	all := make([]index.Way, a.known)
+	for i := range all {
+		all[i] = a.ledger.dictionary.inIndex.Of(uint32(i + 1))
+	}
+	slices.Sort(all)
+	return all
 }
 
 // unlock lets the dictionary change: for questions that call somebody back.
@@ -110,17 +131,19 @@ func (a *question) hours(day ledger.Day) (from, until int, cut []int) {
 
 // waysOf gives the ways of a day that are meant: those of the day when most are meant, else those that are meant.
 func (a *question) waysOf(day ledger.Day) ([]index.Way, error) {
-	if 4*len(a.meant) < len(a.ways) {
+	if !a.all && 4*len(a.meant) < len(a.ways) {
 		return a.meant, nil
 	}
 	all, err := a.view.Ways(day)
-	if err != nil || len(a.meant) == len(a.ways) {
+	if err != nil || a.all {
 		return all, err
 	}
 	return slices.DeleteFunc(all, func(w index.Way) bool { return !a.means(w.Number()) }), nil
 }
 
-func (a *question) means(way uint32) bool { return way > 0 && int(way) <= len(a.ways) && a.ways[way-1] }
+func (a *question) means(way uint32) bool {
+	return way > 0 && way <= a.known && (a.all || a.ways[way-1])
+}
 
 // tally is what a part of an answer adds up to.
 type tally struct {

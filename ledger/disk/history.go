@@ -74,7 +74,7 @@ func (a *question) seqs(day ledger.Day) ([]uint64, error) {
 				return nil, err
 			}
 		}
-	case len(a.meant) == len(a.ways):
+	case a.all:
 		err := a.view.Places(day, func(p index.Place) error {
 			for i := range uint64(p.Count) {
 				seqs = append(seqs, p.First+i)

@@ -47,9 +47,9 @@ func (l *Ledger) ProveCount(ctx context.Context, q ledger.Query) (*proof.Documen
 	}
 	f := proof.Filter{From: q.From, Until: q.Until}
 	switch {
-	case first == end || len(p.meant) == 0:
+	case first == end || !p.all && len(p.meant) == 0:
 		return nil, ledger.ErrUnknown
-	case len(p.meant) < len(p.defined):
+	case !p.all && len(p.meant) < len(p.defined):
 		for _, way := range p.meant {
 			f.Ways = append(f.Ways, way.Number())
 		}

@@ -113,7 +113,7 @@ type edge struct{ from, to chaperone.Party }
 func (a *question) edges(ctx context.Context, s *ledger.Scope) error {
 	byEdge := map[edge][]index.Way{}
 	byProtocol := map[chaperone.Protocol][]index.Way{}
-	for _, way := range a.meant {
+	for _, way := range a.everyWay() {
 		p := &a.ledger.dictionary.parties[way.Number()-1]
 		e := edge{p.from, p.to}
 		byEdge[e] = append(byEdge[e], way)
