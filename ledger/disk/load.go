@@ -17,6 +17,9 @@ import (
 	"chaperone/ledger/seal"
 )
 
+// writeCache is how much of the index is kept in memory by whoever records: what is read then is read once, to be united.
+const writeCache = 4 << 20
+
 // load brings the ledger into memory: as the last close left it, or from the record.
 func (l *Ledger) load(ctx context.Context) error {
 	if err := l.readable(); err != nil {
@@ -80,7 +83,11 @@ func (l *Ledger) asClosed(ctx context.Context, c *Closed) error {
 	if err := l.loadPeople(); err != nil {
 		return err
 	}
-	x, err := index.Open(index.Options{Dir: filepath.Join(l.dir, indexFolder), ReadOnly: l.readOnly})
+	o := index.Options{Dir: filepath.Join(l.dir, indexFolder), ReadOnly: l.readOnly}
+	if !l.readOnly {
+		o.Cache = writeCache
+	}
+	x, err := index.Open(o)
 	if err != nil {
 		return err
 	}
@@ -160,7 +167,7 @@ func (l *Ledger) anew(ctx context.Context) error {
 	if err := os.MkdirAll(l.files.dir, 0o700); err != nil {
 		return err
 	}
-	x, err := index.Create(index.Options{Dir: dir})
+	x, err := index.Create(index.Options{Dir: dir, Cache: writeCache})
 	if err != nil {
 		return err
 	}
