@@ -147,12 +147,21 @@ func (a *question) means(way uint32) bool {
 
 // tally is what a part of an answer adds up to.
 type tally struct {
-	bits people.Bits
+	bits *people.Bits
 	sums index.Sums
 }
 
+// tally lends an empty one; done takes it back.
+func (a *question) tally() *tally { return &tally{bits: a.ledger.dictionary.people.Lend()} }
+
+func (a *question) done(tallies ...*tally) {
+	for _, t := range tallies {
+		a.ledger.dictionary.people.Return(t.bits)
+	}
+}
+
 func (t *tally) add(o *tally) {
-	t.bits.Or(&o.bits)
+	t.bits.Or(o.bits)
 	s := &t.sums
 	s.Disclosures += o.sums.Disclosures
 	s.Records += o.sums.Records
@@ -196,7 +205,7 @@ func (a *question) objects(d *record.Disclosure) int {
 func (a *question) collect(day ledger.Day, ways []index.Way, r *reader, into *tally) error {
 	from, until, cut := a.hours(day)
 	if from < until {
-		if err := a.view.Cells(day, ways, from, until, &into.bits, &into.sums); err != nil {
+		if err := a.view.Cells(day, ways, from, until, into.bits, &into.sums); err != nil {
 			return err
 		}
 	}
@@ -246,7 +255,7 @@ func workersFor(n int) int { return max(1, min(maxWorkers(), n)) }
 
 // counts turns a tally into numbers.
 func (a *question) counts(t *tally) ledger.Counts {
-	c := a.ledger.dictionary.people.Answer(&t.bits)
+	c := a.ledger.dictionary.people.Answer(t.bits)
 	return ledger.Counts{
 		Patients: c.Patients, Weak: c.Weak, Unmerged: c.Unmerged, Min: c.Min, Max: c.Max,
 		Unidentified: t.sums.Unidentified, Disclosures: t.sums.Disclosures, Records: t.sums.Records,

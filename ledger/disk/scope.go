@@ -12,6 +12,7 @@ import (
 	"chaperone"
 	"chaperone/ledger"
 	"chaperone/ledger/index"
+	"chaperone/ledger/people"
 )
 
 // Scope answers how many: exactly, from the rows of whole hours, and from the record itself where the range cuts an hour.
@@ -32,19 +33,20 @@ func (l *Ledger) scope(ctx context.Context, q ledger.Query, list bool) (s ledger
 	}
 	defer a.close()
 	defer a.unlock()
-	var total tally
+	total := a.tally()
+	defer a.done(total)
 	if q.Patient != nil {
-		err = a.byRows(ctx, &s, &total)
+		err = a.byRows(ctx, &s, total)
 	} else {
-		err = a.byCells(ctx, &s, &total)
+		err = a.byCells(ctx, &s, total)
 	}
 	if err != nil {
 		return s, nil, fmt.Errorf("ledger: %w", err)
 	}
-	s.Counts = a.counts(&total)
+	s.Counts = a.counts(total)
 	s.First, s.Last = total.sums.First, total.sums.Last
 	if list {
-		l.dictionary.people.PersonsOf(&total.bits, func(n ledger.Number) { ids = append(ids, l.names.ID(n)) })
+		l.dictionary.people.PersonsOf(total.bits, func(n ledger.Number) { ids = append(ids, l.names.ID(n)) })
 		slices.SortFunc(ids, func(a, b ledger.PatientID) int { return bytes.Compare(a[:], b[:]) })
 	}
 	s.Seal = l.Seal()
@@ -64,7 +66,11 @@ func (l *Ledger) scope(ctx context.Context, q ledger.Query, list bool) (s ledger
 
 // byCells answers from the index.
 func (a *question) byCells(ctx context.Context, s *ledger.Scope, total *tally) error {
-	tallies := make([]tally, workersFor(len(a.days)))
+	tallies := []*tally{total}
+	for len(tallies) < workersFor(len(a.days)) {
+		tallies = append(tallies, a.tally())
+	}
+	defer a.done(tallies[1:]...)
 	days := make([]ledger.DayCounts, len(a.days))
 	readers := a.readers()
 	err := parallel(ctx, len(a.days), func(worker, at int) error {
@@ -74,21 +80,22 @@ func (a *question) byCells(ctx context.Context, s *ledger.Scope, total *tally) e
 			return err
 		}
 		if !a.query.Detail {
-			return a.collect(day, ways, readers[worker], &tallies[worker])
+			return a.collect(day, ways, readers[worker], tallies[worker])
 		}
-		var one tally
-		if err := a.collect(day, ways, readers[worker], &one); err != nil {
+		one := a.tally()
+		defer a.done(one)
+		if err := a.collect(day, ways, readers[worker], one); err != nil {
 			return err
 		}
-		days[at] = ledger.DayCounts{Day: day, Counts: a.counts(&one)}
-		tallies[worker].add(&one)
+		days[at] = ledger.DayCounts{Day: day, Counts: a.counts(one)}
+		tallies[worker].add(one)
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	for i := range tallies {
-		total.add(&tallies[i])
+	for _, t := range tallies[1:] {
+		total.add(t)
 	}
 	if !a.query.Detail {
 		return nil
@@ -136,12 +143,10 @@ func (a *question) edges(ctx context.Context, s *ledger.Scope) error {
 func byPart[K comparable](ctx context.Context, a *question, parts map[K][]index.Way, each func(K, ledger.Counts)) error {
 	names := slices.Collect(maps.Keys(parts))
 	counts := make([]ledger.Counts, len(names))
-	tallies := make([]tally, workersFor(len(names)))
 	readers := a.readers()
 	err := parallel(ctx, len(names), func(worker, at int) error {
-		t := &tallies[worker]
-		t.bits.Reset()
-		t.sums = index.Sums{}
+		t := a.tally()
+		defer a.done(t)
 		for _, day := range a.days {
 			if err := a.collect(day, parts[names[at]], readers[worker], t); err != nil {
 				return err
@@ -203,7 +208,7 @@ func (a *question) byRows(ctx context.Context, s *ledger.Scope, total *tally) er
 
 func part[K comparable](m map[K]*tally, k K) *tally {
 	if m[k] == nil {
-		m[k] = new(tally)
+		m[k] = &tally{bits: new(people.Bits)}
 	}
 	return m[k]
 }

@@ -154,6 +154,17 @@ func (t *Table) Everybody(n ledger.Number) []ledger.Number {
 	return all
 }
 
+// Lend gives an empty set with room for all numbers: Return takes it back. Making one for each question would take longer
+// than many a question.
+func (t *Table) Lend() *Bits {
+	b := t.set()
+	b.Reset()
+	return b
+}
+
+// Return takes a set that was lent. Nobody may use it any more.
+func (t *Table) Return(b *Bits) { t.sets.Put(b) }
+
 // set gives a set with room for all numbers and of any content.
 func (t *Table) set() *Bits {
 	words := int(t.ids.n>>6) + 1
