@@ -63,6 +63,9 @@ func noSuchCommand(c *cobra.Command, args []string) error {
 	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
 		hint = "is it " + strings.Join(near, " or ") + "?"
 	}
+	if strings.ContainsAny(args[0], "0123456789^ ") { // no command's name: perhaps a patient's number or name
+		return fmt.Errorf("unknown command for %q; %s", c.CommandPath(), hint)
+	}
 	return fmt.Errorf("unknown command %q for %q; %s", args[0], c.CommandPath(), hint)
 }
 
