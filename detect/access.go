@@ -135,6 +135,7 @@ func (s *Set) Copies(site *inventory.Site) []Copy {
 
 // wholeFiles finds database files that somebody copied who never did before.
 func (s *Set) wholeFiles(site *inventory.Site) {
+	copies := map[subject]bool{}
 	for _, c := range s.Copies(site) {
 		f := chaperone.Finding{
 			Rule: WholeFile, Severity: chaperone.High, Technique: "T1039", From: host(c.Client), To: host(c.Server), Account: c.Account,
@@ -150,6 +151,17 @@ func (s *Set) wholeFiles(site *inventory.Site) {
 		case !isNew(site, c.First):
 			f.Severity = chaperone.Low
 		}
+		k := subject{f.Rule, f.From.Addr, f.To.Addr, c.Name}
+		if copies[k] { // again, on another day
+			first := s.found[k]
+			first.Count++
+			first.Bytes += f.Bytes
+			if f.Last.After(first.Last) {
+				first.Last = f.Last
+			}
+			continue
+		}
+		copies[k] = true
 		s.put(c.Name, f)
 	}
 }

@@ -36,7 +36,7 @@ func (s *Set) logons(site *inventory.Site) {
 			if outside {
 				f.Severity = chaperone.Medium
 				f.Title = "Somebody logged on from an outside address that never did so before."
-				if by, ok := h.guessedBefore(l, site); ok && by != l.from {
+				if h.guessedElsewhere(l, site) {
 					f.Rule, f.Severity = GuessedIn, chaperone.Critical
 					f.Title = "A guessed password worked: the account that one outside address had guessed at logged on from another."
 					f.Advice = "Disconnect this system, keep its memory and disk, change every password that was used on it, and look at what it did from then on."
@@ -79,10 +79,10 @@ func (s *Set) sessions(site *inventory.Site) {
 	}
 }
 
-// guessedBefore gives the outside source that tried an account often, shortly before a logon.
-func (h *logHost) guessedBefore(l logon, site *inventory.Site) (netip.Addr, bool) {
+// guessedElsewhere reports whether another outside source tried the account of a logon often, shortly before it.
+func (h *logHost) guessedElsewhere(l logon, site *inventory.Site) bool {
 	for from, f := range h.failures {
-		if !from.IsValid() || site.Inside(from) || !slices.Contains(f.accounts, strings.ToLower(l.account)) {
+		if from == l.from || !from.IsValid() || site.Inside(from) || !slices.Contains(f.accounts, strings.ToLower(l.account)) {
 			continue
 		}
 		before := 0
@@ -92,10 +92,10 @@ func (h *logHost) guessedBefore(l logon, site *inventory.Site) (netip.Addr, bool
 			}
 		}
 		if before >= guessedAfter {
-			return from, true
+			return true
 		}
 	}
-	return netip.Addr{}, false
+	return false
 }
 
 // suspicion is a finding about logons from a source on a computer.

@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -70,6 +71,15 @@ func (r remote) ordered(k [2]netip.Addr) []visit {
 	return list
 }
 
+// worse reports whether a visit says more of an exposed server than another: one without network level authentication, else
+// the earlier.
+func (v visit) worse(w visit) bool {
+	if off := v.nla == wire.NLAOff; off != (w.nla == wire.NLAOff) {
+		return off
+	}
+	return cmp.Or(v.first.Compare(w.first), cmp.Compare(v.evidence.Packet, w.evidence.Packet)) < 0
+}
+
 // exposed finds remote desktops that answer the outside. One finding a server.
 func (s *Set) exposed(site *inventory.Site) {
 	type exposure struct {
@@ -98,7 +108,7 @@ func (s *Set) exposed(site *inventory.Site) {
 				called = true
 				x.callers++
 			}
-			if v.nla == wire.NLAOff && (x.worst.nla != wire.NLAOff || v.first.Before(x.worst.first)) || v.nla == x.worst.nla && v.first.Before(x.worst.first) {
+			if v.worse(x.worst) {
 				x.worst = v
 			}
 			if v.first.Before(x.first) {

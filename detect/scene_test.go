@@ -209,12 +209,11 @@ func end(p chaperone.Party) string {
 	return "-"
 }
 
-// trial is a line of the tables: what happens, and what is then said of it. bug marks what should be and is not yet.
+// trial is a line of the tables: what happens, and what is then said of it.
 type trial struct {
 	name string
 	play func(*scene)
 	want string
-	bug  string
 }
 
 // try runs a table in scenes of its own.
@@ -222,9 +221,6 @@ func try(t *testing.T, fresh func() *scene, trials []trial, rules ...string) {
 	t.Helper()
 	for _, test := range trials {
 		t.Run(test.name, func(t *testing.T) {
-			if test.bug != "" {
-				t.Skip("BUG: " + test.bug)
-			}
 			s := fresh()
 			test.play(s)
 			if got := s.says(rules...); got != test.want {

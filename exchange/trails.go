@@ -93,12 +93,16 @@ func (s *Stretch) add(d *Disclosed) {
 	s.Records += d.Records
 	s.Unidentified += d.Unidentified
 	s.Bytes += d.Bytes
-	full := len(s.Nodes)+len(d.Nodes) > cap(s.Nodes)
-	s.Nodes = append(s.Nodes, d.Nodes...)
-	if full { // the same people come again and again: their number, not that of messages, is what is kept
-		slices.Sort(s.Nodes)
-		s.Nodes = slices.Compact(s.Nodes)
+	if len(s.Nodes)+len(d.Nodes) > cap(s.Nodes) { // the same people come again and again: there is room for twice their number
+		s.distinct()
+		s.Nodes = slices.Grow(s.Nodes, len(s.Nodes)+len(d.Nodes))
 	}
+	s.Nodes = append(s.Nodes, d.Nodes...)
+}
+
+func (s *Stretch) distinct() {
+	slices.Sort(s.Nodes)
+	s.Nodes = slices.Compact(s.Nodes)
 }
 
 // All gives the trails in a fixed order.
@@ -106,9 +110,7 @@ func (t *Trails) All() []*Trail {
 	all := make([]*Trail, 0, len(t.trails))
 	for _, trail := range t.trails {
 		for i := range trail.Hours {
-			s := &trail.Hours[i]
-			slices.Sort(s.Nodes)
-			s.Nodes = slices.Compact(s.Nodes)
+			trail.Hours[i].distinct()
 		}
 		all = append(all, trail)
 	}

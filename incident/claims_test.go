@@ -109,7 +109,6 @@ func TestOffered(t *testing.T) {
 		claims  []Claim
 		want    string
 		because string
-		bug     string
 	}{
 		{name: "nothing"},
 		{name: "a table without an offer", claims: []Claim{{Dump: "dump.csv", Rows: 9, Proven: 9, Posted: early}}},
@@ -122,9 +121,6 @@ func TestOffered(t *testing.T) {
 			claims: []Claim{{Price: "3 BTC", Posted: late}, {Price: "2 BTC"}}, want: "The records are offered for 2 BTC. 8 to 8", because: "its author is not known"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			if test.bug != "" {
-				t.Skip("BUG: " + test.bug)
-			}
 			s := newScene()
 			s.guessedIn()
 			s.Claims = test.claims

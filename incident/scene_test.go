@@ -163,21 +163,17 @@ func list(addresses []netip.Addr) string {
 	return strings.Join(names, "+")
 }
 
-// trial is a line of the tables. bug marks what should be and is not yet.
+// trial is a line of the tables.
 type trial struct {
 	name string
 	play func(*scene)
 	want string
-	bug  string
 }
 
 func try(t *testing.T, trials []trial) {
 	t.Helper()
 	for _, test := range trials {
 		t.Run(test.name, func(t *testing.T) {
-			if test.bug != "" {
-				t.Skip("BUG: " + test.bug)
-			}
 			s := newScene()
 			test.play(s)
 			if got := tell(s.build()); got != test.want {

@@ -136,8 +136,8 @@ func Size(n int64) string {
 	units := []string{"B", "kB", "MB", "GB", "TB"}
 	v := float64(n)
 	for _, u := range units {
-		if v < 1000 || u == "TB" {
-			if u == "B" || v >= 100 {
+		if v < 999.5 || u == "TB" { // more is rounded to 1000, which is one of the next
+			if u == "B" || v >= 99.95 {
 				return fmt.Sprintf("%.0f %s", v, u)
 			}
 			return fmt.Sprintf("%.1f %s", v, u)
@@ -152,7 +152,9 @@ func Span(d time.Duration) string {
 	switch {
 	case d < time.Minute:
 		return fmt.Sprintf("%.1f seconds", d.Seconds())
-	case d < time.Hour:
+	case d < 90*time.Second:
+		return "1 minute"
+	case d.Minutes() < 59.5:
 		return fmt.Sprintf("%.0f minutes", d.Minutes())
 	case d < 48*time.Hour:
 		return fmt.Sprintf("%.1f hours", d.Hours())

@@ -187,12 +187,14 @@ func (a *Assembler) take(f *Flow, from int, s *source.Segment) {
 			}
 		}
 		f.Opened = f.Opened || s.Flags&source.ACK == 0
+		f.Refused = f.Refused || f.Opened && from == f.client && other.no && other.refused == h.isn // captured in the wrong order
 	}
 	if s.Flags&(source.SYN|source.RST) == 0 {
 		h.spoke = true
 	}
-	if s.Flags&source.RST != 0 && f.Opened && from != f.client && !h.known && s.Ack == other.isn {
-		f.Refused = true
+	if s.Flags&source.RST != 0 && !h.known {
+		h.no, h.refused = true, s.Ack
+		f.Refused = f.Refused || f.Opened && from != f.client && s.Ack == other.isn
 	}
 	if s.Flags&source.RST == 0 {
 		h.see(seq)

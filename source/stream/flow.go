@@ -55,16 +55,18 @@ type link struct {
 
 // half is what one side sent.
 type half struct {
-	known bool   // a sequence number of it was seen
-	based bool   // offset 0 is settled
-	syn   bool   // by its SYN
-	isn   uint32 // sequence number of offset 0
-	next  int64  // offset up to which bytes were given on
-	acked int64  // offset up to which the other side has acknowledged
-	fin   int64  // offset of its end, -1 while not known
-	spoke bool   // it sent more than a SYN: the connection stands
-	segs  []segment
-	alts  []alternative
+	known   bool   // a sequence number of it was seen
+	based   bool   // offset 0 is settled
+	syn     bool   // by its SYN
+	isn     uint32 // sequence number of offset 0
+	next    int64  // offset up to which bytes were given on
+	acked   int64  // offset up to which the other side has acknowledged
+	fin     int64  // offset of its end, -1 while not known
+	no      bool   // it reset a connection of which it had sent nothing,
+	refused uint32 // whose SYN this would acknowledge
+	spoke   bool   // it sent more than a SYN: the connection stands
+	segs    []segment
+	alts    []alternative
 }
 
 // segment is a run of bytes that waits. Segments of a half lie in order and do not overlap.
