@@ -63,7 +63,7 @@ func (s Style) table(out io.Writer) (each func(ledger.Row) error, end func() err
 		}
 		what := page.Clean(strings.ToUpper(string(r.Protocol))+" "+r.Action, 16)
 		p.Line("%s %s %s %s %8s %7s", s.moment(r.Time), page.Cell(s.party(r.From, 21), 21), page.Cell(s.party(r.To, 21), 21), page.Cell(what, 16),
-			persons(len(r.People), int64(r.Unidentified)), page.Number(r.Records))
+			persons(r.Persons, int64(r.Unidentified)), page.Number(r.Records))
 		return p.Err
 	}
 	return each, func() error {
@@ -92,7 +92,7 @@ func (s Style) csv(out io.Writer) (each func(ledger.Row) error, end func() error
 		fields = s.cells(fields, &r.From)
 		fields = s.cells(fields, &r.To)
 		fields = s.cells(fields, r.RequestedBy)
-		fields = append(fields, strconv.Itoa(len(r.People)), strconv.Itoa(r.Weak), strconv.Itoa(r.Unidentified), strconv.Itoa(r.Records), strconv.FormatInt(r.Bytes, 10),
+		fields = append(fields, strconv.Itoa(r.Persons), strconv.Itoa(r.Weak), strconv.Itoa(r.Unidentified), strconv.Itoa(r.Records), strconv.FormatInt(r.Bytes, 10),
 			string(r.Protection), string(r.Outcome), strconv.FormatBool(!r.Unseen), cell(e.File), strconv.FormatInt(e.Packet, 10), strconv.FormatUint(e.Record, 10),
 			strconv.FormatInt(e.Offset, 10), strconv.FormatUint(r.Seq, 10), strconv.FormatUint(r.Batch, 10))
 		people := make([]string, len(r.People))

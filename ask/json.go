@@ -124,6 +124,7 @@ type (
 		Evidence     jsonEvidence         `json:"evidence"`
 		Seq          uint64               `json:"seq"`
 		Batch        uint64               `json:"batch"`
+		Persons      int                  `json:"persons"`
 		Weak         int                  `json:"patients_weak"`
 		Patients     []ledger.PatientID   `json:"patients"`
 	}
@@ -147,7 +148,7 @@ func (s Style) disclosure(r ledger.Row) jsonDisclosure {
 	d := jsonDisclosure{
 		Kind: "disclosure", ID: hex.EncodeToString(r.ID[:]), Time: r.Time.UTC(), Protocol: r.Protocol, Action: r.Action, From: s.json(r.From), To: s.json(r.To),
 		Unidentified: r.Unidentified, Records: r.Records, Bytes: r.Bytes, Protection: r.Protection, Outcome: r.Outcome, Seen: !r.Unseen,
-		Evidence: jsonEvidence{e.File, e.Packet, e.Record, e.Offset}, Seq: r.Seq, Batch: r.Batch, Weak: r.Weak, Patients: list(r.People),
+		Evidence: jsonEvidence{e.File, e.Packet, e.Record, e.Offset}, Seq: r.Seq, Batch: r.Batch, Persons: r.Persons, Weak: r.Weak, Patients: list(r.People),
 	}
 	if r.RequestedBy != nil {
 		by := s.json(*r.RequestedBy)

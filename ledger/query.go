@@ -131,8 +131,9 @@ type Row struct {
 	chaperone.Disclosure             // Patients is nil
 	Seq                  uint64      // 0, 1, 2, … in the order of recording
 	Batch                uint64      // its batch, which is its leaf in the log
-	People               []PatientID // distinct persons, merges applied, in the order of bytes
+	Persons              int         // distinct persons, merges applied
 	Weak                 int         // of them, known by name only
+	People               []PatientID // who they are, in the order of bytes; with Query.Patient that one alone: others are nobody's business
 }
 
 // Objects gives the number of DICOM objects that a disclosure moved.

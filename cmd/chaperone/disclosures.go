@@ -26,7 +26,8 @@ func newDisclosures() *cobra.Command {
 		Short: "List the disclosures on record: of a patient, to a recipient, of a time",
 		Long: `List disclosures in the order of their time, as many as there are: each is written as it is found. What the list rests on,
 which part of the period was watched and what can be proven, is at its foot; with --csv it goes to standard error, so that
-nothing but the list is in the file; with --json it is in the last lines.
+nothing but the list is in the file; with --json it is in the last lines. Of a patient, the list names that one only and says how many others a disclosure covered:
+it can be handed to them.
 
 ` + patientHelp + `
 

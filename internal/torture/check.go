@@ -38,7 +38,7 @@ func (b *books) check(ctx context.Context, s ledger.Store, exactly bool) error {
 		switch row, ok := rows[id]; {
 		case !ok:
 			lost++
-		case digest(row.Disclosure, len(row.People), row.Weak) != sum:
+		case digest(row.Disclosure, row.Persons, row.Weak) != sum:
 			wrong++
 		}
 	}
@@ -74,7 +74,7 @@ func readAll(ctx context.Context, s ledger.Store, seed uint32) (map[[16]byte]led
 			return broken("the disclosures are not in the order of time")
 		case !bytes.Equal(row.ID[:4], firstBytes(seed)):
 			return broken("disclosure %x was never given", row.ID)
-		case digest(row.Disclosure, len(row.People), row.Weak) != want(row.ID):
+		case digest(row.Disclosure, row.Persons, row.Weak) != want(row.ID):
 			return broken("disclosure %x is not what was given", row.ID)
 		}
 		last = row.Time

@@ -204,6 +204,7 @@ func (h *history) read(seqs []uint64) error {
 // share reads one worker's rows, from <= i < until, and appends when those are that are meant. The dictionary is locked by
 // the caller.
 func (h *history) share(r *reader, seqs []uint64, from, until int, order []stamp) ([]stamp, error) {
+	asked := h.asked()
 	for i := from; i < until; i++ {
 		d, _, err := r.row(seqs[i])
 		if err != nil {
@@ -212,12 +213,23 @@ func (h *history) share(r *reader, seqs []uint64, from, until int, order []stamp
 		if !h.means(d.Way) || !h.query.InTime(d.Time) {
 			continue
 		}
-		if err := r.spell(&h.rows[i], seqs[i]); err != nil {
+		if err := r.spell(&h.rows[i], seqs[i], asked); err != nil {
 			return order, err
 		}
 		order = append(order, stamp{d.Time.UnixMicro(), uint64(i)})
 	}
 	return order, nil
+}
+
+// asked gives the persons that the question names, nil for everybody: numbers that were several persons' may be one's by now.
+func (a *question) asked() []ledger.Number {
+	var persons []ledger.Number
+	for _, n := range a.person {
+		if p := a.ledger.dictionary.people.Person(n); !slices.Contains(persons, p) {
+			persons = append(persons, p)
+		}
+	}
+	return persons
 }
 
 // portions shares work out: large pieces first, so that neighbours stay together and all workers still come to an end at

@@ -53,7 +53,7 @@ func (l *Ledger) Find(ctx context.Context, id [16]byte) (ledger.Row, error) {
 			return ledger.Row{}, fmt.Errorf("ledger: the index names another disclosure: run ledger reindex")
 		}
 		var row ledger.Row
-		err = r.spell(&row, seq)
+		err = r.spell(&row, seq, nil)
 		return row, err
 	}
 	return ledger.Row{}, ledger.ErrUnknown

@@ -110,8 +110,9 @@ func (r *reader) open() (*record.Opened, error) {
 	return o, nil
 }
 
-// spell turns the disclosure that was read last into a row. The dictionary is locked by the caller.
-func (r *reader) spell(row *ledger.Row, seq uint64) error {
+// spell turns the disclosure that was read last into a row, with the ids of these persons only, nil for all. The dictionary
+// is locked by the caller.
+func (r *reader) spell(row *ledger.Row, seq uint64, asked []ledger.Number) error {
 	d, batch, dict := &r.entry.Disclosure, r.place.Batch, r.ledger.dictionary
 	if d.Way == 0 || int(d.Way) > len(dict.ways) {
 		return fmt.Errorf("batch %d: a disclosure by way %d, which the record does not define", batch, d.Way)
@@ -120,7 +121,7 @@ func (r *reader) spell(row *ledger.Row, seq uint64) error {
 		return fmt.Errorf("batch %d: a disclosure of patient %d, whom the record does not define", batch, d.Numbers[len(d.Numbers)-1])
 	}
 	row.Disclosure = d.Spell(&dict.ways[d.Way-1], dict.text)
-	row.Seq, row.Batch, row.Weak = seq, batch, 0
+	row.Seq, row.Batch, row.Persons, row.Weak = seq, batch, 0, 0
 	r.persons = r.persons[:0] // each with a last bit for one who is known by name only
 	for _, n := range d.Numbers {
 		person := uint64(dict.people.Person(n)) << 1
@@ -130,14 +131,21 @@ func (r *reader) spell(row *ledger.Row, seq uint64) error {
 		r.persons = append(r.persons, person)
 	}
 	slices.Sort(r.persons)
-	people := r.room(len(r.persons))
+	room := len(r.persons)
+	if asked != nil {
+		room = min(room, len(asked))
+	}
+	people := r.room(room)
 	for i, p := range r.persons {
 		if i+1 < len(r.persons) && r.persons[i+1]>>1 == p>>1 {
 			continue // the last of equal ones tells whether one of them is weak
 		}
-		people = append(people, ledger.PatientID{})
-		r.ledger.names.Put(&people[len(people)-1], ledger.Number(p>>1))
+		row.Persons++
 		row.Weak += int(p & 1)
+		if asked == nil || slices.Contains(asked, ledger.Number(p>>1)) {
+			people = append(people, ledger.PatientID{})
+			r.ledger.names.Put(&people[len(people)-1], ledger.Number(p>>1))
+		}
 	}
 	sortPeople(people)
 	row.People = people

@@ -16,9 +16,10 @@ type view struct {
 	store  *Store
 	rows   []row
 	weak   []bool
-	merged persons // persons as they are
-	parted persons // as if no merge had been said
-	likely persons // also joining equal name, birth date and sex
+	merged persons         // persons as they are
+	parted persons         // as if no merge had been said
+	likely persons         // also joining equal name, birth date and sex
+	asked  []ledger.Number // the persons that the question names; nil for everybody
 }
 
 // look concludes who is who. The lock is not held while the answer is given.
@@ -40,15 +41,14 @@ func (s *Store) ask(ctx context.Context, q ledger.Query) (*view, []row, error) {
 		return nil, nil, ledger.ErrClosed
 	}
 	v := s.look()
-	var who []ledger.Number
 	if q.Patient != nil {
-		if who = v.who(*q.Patient); len(who) == 0 {
+		if v.asked = v.who(*q.Patient); len(v.asked) == 0 {
 			return nil, nil, ledger.ErrUnknown
 		}
 	}
 	var meant []row
 	for _, r := range v.rows {
-		if q.Fits(&r.disclosure) && (q.Patient == nil || v.covers(r, who)) {
+		if q.Fits(&r.disclosure) && (v.asked == nil || v.covers(r)) {
 			meant = append(meant, r)
 		}
 	}
@@ -73,8 +73,8 @@ func (v *view) who(w ledger.Who) []ledger.Number {
 	return persons
 }
 
-func (v *view) covers(r row, who []ledger.Number) bool {
-	return slices.ContainsFunc(r.numbers, func(n ledger.Number) bool { return slices.Contains(who, v.merged.person(n)) })
+func (v *view) covers(r row) bool {
+	return slices.ContainsFunc(r.numbers, func(n ledger.Number) bool { return slices.Contains(v.asked, v.merged.person(n)) })
 }
 
 // Scope counts the disclosures that are meant.
@@ -199,9 +199,12 @@ func (v *view) row(r row) ledger.Row {
 	for _, n := range r.numbers {
 		persons[v.merged.person(n)] = true
 	}
+	out.Persons = len(persons)
 	for person := range persons {
-		out.People = append(out.People, v.store.id(v.merged.least(person)))
 		out.Weak += v.namesOnly(person)
+		if v.asked == nil || slices.Contains(v.asked, person) {
+			out.People = append(out.People, v.store.id(v.merged.least(person)))
+		}
 	}
 	slices.SortFunc(out.People, func(a, b ledger.PatientID) int { return bytes.Compare(a[:], b[:]) })
 	return out
