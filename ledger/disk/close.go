@@ -9,9 +9,10 @@ import (
 	"chaperone/ledger/durable"
 )
 
-// Close waits for the questions that are being answered, and makes everything durable and signed, so that opening is fast. After an error nothing is lost: the next Open makes
-// the index anew.
+// Close waits for the questions that are being answered, and makes everything durable and signed, so that opening is fast.
+// After an error nothing is lost: the next Open makes the index anew.
 func (l *Ledger) Close() error {
+	aheadErr := l.recordAhead()
 	l.commit.Lock()
 	if l.closed {
 		l.commit.Unlock()
@@ -21,6 +22,9 @@ func (l *Ledger) Close() error {
 	err := l.fenced
 	if len(l.stuck) > 0 {
 		err = errors.Join(err, ledger.ErrFull)
+	}
+	if err == nil {
+		err = aheadErr
 	}
 	l.commit.Unlock()
 	l.stop()

@@ -78,6 +78,7 @@ type Ledger struct {
 	stuck      []*frame
 	batches    uint64
 	events     uint64 // disclosures, also in frames that are stuck
+	defined    counts // what the frames up to the last define, also those that are stuck
 	end        record.Position
 	scratch    []byte
 	builder    *record.Builder // with sealed, of the last frame: the next uses their memory again
@@ -86,6 +87,7 @@ type Ledger struct {
 
 	durable    atomic.Uint64 // batches
 	dictionary *dictionary
+	ahead      [][]byte // entries that define what is in the dictionary and in no frame, under its lock: see Resolve
 	pending    pending
 	index      *index.Index
 	files      segments

@@ -32,6 +32,7 @@ type intake struct {
 	frames []*frame
 	now    time.Time
 	ids    map[[16]byte]bool // of this group's disclosures
+	ahead  bool              // of the record: see Resolve
 }
 
 // intake encodes the requests of a group that can be admitted; the others get their error. After an error of its own nothing
@@ -45,11 +46,12 @@ func (l *Ledger) intake(group []*request) ([]*frame, error) {
 	}
 	l.dictionary.Lock()
 	defer l.dictionary.Unlock()
-	before := l.dictionary.counts()
+	before := l.defined
 	for _, r := range group {
 		if r.err != nil {
 			continue
 		}
+		in.catchUp()
 		for i := range r.batch.Disclosures {
 			if i%warmed == 0 {
 				in.warm(r.batch.Disclosures[i:min(i+warmed, len(r.batch.Disclosures))])
@@ -158,6 +160,10 @@ func (in *intake) frame(day ledger.Day) *frame {
 
 // define adds a dictionary entry.
 func (in *intake) define(entry []byte) {
+	if in.ahead {
+		in.ledger.ahead = append(in.ledger.ahead, entry)
+		return
+	}
 	if len(in.frames) == 0 {
 		in.frame(ledger.DayOf(in.now))
 	}
@@ -178,26 +184,30 @@ func (in *intake) disclosure(d *ledger.Disclosure) {
 func (in *intake) covered(all []ledger.Covered) []ledger.Number {
 	numbers := make([]ledger.Number, 0, len(all))
 	for i := range all {
-		c := &all[i]
-		var n ledger.Number
-		if c.Weak() {
-			n = in.number(c.Demographic, true)
-		} else {
-			n = in.number(c.Numbers[0], false)
-			for _, token := range c.Numbers[1:] {
-				other := in.number(token, false)
-				if in.ledger.dictionary.people.Join(n, other) {
-					in.define(record.AppendJoin(nil, n, other))
-				}
-			}
-		}
-		if (c.Demographic != chaperone.PatientToken{}) && in.ledger.dictionary.people.Alike(c.Demographic, n) {
-			in.define(record.AppendAlike(nil, c.Demographic, n))
-		}
-		numbers = append(numbers, n)
+		numbers = append(numbers, in.person(&all[i]))
 	}
 	slices.Sort(numbers)
 	return slices.Compact(numbers)
+}
+
+// person gives a number of one whom a disclosure covers.
+func (in *intake) person(c *ledger.Covered) (n ledger.Number) {
+	people := in.ledger.dictionary.people
+	if c.Weak() {
+		n = in.number(c.Demographic, true)
+	} else {
+		n = in.number(c.Numbers[0], false)
+		for _, token := range c.Numbers[1:] {
+			other := in.number(token, false)
+			if people.Join(n, other) {
+				in.define(record.AppendJoin(nil, n, other))
+			}
+		}
+	}
+	if (c.Demographic != chaperone.PatientToken{}) && people.Alike(c.Demographic, n) {
+		in.define(record.AppendAlike(nil, c.Demographic, n))
+	}
+	return n
 }
 
 // number gives the number of a token.
@@ -298,7 +308,8 @@ func (in *intake) seal(before counts) error {
 			f.events[i].Seq = seq + uint64(i)
 		}
 		batch, seq = batch+1, seq+uint64(len(f.events))
-		before = l.dictionary.counts() // all dictionary entries are in the first frame
+		l.defined = l.dictionary.counts() // all dictionary entries are in the first frame
+		before = l.defined
 	}
 	l.events = seq
 	return nil

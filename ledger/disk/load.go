@@ -102,7 +102,7 @@ func (l *Ledger) asClosed(ctx context.Context, c *Closed) error {
 	if err := v.Close(); err != nil {
 		return err
 	}
-	l.batches, l.events, l.end = c.Batches, c.Events, c.End
+	l.batches, l.events, l.end, l.defined = c.Batches, c.Events, c.End, l.dictionary.counts()
 	if err := l.log.Load(ctx, c.Batches, l.leaves); err != nil {
 		_ = x.Close()
 		l.index = nil
@@ -178,6 +178,7 @@ func (l *Ledger) anew(ctx context.Context) error {
 	if err := r.run(ctx); err != nil {
 		return err
 	}
+	l.defined = l.dictionary.counts()
 	if err := l.log.Load(ctx, l.batches, l.leaves); errors.Is(err, seal.ErrRolledBack) {
 		return fmt.Errorf("%s ends at byte %d: %w", filepath.Join(l.files.dir, record.SegmentName(l.end.Segment)), l.end.Offset, err)
 	} else if err != nil {

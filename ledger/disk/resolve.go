@@ -1,0 +1,48 @@
+package disk
+
+import "chaperone/ledger"
+
+// Resolve gives the number of each person that a disclosure would cover, in their order and with repetitions: the least of
+// the numbers that records joined, merges not applied. It is for whoever has to decide before there is a disclosure, such as
+// a budget. Who is new gets a number now; its definition goes on record with the next batch, whatever that says. A number may
+// stand for another's person later, when a record joins the two.
+func (l *Ledger) Resolve(covered []ledger.Covered) ([]ledger.Number, error) {
+	if l.readOnly {
+		return nil, ledger.ErrReadOnly
+	}
+	numbers := make([]ledger.Number, len(covered))
+	d := l.dictionary
+	d.Lock()
+	defer d.Unlock()
+	in := intake{ledger: l, ahead: true}
+	for i := range covered {
+		numbers[i] = in.person(&covered[i])
+	}
+	for i, n := range numbers { // the last may have joined the first
+		numbers[i] = d.people.Unmerged(n)
+	}
+	return numbers, nil
+}
+
+// catchUp puts into the group's first frame what was defined ahead of it. It is called when a request was admitted: then today
+// has a key.
+func (in *intake) catchUp() {
+	l := in.ledger
+	for _, entry := range l.ahead {
+		in.define(entry)
+	}
+	l.ahead = nil
+}
+
+// recordAhead puts on record what is defined and in no frame, so that what a clean close saves of the people is no more than
+// the record says.
+func (l *Ledger) recordAhead() error {
+	l.dictionary.RLock()
+	ahead := len(l.ahead) > 0
+	l.dictionary.RUnlock()
+	if !ahead {
+		return nil
+	}
+	_, err := l.enter(ledger.Batch{})
+	return err
+}
