@@ -1,0 +1,105 @@
+package hl7
+
+import (
+	"bytes"
+	"strings"
+	"time"
+)
+
+// Refusal is what a receiver that does not take a message says to its sender. Nothing of it bears patient data.
+type Refusal struct {
+	Error     bool   // AE or CE: it may be sent again. Else AR or CR: it must not
+	Reason    string // stable code, ERR-5
+	Reference string // what the sender's operator can ask about, ERR-7 and ERR-8
+	ID        string // control ID of the answer
+	Now       time.Time
+}
+
+// Refuse writes the answer to a message: MSH, MSA and ERR, of a query QAK and QPD too (chapter 2, acknowledgements, and
+// chapter 5). It is nil when the sender asked for none (enhanced mode, MSH-15 and MSH-16). The message must pass Strict.
+func Refuse(m *Message, r Refusal) []byte {
+	header, ok := m.Header()
+	if !ok {
+		return nil
+	}
+	f := header.fields()
+	code, wanted := answerCode(f.raw[15], f.raw[16], r.Error)
+	if !wanted {
+		return nil
+	}
+	field := func(n int) string { return string(f.raw[n]) }
+	kind := f.at(9)
+	trigger, modern := string(kind.Component(2)), !early(f.raw[12])
+	ack := "ACK"
+	if trigger != "" {
+		ack += "^" + trigger
+		if modern {
+			ack += "^ACK"
+		}
+	}
+	text := "Request refused; ref " + r.Reference
+	var query []byte
+	for _, s := range m.Segments {
+		if s.Is("QPD") {
+			query = s.raw
+			if reply := responseOf(&kind); reply != "" {
+				ack = reply
+			}
+		}
+	}
+	var b bytes.Buffer
+	segment := func(fields ...string) { b.WriteString(strings.Join(fields, "|") + "\r") }
+	segment(`MSH|^~\&`, field(5), field(6), field(3), field(4), r.Now.Format("20060102150405-0700"), "", ack, r.ID, field(11), field(12),
+		"", "", "", "", "", field(18))
+	if modern {
+		segment("MSA", code, field(10))
+		segment("ERR", "", errorAt(query), "207^Application internal error^HL70357", "E", "CHAP-DENY^"+r.Reason+"^99CHAP", "", "ref "+r.Reference, text)
+	} else {
+		segment("MSA", code, field(10), text)
+		segment("ERR", strings.TrimSuffix(errorAt(query), "^3")+"^3^207&Application internal error&HL70357")
+	}
+	if query != nil {
+		tag := Segment{raw: query, sep: DefaultSeparators}.Field(2)
+		segment("QAK", string(tag.raw), "AR")
+		b.Write(query) // the asker's own words
+		b.WriteByte('\r')
+	}
+	return b.Bytes()
+}
+
+// errorAt says where the trouble is (ERL): who was asked for, or whose the record is.
+func errorAt(query []byte) string {
+	if query != nil {
+		return "QPD^1^3"
+	}
+	return "PID^1^3"
+}
+
+// answerCode gives MSA-1 by the acknowledgement mode (chapter 2; tables 0008 and 0155).
+func answerCode(accept, application []byte, err bool) (code string, wanted bool) {
+	reject := map[bool][2]string{false: {"AR", "CR"}, true: {"AE", "CE"}}[err]
+	on := func(condition []byte) bool { return string(condition) == "AL" || string(condition) == "ER" }
+	switch {
+	case len(accept) == 0 && len(application) == 0:
+		return reject[0], true
+	case on(accept):
+		return reject[1], true
+	case on(application):
+		return reject[0], true
+	}
+	return "", false
+}
+
+// early reports whether a version is before 2.5, by MSH-12.
+func early(version []byte) bool {
+	return bytes.HasPrefix(version, []byte("2.")) && len(version) > 2 && version[2] < '5'
+}
+
+// responseOf gives what a query is answered with: the structure names it (QBP_Q21 is answered as RSP^K21^RSP_K21).
+func responseOf(kind *Field) string {
+	trigger := string(kind.Component(2))
+	if string(kind.Component(1)) != "QBP" || len(trigger) != 3 || trigger[0] != 'Q' {
+		return ""
+	}
+	return "RSP^K" + trigger[1:] + "^RSP_K" + trigger[1:]
+}

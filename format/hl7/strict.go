@@ -1,0 +1,156 @@
+package hl7
+
+import (
+	"bytes"
+	"encoding/hex"
+	"fmt"
+	"unicode/utf8"
+
+	"chaperone/format"
+)
+
+// Strict reports what of a frame's payload two receivers could read in two ways, nil for what all of them read alike: the
+// grammar in which a proxy can tell what the receiver will see. It is narrower than the standard (HL7 v2.x chapter 2):
+//
+//   - Segments end with CR, and no other control character than TAB stands anywhere. Each line begins with a name of three
+//     capitals or digits and the field separator; there is no empty line.
+//   - Every header (MSH, FHS, BHS) declares the usual separators |^~\& and perhaps #. The short |^~\ of old versions will do
+//     where there is no &.
+//   - In a character set of several bytes none of them looks like a separator, since some receivers split before they decode.
+//   - What names a patient or asks for one (PID, MRG, QPD, QRD, QRF) has no escape that stands for a control character or a
+//     separator by its number, and none that changes the character set.
+//   - Each message has a code (MSH-9) and a control ID of at most 199 characters (MSH-10), so that it can be answered.
+//
+// Errors: format.ErrMalformed with the offset and the rule, never the content.
+func Strict(payload []byte) error {
+	headers := 0
+	for at := 0; at < len(payload); {
+		line := head(payload[at:], '\r')
+		if err := strictLine(line, at, headers == 0); err != nil {
+			return err
+		}
+		if isHeader(line) {
+			headers++
+			if err := strictHeader(line, at, payload); err != nil {
+				return err
+			}
+		}
+		at += len(line) + 1
+	}
+	if headers == 0 {
+		return odd(0, "there is no header")
+	}
+	return nil
+}
+
+func odd(at int, why string) error {
+	return fmt.Errorf("hl7: at offset %d %s: %w", at, why, format.ErrMalformed)
+}
+
+func isHeader(line []byte) bool {
+	return bytes.HasPrefix(line, []byte("MSH")) || bytes.HasPrefix(line, []byte("FHS")) || bytes.HasPrefix(line, []byte("BHS"))
+}
+
+// strictLine looks at one segment. first: it has to be a header.
+func strictLine(line []byte, at int, first bool) error {
+	for i, c := range line {
+		if c < ' ' && c != '\t' {
+			return odd(at+i, "a control character stands in a segment")
+		}
+	}
+	if len(line) < 3 || len(line) > 3 && line[3] != '|' {
+		return odd(at, "a line does not begin with a segment's name and |")
+	}
+	for i, c := range line[:3] {
+		if (c < 'A' || c > 'Z') && (i == 0 || c < '0' || c > '9') {
+			return odd(at+i, "a segment's name is not three capitals or digits")
+		}
+	}
+	if first && !isHeader(line) {
+		return odd(at, "the first segment is no header")
+	}
+	switch string(line[:3]) {
+	case "PID", "MRG", "QPD", "QRD", "QRF":
+		return strictEscapes(line, at)
+	}
+	return nil
+}
+
+// strictHeader looks at the separators that a header declares, and at what of an MSH an answer needs.
+func strictHeader(line []byte, at int, payload []byte) error {
+	if len(line) < 4 {
+		return odd(at, "a header ends behind its name")
+	}
+	switch encoding := head(line[4:], '|'); string(encoding) {
+	case `^~\&`, `^~\&#`:
+	case `^~\`:
+		if bytes.IndexByte(payload, '&') >= 0 && !bytes.Contains(payload, []byte(`^~\&`)) {
+			return odd(at+4, "a header leaves the subcomponent separator out, and & is used")
+		}
+	default:
+		return odd(at+4, `a header declares other separators than |^~\&`)
+	}
+	if line[0] != 'M' {
+		return nil
+	}
+	s := Segment{Name: [3]byte{'M', 'S', 'H'}, raw: line, sep: DefaultSeparators}
+	f := s.fields()
+	if kind := f.at(9); len(kind.Component(1)) == 0 {
+		return odd(at, "MSH-9 is empty")
+	}
+	if n := len(f.raw[10]); n == 0 || n > 199 {
+		return odd(at, "MSH-10 is empty or longer than 199")
+	}
+	if several(f.at(18)) && !utf8.Valid(payload) {
+		for i := range len(payload) - 1 {
+			if payload[i] >= utf8.RuneSelf && bytes.IndexByte([]byte("|^~\\&\r"), payload[i+1]) >= 0 {
+				return odd(i, "a character of several bytes has one that looks like a separator")
+			}
+		}
+	}
+	return nil
+}
+
+// several reports whether MSH-18 names a character set that may take several bytes for a character (HL7 table 0211), in any
+// of its repetitions. Names that are not known may.
+func several(charsets Field) bool {
+	for i := range charsets.Repetitions() {
+		switch name := charsets.Repetition(i).Component(1); {
+		case len(name) == 0, bytes.HasPrefix(name, []byte("8859")), bytes.HasPrefix(name, []byte("ISO-8859")),
+			bytes.HasPrefix(name, []byte("ISO8859")), bytes.HasPrefix(name, []byte("ISO_8859")):
+		case bytes.Equal(name, []byte("ASCII")), bytes.EqualFold(name, []byte("windows-1252")):
+		default:
+			return true
+		}
+	}
+	return false
+}
+
+// strictEscapes refuses escape sequences that hide something from whoever splits first, or from whoever decodes first.
+func strictEscapes(line []byte, at int) error {
+	for i := 0; i < len(line); i++ {
+		if line[i] != '\\' {
+			continue
+		}
+		end := bytes.IndexByte(line[i+1:], '\\')
+		if end < 0 {
+			return nil
+		}
+		sequence := line[i+1 : i+1+end]
+		if len(sequence) > 0 {
+			switch sequence[0] {
+			case 'C', 'M':
+				return odd(at+i, "an escape changes the character set of a patient's data")
+			case 'X':
+				decoded, err := hex.DecodeString(string(sequence[1:]))
+				for _, c := range decoded {
+					if err != nil || c < ' ' || bytes.IndexByte([]byte("|^~\\&"), c) >= 0 {
+						return odd(at+i, "an escape stands for a separator or a control character in a patient's data")
+					}
+				}
+			}
+		}
+		i += end + 1
+	}
+	return nil
+}
