@@ -10,7 +10,7 @@ import (
 	"chaperone/ledger/index"
 )
 
-// Delivered is what one proven recipient was given in one hour on one way.
+// Delivered is what one recipient was given in one hour on one way.
 type Delivered struct {
 	To           chaperone.Party // without its port
 	Protocol     chaperone.Protocol
@@ -20,9 +20,9 @@ type Delivered struct {
 	Unidentified int
 }
 
-// Delivered tells what proven recipients were given from the hour of a time on, in no order, in parts: what budgets are loaded
-// with at a start. It is valid until the function returns.
-func (l *Ledger) Delivered(ctx context.Context, since time.Time, each func(Delivered) error) error {
+// Delivered tells what recipients were given from the hour of a time on, in no order, in parts: what budgets are loaded with at
+// a start. keep says which recipients are meant. What each gets is valid until it returns.
+func (l *Ledger) Delivered(ctx context.Context, since time.Time, keep func(to chaperone.Party) bool, each func(Delivered) error) error {
 	a, err := l.take(&ledger.Query{From: since.Truncate(time.Hour)})
 	if err != nil {
 		return err
@@ -41,7 +41,7 @@ func (l *Ledger) Delivered(ctx context.Context, since time.Time, each func(Deliv
 				return err
 			}
 			n := way.Number()
-			if n == 0 || n > a.known || d.parties[n-1].to.Proven == "" {
+			if n == 0 || n > a.known || !keep(d.parties[n-1].to) {
 				continue
 			}
 			out := Delivered{To: d.parties[n-1].to, Protocol: d.parties[n-1].protocol, Action: d.text(d.ways[n-1].Action)}

@@ -160,7 +160,7 @@ func TestResolveBeside(t *testing.T) {
 	}
 }
 
-// TestDelivered: what recipients with a certificate were given, by the hour, from memory and from the tables.
+// TestDelivered: what recipients were given, by the hour, from memory and from the tables.
 func TestDelivered(t *testing.T) {
 	o := folders(t)
 	l := open(t, o)
@@ -175,10 +175,11 @@ func TestDelivered(t *testing.T) {
 	mustRecord(t, l, b)
 	numbers := mustResolve(t, l, person(0), person(1), person(9), person(2)) // in the order of first use
 	hour := noon.Unix() / 3600
+	proven := func(to chaperone.Party) bool { return to.Proven != "" }
 	want := fmt.Sprintln(map[int64][]ledger.Number{hour: {numbers[0], numbers[2], numbers[1]}, hour + 1: {numbers[2], numbers[3]}})
 	for _, state := range []string{"in memory", "in tables", "anew"} {
 		got, unidentified := map[int64][]ledger.Number{}, 0
-		err := l.Delivered(t.Context(), noon.Add(10*time.Minute), func(d Delivered) error {
+		err := l.Delivered(t.Context(), noon.Add(10*time.Minute), proven, func(d Delivered) error {
 			if d.To.Proven != "spiffe://x/party/viewer" || d.To.Port != 0 || d.Protocol != b.Disclosures[0].Protocol || d.Action != b.Disclosures[0].Action {
 				t.Errorf("%s: got %+v", state, d)
 			}
@@ -196,7 +197,7 @@ func TestDelivered(t *testing.T) {
 		if fmt.Sprintln(got) != want || unidentified != 1 {
 			t.Errorf("%s: got %v and %d unidentified, want %s and 1", state, got, unidentified, want)
 		}
-		if err := l.Delivered(t.Context(), noon.Add(2*time.Hour), func(Delivered) error { t.Error("too early"); return nil }); err != nil {
+		if err := l.Delivered(t.Context(), noon.Add(2*time.Hour), proven, func(Delivered) error { t.Error("too early"); return nil }); err != nil {
 			t.Error(err)
 		}
 		if state == "in tables" {

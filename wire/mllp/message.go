@@ -77,7 +77,7 @@ func (s *Session) fragment(d wire.Dir, payload []byte, ended bool, at chaperone.
 func (s *Session) head(d wire.Dir, m *hl7.Message, c hl7.Content, cut bool, at chaperone.Mark) *wire.Message {
 	h := &s.half[d]
 	message := &wire.Message{
-		Seq: s.next(), Action: name(c), Role: role(c), Dir: d, Data: d, From: c.From, To: c.To,
+		Seq: s.next(), Action: Action(c), Role: RoleOf(c), Dir: d, Data: d, From: c.From, To: c.To,
 		Start: h.start, At: h.startAt, Digest: sha256.Sum256(m.Raw), Outcome: chaperone.Unknown,
 	}
 	if message.Role == wire.Query {
@@ -162,9 +162,9 @@ func (s *Session) conclude(m *wire.Message, at chaperone.Mark) {
 	s.emit(wire.Event{Stage: wire.Answer, Message: m, Dir: d, End: s.half[d].offset, At: at})
 }
 
-// name gives what kind of message it is. MSH-9 is free text on the wire and may hold anything, so only codes of the usual
+// Action gives what kind of message it is. MSH-9 is free text on the wire and may hold anything, so only codes of the usual
 // form are repeated (HL7 2.9 2.14.9.9: three characters each); anything else is "?".
-func name(c hl7.Content) string {
+func Action(c hl7.Content) string {
 	switch {
 	case c.Type == "ACK", c.Type == "" && c.Ack != "": // version 2.1 leaves MSH-9 out of acknowledgements
 		return "ACK"
@@ -186,9 +186,10 @@ func code(text string) bool {
 	return len(text) <= 3
 }
 
-func role(c hl7.Content) wire.Role {
+// RoleOf gives what a message does.
+func RoleOf(c hl7.Content) wire.Role {
 	switch {
-	case name(c) == "ACK" || c.Type == "MCF":
+	case Action(c) == "ACK" || c.Type == "MCF":
 		return wire.Control
 	case c.Ack != "":
 		return wire.Reply
