@@ -7,6 +7,8 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
 	"encoding/pem"
 	"errors"
 	"io"
@@ -156,7 +158,7 @@ func (o *outsideCA) list(t *testing.T, number int64, until time.Time, revoked ..
 
 // asClient is a client that believes anybody: what is tested is the other side.
 func asClient(c tls.Certificate) *tls.Config {
-	return &tls.Config{InsecureSkipVerify: true, GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &c, nil }}
+	return &tls.Config{ServerName: "guard", InsecureSkipVerify: true, GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &c, nil }}
 }
 
 // result is how a connection went.
@@ -231,3 +233,17 @@ func leafOf(t *testing.T, c tls.Certificate) *x509.Certificate {
 }
 
 var here = netip.MustParseAddr("127.0.0.1")
+
+// criticalPoint is an issuing distribution point (RFC 5280, 5.2.5): the list is about users' certificates only.
+func criticalPoint() pkix.Extension {
+	return pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 28}, Critical: true, Value: []byte{0x30, 0x03, 0x81, 0x01, 0xff}}
+}
+
+func createList(t *testing.T, list *x509.RevocationList, by *outsideCA) []byte {
+	t.Helper()
+	der, err := x509.CreateRevocationList(rand.Reader, list, by.Leaf, by.PrivateKey.(crypto.Signer))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return der
+}

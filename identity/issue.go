@@ -200,7 +200,7 @@ func (a *Authority) sign(template *x509.Certificate, public any) ([]byte, error)
 	}
 	defer held.Close() // it was only held
 	if err := a.checkKey(template.Subject.CommonName, public); err != nil {
-		return nil, fmt.Errorf("identity: %w", err)
+		return nil, err
 	}
 	key, err := a.key()
 	if err != nil {
@@ -224,7 +224,7 @@ func (a *Authority) sign(template *x509.Certificate, public any) ([]byte, error)
 func (a *Authority) checkKey(party string, public any) error {
 	spki, err := x509.MarshalPKIXPublicKey(public)
 	if err != nil {
-		return err
+		return fmt.Errorf("identity: %w", err)
 	}
 	id := sha256.Sum256(spki)
 	issued, err := a.Issued()
@@ -235,9 +235,9 @@ func (a *Authority) checkKey(party string, public any) error {
 		switch {
 		case is.Key != id:
 		case is.Party != party:
-			return fmt.Errorf("this is the key of %s: each party has a key of its own", is.Party)
+			return fmt.Errorf("identity: this is the key of %s: each party has a key of its own", is.Party)
 		case is.Reason == keyCompromise:
-			return errors.New("this key was revoked as compromised: make a new one")
+			return errors.New("identity: this key was revoked as compromised: make a new one")
 		}
 	}
 	return nil
