@@ -25,6 +25,7 @@ func (b block) standard() {
 }
 
 func (b block) read(r *reader, key string, n *yaml.Node) {
+	r.lines[b.at] = n.Line
 	where := key
 	if where == "" {
 		where = "the file"
@@ -32,7 +33,6 @@ func (b block) read(r *reader, key string, n *yaml.Node) {
 	if !r.shaped(where, n, yaml.MappingNode, "keys with values ("+b.fields[0].key+": …)") {
 		return
 	}
-	r.lines[b.at] = n.Line
 	seen := map[string]bool{}
 	for k, child := range r.pairs(b.what, n) {
 		f := b.field(k.Value)
@@ -85,6 +85,9 @@ func (b block) node(w *writer, path string) *yaml.Node {
 	return n
 }
 
+// maxBlocks bounds what is compared with each other.
+const maxBlocks = 5000
+
 type blocks[T any] struct {
 	to    *[]T
 	block func(*T) block
@@ -100,6 +103,10 @@ func (v blocks[T]) read(r *reader, key string, n *yaml.Node) {
 		return
 	}
 	r.lines[v.to] = n.Line
+	if len(n.Content) > maxBlocks {
+		r.fail(n.Line, "%s: more than %d", key, maxBlocks)
+		return
+	}
 	*v.to = make([]T, len(n.Content)) // at once: lines are kept by pointers into it
 	for i, item := range n.Content {
 		b := v.block(&(*v.to)[i])

@@ -27,7 +27,9 @@ func (s *Site) check() []Problem {
 			c.fail(&p.Name, "party %s stands here twice; the first is on line %d: give each its own name", p.Name, s.Line(&first.Name))
 			continue
 		}
-		c.parties[p.Name] = p
+		if p.Name != "" {
+			c.parties[p.Name] = p
+		}
 		for _, g := range p.Groups {
 			c.groups[g] = true
 		}
@@ -44,8 +46,13 @@ func (c *checker) fail(at any, format string, args ...any) { c.say(at, Wrong, fo
 func (c *checker) warn(at any, format string, args ...any) { c.say(at, Warning, format, args...) }
 
 func (c *checker) say(at any, s Severity, format string, args ...any) {
-	c.problems = append(c.problems, Problem{c.Line(at), s, fmt.Sprintf(format, args...)})
+	if !c.full() {
+		c.problems = append(c.problems, Problem{c.Line(at), s, fmt.Sprintf(format, args...)})
+	}
 }
+
+// full reports whether enough is wrong: looking for suggestions takes time.
+func (c *checker) full() bool { return len(c.problems) >= maxKept }
 
 // known gives the names of parties for a suggestion.
 func (c *checker) known() []string {

@@ -58,21 +58,23 @@ func wrong(all []Problem) []Problem {
 	return slices.DeleteFunc(slices.Clone(all), func(p Problem) bool { return p.Severity != Wrong })
 }
 
-// maxProblems bounds what is told: nobody mends more before the next try.
-const maxProblems = 100
+// Bounds of what is told, for nobody mends more before the next try, and of what is kept until it is in order.
+const (
+	maxProblems = 100
+	maxKept     = 10 * maxProblems
+)
 
 // bounded puts problems in the order of their lines and keeps the first ones.
 func bounded(all []Problem) []Problem {
 	slices.SortFunc(all, func(a, b Problem) int { return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Text, b.Text)) })
 	errors := len(wrong(all))
 	if len(all) > maxProblems {
-		dropped := all[maxProblems:]
 		all = all[:maxProblems:maxProblems]
 		severity := Warning
 		if errors > 0 { // the file is wrong, even if its errors come last
 			severity = Wrong
 		}
-		all = append(all, Problem{all[maxProblems-1].Line, severity, fmt.Sprintf("and %d more problems behind this line", len(dropped))})
+		all = append(all, Problem{all[maxProblems-1].Line, severity, "and more problems behind this line"})
 	}
 	return all
 }

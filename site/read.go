@@ -26,7 +26,9 @@ type reader struct {
 }
 
 func (r *reader) fail(line int, format string, args ...any) {
-	r.problems = append(r.problems, Problem{line, Wrong, fmt.Sprintf(format, args...)})
+	if len(r.problems) < maxKept {
+		r.problems = append(r.problems, Problem{line, Wrong, fmt.Sprintf(format, args...)})
+	}
 }
 
 // document gives the root of the file's only document; nil, with problems told, when there is none that can be read.
@@ -106,17 +108,27 @@ func (r *reader) syntax(err error) {
 	}
 	line, _ := strconv.Atoi(parts[1])
 	text := parts[2]
-	switch {
-	case strings.Contains(text, "anchor"):
-		text = tooClever
-	case strings.Contains(text, "mapping values are not allowed"):
-		text = "a colon where none belongs; put the value in quotes, or look at the indent of this line and the one before"
-	case strings.Contains(text, "could not find expected ':'"):
-		text = "a key without a colon, on this line or the one before"
-	case strings.Contains(text, "did not find expected key"), strings.Contains(text, "did not find expected '-' indicator"):
-		text = "the indent of this line, or of one just before it, fits nothing above"
-	case strings.Contains(text, "cannot start any token"):
-		text = "a character that begins nothing in YAML; put the value in quotes"
+	if strings.HasPrefix(text, "did not find expected") {
+		line++ // these count from 0; of line 0, as of line 1, nothing is said
+	}
+	line = max(line, 1)
+	for _, known := range []struct{ parser, text string }{
+		{"mapping values are not allowed", "a colon where none belongs; put the value in quotes, or look at the indent of this line and the one before"},
+		{"could not find expected ':'", "a key without a colon, on this line or the one before"},
+		{"did not find expected key", "in the block that begins here a later line is indented otherwise, or has no key"},
+		{"did not find expected '-' indicator", "in the list that begins here a later line is indented otherwise, or has no -"},
+		{"did not find expected ','", "the [ or { that opens here is not closed, or a comma is missing in it"},
+		{"cannot start any token", "a character that begins nothing in YAML; put the value in quotes"},
+		{"unexpected end of stream", "the file ends before a quote is closed"},
+		{"anchor", tooClever},
+	} {
+		if strings.Contains(text, known.parser) {
+			text = known.text
+			break
+		}
+	}
+	if text == tooClever { // it does not say where
+		line = 0
 	}
 	r.fail(line, "%s", text)
 }

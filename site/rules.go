@@ -16,7 +16,7 @@ func (c *checker) checkGrants() {
 			c.fail(&g.Name, "grant %s stands here twice; the first is on line %d: give each its own name", g.Name, c.Line(&first.Name))
 		}
 		names[g.Name] = g
-		if len(g.Parties)+len(g.Roles)+len(g.Groups) == 0 {
+		if g.Name != "" && len(g.Parties)+len(g.Roles)+len(g.Groups) == 0 {
 			c.fail(g, "grant %s is for nobody; add parties, roles or groups", g.Name)
 		}
 		for j := range g.Parties {
@@ -62,14 +62,14 @@ func (c *checker) target(at *string, to string) (outside bool) {
 // broken reports whether a list has a member that could not be read.
 func (c *checker) broken(list []string) bool { return slices.Contains(list, "") }
 
-func (c *checker) party(at *string, name, key string) {
-	if name != "" && c.parties[name] == nil {
+func (c *checker) party(at any, name, key string) {
+	if name != "" && c.parties[name] == nil && !c.full() {
 		c.fail(at, "%s: there is no party %s%s", key, name, meant(name, c.known()))
 	}
 }
 
-func (c *checker) group(at *string, name, key string) {
-	if name != "" && !c.groups[name] {
+func (c *checker) group(at any, name, key string) {
+	if name != "" && !c.groups[name] && !c.full() {
 		c.fail(at, "%s: no party is in a group %s%s", key, name, meant(name, slices.Sorted(maps.Keys(c.groups))))
 	}
 }
@@ -78,9 +78,7 @@ func (c *checker) checkBudgets() {
 	b := &c.Budgets
 	for name, l := range b.Groups {
 		at := entry{&b.Groups, name}
-		if !c.groups[name] {
-			c.fail(at, "budgets: no party is in a group %s%s", name, meant(name, slices.Sorted(maps.Keys(c.groups))))
-		}
+		c.group(at, name, "budgets")
 		c.limits("the budget of group "+name, l, at)
 	}
 	for role, l := range b.Roles {

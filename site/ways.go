@@ -11,12 +11,12 @@ func (c *checker) checkListeners() {
 	for i := range c.Listeners {
 		l := &c.Listeners[i]
 		if first := names[l.Name]; first != nil && l.Name != "" {
-			c.fail(&l.Name, "listener %s stands here twice; the first is on line %d: give each its own name", l.Name, c.Line(&first.Name))
+			c.fail(&l.Name, "%s stands here twice; the first is on line %d: give each its own name", l.label(), c.Line(&first.Name))
 		}
 		names[l.Name] = l
 		for j := range i {
 			if other := &c.Listeners[j]; overlap(l.Listen, other.Listen) {
-				c.fail(&l.Listen, "listener %s takes the address of listener %s (line %d); give it another port or address", l.Name, other.Name, c.Line(&other.Listen))
+				c.fail(&l.Listen, "%s takes the address of listener %s (line %d); give it another port or address", l.label(), other.Name, c.Line(&other.Listen))
 			}
 		}
 		if overlap(l.Listen, c.Metrics) {
@@ -48,14 +48,22 @@ func overlap(a, b netip.AddrPort) bool {
 	return a.Addr() == b.Addr() || covers(a.Addr(), b.Addr()) || covers(b.Addr(), a.Addr())
 }
 
+// label is what a message calls a listener.
+func (l *Listener) label() string {
+	if l.Name == "" {
+		return "this listener"
+	}
+	return "listener " + l.Name
+}
+
 func (c *checker) protection(l *Listener) {
 	switch {
 	case l.TLS == Clear && l.Because == "":
-		c.fail(&l.TLS, "listener %s: tls: none needs a reason; add  because: \"…\"  or make it mutual", l.Name)
+		c.fail(&l.TLS, "%s: tls: none needs a reason; add  because: \"…\"  or make it mutual", l.label())
 	case l.TLS == Clear && l.Listen.IsValid() && !l.Listen.Addr().IsLoopback():
-		c.warn(&l.TLS, "listener %s takes patient data in the clear from the network; that is a finding, every day", l.Name)
+		c.warn(&l.TLS, "%s takes patient data in the clear from the network; that is a finding, every day", l.label())
 	case l.TLS == Mutual && l.Because != "":
-		c.fail(&l.Because, "listener %s: because is the reason for tls: none; leave it out", l.Name)
+		c.fail(&l.Because, "%s: because is the reason for tls: none; leave it out", l.label())
 	}
 	if l.TLS == Mutual || l.Upstream.TLS == Mutual {
 		c.identity(l)
@@ -66,10 +74,10 @@ func (c *checker) protection(l *Listener) {
 func (c *checker) identity(l *Listener) {
 	i := &c.Identity
 	if i.Certificate == "" || i.Key == "" {
-		c.fail(l, "listener %s uses TLS; identity: needs the guard's own certificate: and key:", l.Name)
+		c.fail(l, "%s uses TLS; identity: needs the guard's own certificate: and key:", l.label())
 	}
 	if i.Authority == "" && len(i.Roots) == 0 {
-		c.fail(l, "listener %s uses TLS; identity: needs an authority: or roots:, to know whom to believe", l.Name)
+		c.fail(l, "%s uses TLS; identity: needs an authority: or roots:, to know whom to believe", l.label())
 	}
 }
 
@@ -80,11 +88,11 @@ func (c *checker) upstream(l *Listener) {
 	case u.Address == "":
 		return
 	case u.TLS == Clear && u.Because == "" && !u.near():
-		c.fail(u, "listener %s: an upstream on another machine with tls: none needs a reason; add  because: \"…\"  or make it mutual", l.Name)
+		c.fail(u, "%s: an upstream on another machine with tls: none needs a reason; add  because: \"…\"  or make it mutual", l.label())
 	case u.TLS == Clear && !u.near():
-		c.warn(u, "listener %s passes patient data on in the clear over the network; that is a finding, every day", l.Name)
+		c.warn(u, "%s passes patient data on in the clear over the network; that is a finding, every day", l.label())
 	case u.TLS == Mutual && u.Because != "":
-		c.fail(u, "listener %s: because is the reason for tls: none; leave it out", l.Name)
+		c.fail(u, "%s: because is the reason for tls: none; leave it out", l.label())
 	}
 	host, port, _ := net.SplitHostPort(u.Address)
 	if host == "localhost" {
@@ -94,7 +102,7 @@ func (c *checker) upstream(l *Listener) {
 		for j := range c.Listeners {
 			own := c.Listeners[j].Listen
 			if own == a || own.IsValid() && own.Addr().IsUnspecified() && a.Addr().IsLoopback() && overlap(own, a) {
-				c.fail(&u.Address, "listener %s passes on to listener %s, which is the guard itself; name the system behind it", l.Name, c.Listeners[j].Name)
+				c.fail(&u.Address, "%s passes on to listener %s, which is the guard itself; name the system behind it", l.label(), c.Listeners[j].Name)
 			}
 		}
 	}
@@ -103,13 +111,13 @@ func (c *checker) upstream(l *Listener) {
 // speech: what only one protocol has.
 func (c *checker) speech(l *Listener) {
 	if l.Protocol != HL7 && l.Refuse != "" && l.Protocol != "" {
-		c.fail(&l.Refuse, "listener %s: refuse is of protocol hl7; leave it out", l.Name)
+		c.fail(&l.Refuse, "%s: refuse is of protocol hl7; leave it out", l.label())
 	}
 	if l.Protocol == HL7 && l.Refuse == "" {
 		l.Refuse = Reject
 	}
 	if l.Protocol != DICOM && len(l.Destinations) > 0 && l.Protocol != "" {
-		c.fail(l, "listener %s: destinations are of protocol dicom; leave them out", l.Name)
+		c.fail(l, "%s: destinations are of protocol dicom; leave them out", l.label())
 		return
 	}
 	owners := map[string]string{}
@@ -124,9 +132,8 @@ func (c *checker) speech(l *Listener) {
 		if to == "" {
 			continue
 		}
-		if c.parties[to] == nil {
-			c.fail(at, "destinations: there is no party %s%s", to, meant(to, c.known()))
-		} else if owner := owners[c.fold(ae)]; owner != "" && owner != to {
+		c.party(at, to, "destinations")
+		if owner := owners[c.fold(ae)]; owner != "" && owner != to && c.parties[to] != nil {
 			c.fail(at, "destinations: %s is a title of party %s, not of %s", shown(ae), owner, to)
 		}
 		if other, twice := folded[c.fold(ae)]; twice && other != to {

@@ -1,6 +1,7 @@
 package site
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"strconv"
@@ -19,10 +20,8 @@ func (s *Site) Write(out io.Writer) error {
 	if head == "" {
 		head = "The site file of " + s.Name + "."
 	}
-	if _, err := io.WriteString(out, comment(head)+"\n"); err != nil {
-		return fmt.Errorf("site: %w", err)
-	}
-	e := yaml.NewEncoder(out)
+	b := bytes.NewBufferString(comment(head) + "\n")
+	e := yaml.NewEncoder(b)
 	e.SetIndent(2)
 	if root := s.block().node(&writer{s.Comments}, ""); root != nil {
 		if err := e.Encode(root); err != nil {
@@ -31,6 +30,11 @@ func (s *Site) Write(out io.Writer) error {
 	}
 	if err := e.Close(); err != nil {
 		return fmt.Errorf("site: %w", err)
+	}
+	for line := range bytes.Lines(b.Bytes()) { // the encoder indents blank lines; no value ends with a blank
+		if _, err := out.Write(append(bytes.TrimRight(line, " \n"), '\n')); err != nil {
+			return fmt.Errorf("site: %w", err)
+		}
 	}
 	return nil
 }
