@@ -1,6 +1,10 @@
 package site
 
-import "slices"
+import (
+	"slices"
+
+	"go.yaml.in/yaml/v3"
+)
 
 // Action is one thing that a party may do.
 type Action string
@@ -68,6 +72,23 @@ func roleName() codec[string] {
 		names = append(names, string(r))
 	}
 	return choice(names...)
+}
+
+// granted is a list of actions, which is dicom.* in the file and all of them in Go.
+type granted struct{ to *[]Action }
+
+func (v granted) list(of *[]Action) value { return many(of, choice(append(actions(), anyDICOM)...)) }
+
+func (v granted) standard() { *v.to = nil }
+
+func (v granted) read(r *reader, key string, n *yaml.Node) {
+	v.list(v.to).read(r, key, n)
+	*v.to = expand(*v.to)
+}
+
+func (v granted) node(w *writer, path string) *yaml.Node {
+	short := collapse(*v.to)
+	return v.list(&short).node(w, path)
 }
 
 // expand replaces dicom.* and puts the actions in their order, each once.

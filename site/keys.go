@@ -59,7 +59,7 @@ func (g *Grant) block() block {
 		{"parties", many(&g.Parties, word), "", ""},
 		{"roles", many(&g.Roles, roleName()), "", ""},
 		{"groups", many(&g.Groups, word), "", ""},
-		{"actions", many(&g.Actions, choice(append(actions(), anyDICOM)...)), "actions: [dicom.find]", ""},
+		{"actions", granted{&g.Actions}, "actions: [dicom.find]", ""},
 		{"details", many(&g.Details, detail), "", ""},
 		{"to", many(&g.To, target), "", ""},
 		{"outside", one(&g.Outside, yes(), false), "", ""},

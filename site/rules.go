@@ -11,7 +11,6 @@ func (c *checker) checkGrants() {
 	names := map[string]*Grant{}
 	for i := range c.Grants {
 		g := &c.Grants[i]
-		g.Actions = expand(g.Actions)
 		if first := names[g.Name]; first != nil && g.Name != "" {
 			c.fail(&g.Name, "grant %s stands here twice; the first is on line %d: give each its own name", g.Name, c.Line(&first.Name))
 		}
