@@ -35,6 +35,14 @@ func readFile(path string) ([]byte, error) {
 	return b, err
 }
 
+// WriteKey puts a key where nothing is yet, mode 0600, whole and on disk. Errors: fs.ErrExist.
+func WriteKey(path string, key []byte) error { return writeNew(path, key, secretMode) }
+
+// WriteCertificate puts a certificate in a file that everybody may read, in the place of an earlier one.
+func WriteCertificate(path string, certificate []byte) error {
+	return replace(path, certificate, publicMode)
+}
+
 // writeNew puts a file that must not be there yet, whole and on disk. Errors: fs.ErrExist.
 func writeNew(path string, b []byte, mode fs.FileMode) error {
 	temp, err := write(path, b, mode)
