@@ -81,7 +81,7 @@ func (r *reader) text(b []byte) bool {
 	number := 0
 	for line := range bytes.Lines(b) {
 		number++
-		line = bytes.TrimRight(line, "\r\n")
+		line = bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\r\n")), []byte("\n")) // a return alone is a line end only to some
 		switch {
 		case !utf8.Valid(line):
 			r.fail(number, "a character that is not UTF-8; save the file as UTF-8")
