@@ -32,6 +32,7 @@ var layers = [][]string{
 	{"watch"},
 	{"investigate"},
 	{"inspect"},
+	{"guard"},
 	{"cmd"},
 }
 
