@@ -32,7 +32,7 @@ var layers = [][]string{
 	{"watch"},
 	{"investigate"},
 	{"inspect"},
-	{"guard"},
+	{"guard", "companion"},
 	{"cmd"},
 }
 

@@ -243,8 +243,11 @@ func (c *conn) close(why error) {
 	})
 }
 
-// drain lets a connection end when nothing is in the middle of passing.
-func (c *conn) drain() { c.leaving.Store(true) }
+// drain lets a connection end when nothing is in the middle of passing: a reader that waits for the next message wakes up.
+func (c *conn) drain() {
+	c.leaving.Store(true)
+	_ = c.client.SetReadDeadline(time.Now()) // of a closed one nothing is read
+}
 
 // hostOf gives the DNS name under which the system behind the guard is reached, "" for an address.
 func hostOf(u *site.Upstream) string {

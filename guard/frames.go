@@ -35,7 +35,6 @@ type frames struct {
 	buffer []byte
 	have   int   // bytes in buffer
 	offset int64 // of the buffer's first byte
-	begun  bool  // something of a frame was read, and not all of it
 	list   []frame
 }
 
@@ -85,6 +84,9 @@ func (f *frames) next(before func(begun bool) error) ([]frame, error) {
 		}
 	}
 }
+
+// within reports whether something of a frame was read, and not all of it.
+func (f *frames) within() bool { return len(f.list) == 0 && f.have > 0 }
 
 // scan finds whole frames. at is where the search for the end of the first may go on.
 func (f *frames) scan(at int) (int, error) {

@@ -379,3 +379,43 @@ func TestHL7Rubbish(t *testing.T) {
 		t.Errorf("the engine got %d messages, want 1", n)
 	}
 }
+
+// TestDrain: a guard that ends lets a message that has begun to arrive pass, and is answered; who is silent is let go at once.
+func TestDrain(t *testing.T) {
+	r, e := hl7Rig(t)
+	silent, busy := r.call("hl7"), r.call("hl7")
+	first := result("LAB|NORTH", "m1", "1")
+	for _, c := range []*caller{silent, busy} {
+		if got := c.send(first); got != ack(first) {
+			t.Fatalf("got %q", got)
+		}
+	}
+	m := "\x0b" + result("LAB|NORTH", "m2", "2") + "\x1c\r"
+	if _, err := busy.Write([]byte(m[:40])); err != nil {
+		t.Fatal(err)
+	}
+	for len(e.frames()) < 2 {
+		time.Sleep(time.Millisecond)
+	}
+	time.Sleep(50 * time.Millisecond) // the half message has arrived
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	ended := make(chan error, 1)
+	began := time.Now()
+	go func() { ended <- r.guard.Drain(ctx) }()
+	if got := silent.answer(); got != "" {
+		t.Errorf("the silent one: got %q", got)
+	}
+	if _, err := busy.Write([]byte(m[40:])); err != nil {
+		t.Fatal(err)
+	}
+	if got := busy.answer(); !strings.Contains(got, "MSA|AA|m2") {
+		t.Errorf("the busy one: got %q, want its answer", got)
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(began); took > 15*time.Second {
+		t.Errorf("it took %s", took)
+	}
+}

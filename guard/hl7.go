@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -75,7 +76,7 @@ func (h *hl7Conn) messages(ctx context.Context) error {
 			}
 			return h.client.SetReadDeadline(began.Add(limits.InMessage))
 		case h.leaving.Load():
-			return errDrained
+			return io.EOF
 		case first:
 			return h.client.SetReadDeadline(time.Now().Add(limits.FirstByte))
 		}
@@ -83,8 +84,14 @@ func (h *hl7Conn) messages(ctx context.Context) error {
 	}
 	for {
 		list, err := in.next(before)
+		if errors.Is(err, os.ErrDeadlineExceeded) && h.leaving.Load() {
+			if in.within() && time.Since(began) < spec.Limits.InMessage {
+				continue // it was woken in the middle of a message
+			}
+			return io.EOF
+		}
 		if err != nil {
-			return h.broken(j, err)
+			return h.broken(err)
 		}
 		began, first = time.Time{}, false
 		if err := h.check(); err != nil {
@@ -97,7 +104,7 @@ func (h *hl7Conn) messages(ctx context.Context) error {
 }
 
 // broken notes bytes that are no HL7, once: the connection ends with them.
-func (h *hl7Conn) broken(j *judge, err error) error {
+func (h *hl7Conn) broken(err error) error {
 	if errors.Is(err, io.EOF) || quiet(err) {
 		return err
 	}
