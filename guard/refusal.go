@@ -176,6 +176,12 @@ func explain(reason policy.Reason) string {
 		return "Two receivers could read it in two ways."
 	case unrecorded:
 		return "It could not be put on record."
+	case unasked:
+		return "Nobody asked for it on this connection."
+	case tooMany:
+		return "The answer has more patients than were asked for."
+	case handshake:
+		return "The other side did not prove itself by TLS and a certificate."
 	}
 	if text := policy.Explain(reason); text != "" {
 		return text
