@@ -68,9 +68,9 @@ func tokensOf(c *ledger.Covered) []chaperone.PatientToken {
 	return c.Numbers
 }
 
-// find gives what an answer answers (MSA-2), nil when that was not asked, or several things are answered at once.
+// find gives what an answer answers (MSA-2), nil when that was not asked.
 func (a *asked) find(m *message) *question {
-	if m.content.Ack == "" || m.acks != 1 {
+	if m.content.Ack == "" {
 		return nil
 	}
 	a.mu.Lock()

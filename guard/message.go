@@ -163,7 +163,7 @@ func (h *hl7Conn) decide(j *judge, f frame, d wire.Dir) (verdict, *message) {
 			break
 		}
 		q := h.asked.find(m)
-		if q == nil {
+		if q == nil || m.acks > 1 {
 			return j.refuse(r, w, policy.Decision{Reason: unasked, Hint: "Only what was asked for on the same connection is passed on, once."}), m
 		}
 		w.most, w.echo = q.named, q.sent
