@@ -70,6 +70,7 @@ type Guard struct {
 	rules   atomic.Pointer[rules]
 	book    *budget.Book
 	refused *refusals
+	room    room
 	metrics *metrics
 	ill     atomic.Pointer[string] // what is wrong, while releases are not recorded
 
@@ -112,6 +113,7 @@ func Start(ctx context.Context, o Options) (*Guard, error) {
 	if g.pace = o.pace; g.pace == (pace{}) {
 		g.pace = usualPace
 	}
+	g.room.most = mostWaiting
 	g.book = budget.New(g.now())
 	if g.trust != nil {
 		g.server = g.trust.Server()
