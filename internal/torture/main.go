@@ -7,6 +7,9 @@
 //	go run ./internal/torture eio                 # each single call fails once with an input/output error
 //	go run ./internal/torture damage   --n 1000   # flipped bits, cut and swapped files
 //	go run ./internal/torture guard    --kills 200 # a chaperone guard between two systems is killed at any moment
+//	go run ./internal/torture reload   --n 1000   # it reads its site file under load, a bad one now and then
+//	go run ./internal/torture loris    --n 10000  # so many clients send a byte at a time
+//	go run ./internal/torture overload --n 10     # three times what it can carry, for so many seconds
 //	go run ./internal/torture all
 //
 // powercut --ignore-fsync is the control: on a disk whose fsync does nothing, the run must fail.
@@ -52,6 +55,9 @@ var modes = []struct {
 	{"eio", 0, failingCalls},
 	{"damage", 1000, damage},
 	{"guard", 200, killGuard},
+	{"reload", 1000, reloadGuard},
+	{"loris", 10000, slowLoris},
+	{"overload", 10, overload},
 }
 
 func main() {
