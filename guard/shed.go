@@ -13,7 +13,7 @@ const busy policy.Reason = "busy"
 // mostWaiting bounds the messages of all connections that wait for their decision or for the record. The record takes what waits
 // together, so that within the bound nobody waits much longer than alone; beyond it, refusing at once is better than a queue
 // that only grows.
-const mostWaiting = 512
+const mostWaiting = 256
 
 // room is where messages wait.
 type room struct {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -60,7 +61,31 @@ func killGuard(ctx context.Context, o options) error {
 		return err
 	}
 	time.Sleep(100 * time.Millisecond) // what the engine has in its sockets
-	return l.check(ctx, o, g, unknown)
+	return errors.Join(l.check(ctx, o, g, unknown), g.withoutKey(ctx))
+}
+
+// withoutKey: a guard that cannot make its patients' tokens does not listen, and ends with status 2.
+func (g *guarded) withoutKey(ctx context.Context) error {
+	key := filepath.Join(g.dir, "keys", patient.KeyFile)
+	if err := os.Rename(key, key+".away"); err != nil {
+		return err
+	}
+	if err := g.start(ctx); err != nil {
+		return err
+	}
+	select {
+	case <-g.ended:
+	case <-time.After(patience):
+		_ = g.kill() // it is wrong already
+		return broken("without the token key the guard goes on")
+	}
+	if code := g.cmd.ProcessState.ExitCode(); code != 2 || strings.Contains(g.stderr.String(), "listening") {
+		return broken("without the token key the guard ended with status %d: %s", code, g.stderr)
+	}
+	if _, err := os.Stat(key); err == nil {
+		return broken("a new token key was made for an old ledger")
+	}
+	return nil
 }
 
 // guardLoad is what clients sent.
