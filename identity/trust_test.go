@@ -109,6 +109,7 @@ func TestOutsideServer(t *testing.T) {
 		{"another name", "www.hospital.example", "pacs", "pacs.hospital.example", Other},
 		{"no name configured", "pacs.hospital.example", "pacs", "", Name},
 		{"bound", "bound.hospital.example", "pacs", "", ""},
+		{"bound to another party, by name", "bound.hospital.example", "ris", "bound.hospital.example", Other},
 		{"bound to another party", "bound.hospital.example", "ris", "", Other},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -262,7 +263,11 @@ func TestOwnPair(t *testing.T) {
 	s := newSite(t, TrustOptions{})
 	before := s.trust.OwnNotAfter()
 	s.now = func() time.Time { return time.Now().Add(time.Hour) }
-	renewed, err := s.Renew("guard")
+	issued, err := s.Issued()
+	if err != nil {
+		t.Fatal(err)
+	}
+	renewed, err := s.Renew(Newest(issued)["guard"])
 	if err != nil {
 		t.Fatal(err)
 	}
