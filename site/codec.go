@@ -32,7 +32,7 @@ var (
 	// title: PS3.5 table 6.2-1, AE.
 	title       = matching(`^[!-\[\]-~]([ -\[\]-~]{0,14}[!-\[\]-~])?$`, "not an AE title; it has up to 16 characters, no backslash and no blank around it: CT1")
 	application = matching(`^[^@|^~\\& ][^@|^~\\&]{0,99}(@[^@|^~\\& ][^@|^~\\&]{0,99})?$`, "not an application; write MSH-3 alone or MSH-3@MSH-4: RIS@NORTH")
-	detail      = matching(`^([A-Z0-9]{3}\^([A-Z0-9]{3}|\*)|[0-9]+(\.[0-9]+)+)$`, "not a detail; write ORU^R01, ADT^* or the UID of a SOP class")
+	detail      = matching(`^([A-Z0-9]{3}(\^([A-Z0-9]{3}|\*))?|[0-9]+(\.[0-9]+)+)$`, "not a detail; write ORU^R01, ADT^* (all of ADT) or the UID of a SOP class")
 
 	path     = matching(`^[^ -](.*[^ ])?$`, "not the path of a file")
 	sentence = matching(`^\S([^\r\n]{0,298}\S)?$`, "write one line of text, up to 300 letters")
