@@ -30,8 +30,8 @@ func (p *proposal) addListeners() {
 	for _, s := range servers {
 		party := p.parties[s.at.Addr()]
 		name := string(s.protocol) + "-" + party.Name
-		l := site.Listener{Name: unique(shortened(name), taken), Protocol: site.Protocol(s.protocol), Listen: netip.AddrPortFrom(netip.IPv4Unspecified(), free(s.at.Port(), ports)),
-			TLS: site.Clear, Because: inClear, Mode: site.Observe, Limits: site.DefaultBounds,
+		l := site.Listener{Name: unique(shortened(name), taken), Protocol: site.Protocol(s.protocol),
+			Listen: netip.AddrPortFrom(netip.IPv4Unspecified(), free(s.at.Port(), ports)), TLS: site.Clear, Because: inClear, Mode: site.Observe, Limits: site.DefaultBounds,
 			Upstream: site.Upstream{Address: s.at.String(), TLS: site.Clear, Party: party.Name}}
 		if !s.at.Addr().IsLoopback() {
 			l.Upstream.Because = "as it was seen"
