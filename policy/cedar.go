@@ -102,10 +102,17 @@ func (l *loader) load(file string, text []byte, own bool) {
 // names checks that every party, role and group of a policy exists, because a forbid for a name that nobody has forbids
 // nothing; and notes what the policy mentions.
 func (l *loader) names(file string, line int, p *ast.Policy) {
+	known := map[cedar.EntityType]map[string]bool{
+		"Party": l.site.names, "Role": l.site.roles, "Group": l.site.groups, "Action": l.site.actions,
+	}
 	check := func(uid cedar.EntityUID) {
-		known := map[cedar.EntityType]map[string]bool{"Party": l.site.names, "Role": l.site.roles, "Group": l.site.groups}
-		if set, ok := known[uid.Type]; ok && !set[string(uid.ID)] {
+		if !known[uid.Type][string(uid.ID)] {
 			l.wrong(file, line, fmt.Sprintf("there is no %s", uid))
+		}
+	}
+	kind := func(of cedar.EntityType) {
+		if known[of] == nil {
+			l.wrong(file, line, fmt.Sprintf("there is no type %s", of))
 		}
 	}
 	for _, scope := range []ast.IsScopeNode{p.Principal, p.Resource} {
@@ -135,6 +142,10 @@ func (l *loader) names(file string, line int, p *ast.Policy) {
 				attribute(n.Arg, string(n.Value))
 			case ast.NodeTypeHas:
 				attribute(n.Arg, string(n.Value))
+			case ast.NodeTypeIs:
+				kind(n.EntityType)
+			case ast.NodeTypeIsIn:
+				kind(n.EntityType)
 			case ast.NodeTypeVariable:
 				if isContext(n) {
 					whole++

@@ -199,5 +199,5 @@ func (s *Set) hint(v verdict, g *row) string {
 	case ApprovalMissing:
 		return "somebody would have to approve it first"
 	}
-	return ""
+	return "no policy permits it"
 }

@@ -2,7 +2,6 @@ package policy
 
 import (
 	"iter"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -80,8 +79,7 @@ func entitiesOf(parties []Party) cedar.EntityMap {
 		add(principalOf(&p).uid, parents, cedar.RecordMap{"role": cedar.String(p.Role)})
 	}
 	for _, a := range Actions() {
-		protocol, _, _ := strings.Cut(string(a), ".")
-		add(actionUID(a), []cedar.EntityUID{cedar.NewEntityUID("Action", cedar.String(protocol))}, nil)
+		add(actionUID(a), []cedar.EntityUID{actionUID(Action(a.protocol()))}, nil)
 	}
 	return m
 }

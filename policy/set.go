@@ -55,7 +55,7 @@ func (e *Error) Error() string {
 }
 
 // directory is who and what there is, for checking names.
-type directory struct{ names, roles, groups map[string]bool }
+type directory struct{ names, roles, groups, actions map[string]bool }
 
 // member is a party with the grants that are for it.
 type member struct {
@@ -124,10 +124,13 @@ func New(o Options) (*Set, error) {
 
 // list gives the names of a site, and what is wrong with its parties.
 func list(o Options) (*directory, []Problem) {
-	site := &directory{map[string]bool{}, map[string]bool{}, map[string]bool{}}
+	site := &directory{map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]bool{}}
 	var problems []Problem
 	for _, role := range Roles() {
 		site.roles[role] = true
+	}
+	for _, a := range Actions() {
+		site.actions[string(a)], site.actions[a.protocol()] = true, true
 	}
 	for _, p := range o.Parties {
 		wrong := func(text string) { problems = append(problems, Problem{Party: p.Name, Text: text}) }
