@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"chaperone/policy/budget"
@@ -68,6 +69,7 @@ type member struct {
 type row struct {
 	Grant
 	facts fact
+	last  atomic.Pointer[made]
 }
 
 // Set is a policy in force: safe for concurrent use, and never changed. Its zero value refuses everything.
@@ -108,7 +110,7 @@ func New(o Options) (*Set, error) {
 		}
 		seen[g.Name] = true
 		g.Whose = cmp.Or(g.Whose, Named)
-		rows = append(rows, &row{g, factOf(&g)})
+		rows = append(rows, &row{Grant: g, facts: factOf(&g)})
 	}
 	slices.SortStableFunc(rows, func(a, b *row) int { return wider(&a.Grant, &b.Grant) })
 	for _, r := range rows {
