@@ -120,6 +120,36 @@ func TestBadCedar(t *testing.T) {
 	}
 }
 
+// TestDeepCedar: what is nested without end is not read, and what is long without brackets does no harm.
+func TestDeepCedar(t *testing.T) {
+	const n = maxCedar / 2
+	for name, test := range map[string]struct {
+		text string
+		ok   bool
+	}{
+		"open":            {strings.Repeat("(", n), false},
+		"parentheses":     {strings.Repeat("(", n-100) + "true" + strings.Repeat(")", n-100), false},
+		"sets":            {strings.Repeat("[", 100) + "1" + strings.Repeat("]", 100) + " == [1]", false},
+		"records":         {strings.Repeat("{a:", 100) + "1" + strings.Repeat("}", 100) + " == {}", false},
+		"records, enough": {strings.Repeat("{a:", 60) + "1" + strings.Repeat("}", 60) + " == {}", false}, // of two types
+		"enough":          {strings.Repeat("(", 60) + "true" + strings.Repeat(")", 60), true},
+		"conditions":      {strings.Repeat("if true then true else ", n/23) + "true", true},
+		"and":             {strings.Repeat("true&&", n/6) + "true", true},
+		"attributes":      {"context" + strings.Repeat(".grant", n/6) + " == 1", false},
+	} {
+		s, err := New(withCedar("forbid (principal, action, resource) when { " + test.text + " };"))
+		if (err == nil) != test.ok {
+			t.Errorf("%s: got %v", name, err)
+		}
+		if err != nil && len(err.Error()) > 1000 {
+			t.Errorf("%s: an error of %d bytes", name, len(err.Error()))
+		}
+		if s != nil {
+			want(t, name, s.Decide(ask1("viewer1", Find, "viewer1")), false, Forbidden)
+		}
+	}
+}
+
 // TestContextWhole: a policy that uses the context as one value sees all of it.
 func TestContextWhole(t *testing.T) {
 	s, err := New(withCedar(`forbid (principal, action, resource) when { [context].contains(context) && context.request.approved };`))
