@@ -9,6 +9,7 @@
 package policy
 
 import (
+	"strings"
 	"time"
 
 	"chaperone/policy/budget"
@@ -33,6 +34,12 @@ const (
 // Actions lists all of them.
 func Actions() []Action {
 	return []Action{Send, Ask, Associate, Store, Find, Get, Move, Other, Connect}
+}
+
+// protocol is the first word of an action.
+func (a Action) protocol() string {
+	protocol, _, _ := strings.Cut(string(a), ".")
+	return protocol
 }
 
 // Roles lists the roles that a party may have.

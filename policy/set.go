@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"chaperone/policy/budget"
@@ -55,7 +56,7 @@ func (e *Error) Error() string {
 }
 
 // directory is who and what there is, for checking names.
-type directory struct{ names, roles, groups map[string]bool }
+type directory struct{ names, roles, groups, actions map[string]bool }
 
 // member is a party with the grants that are for it.
 type member struct {
@@ -68,6 +69,7 @@ type member struct {
 type row struct {
 	Grant
 	facts fact
+	last  atomic.Pointer[made]
 }
 
 // Set is a policy in force: safe for concurrent use, and never changed. Its zero value refuses everything.
@@ -108,7 +110,7 @@ func New(o Options) (*Set, error) {
 		}
 		seen[g.Name] = true
 		g.Whose = cmp.Or(g.Whose, Named)
-		rows = append(rows, &row{g, factOf(&g)})
+		rows = append(rows, &row{Grant: g, facts: factOf(&g)})
 	}
 	slices.SortStableFunc(rows, func(a, b *row) int { return wider(&a.Grant, &b.Grant) })
 	for _, r := range rows {
@@ -124,10 +126,13 @@ func New(o Options) (*Set, error) {
 
 // list gives the names of a site, and what is wrong with its parties.
 func list(o Options) (*directory, []Problem) {
-	site := &directory{map[string]bool{}, map[string]bool{}, map[string]bool{}}
+	site := &directory{map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]bool{}}
 	var problems []Problem
 	for _, role := range Roles() {
 		site.roles[role] = true
+	}
+	for _, a := range Actions() {
+		site.actions[string(a)], site.actions[a.protocol()] = true, true
 	}
 	for _, p := range o.Parties {
 		wrong := func(text string) { problems = append(problems, Problem{Party: p.Name, Text: text}) }

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"sync"
 	"testing"
 	"time"
 
@@ -245,4 +246,28 @@ func TestWidest(t *testing.T) {
 	if got := s.Decide(r); got.Keys("viewer1") != nil {
 		t.Error("broken glass is charged to a grant")
 	}
+}
+
+// TestConcurrent asks one set from many sides at once: what it keeps of earlier requests must not show.
+func TestConcurrent(t *testing.T) {
+	s := newSet(t, clinic())
+	var wait sync.WaitGroup
+	for worker := range 8 {
+		wait.Go(func() {
+			for i := range 500 {
+				r := ask1("viewer1", Find, "viewer1")
+				reason := Granted
+				if (i+worker)%2 == 0 {
+					r.Everybody, reason = true, Everybody
+				}
+				if (i+worker)%3 == 0 {
+					r.MutualTLS, reason = false, Unproven
+				}
+				if got := s.Decide(r); got.Reason != reason {
+					t.Errorf("got %s, want %s", got.Reason, reason)
+				}
+			}
+		})
+	}
+	wait.Wait()
 }
