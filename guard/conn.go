@@ -63,6 +63,7 @@ func (c *conn) spec() *site.Listener { return c.listener.spec.Load() }
 func (c *conn) serve(ctx context.Context) {
 	g := c.guard
 	g.metrics.connection(c.listener.name, 1)
+	g.coverage.connections.Add(1)
 	err := c.work(ctx)
 	c.close(err)
 	g.mu.Lock()
@@ -83,7 +84,7 @@ func (s *side) name() string {
 
 // quiet reports whether an end is how connections end, or was told already.
 func quiet(err error) bool {
-	return errors.Is(err, io.EOF) || errors.Is(err, errRefused) || errors.Is(err, net.ErrClosed) || errors.Is(err, errDrained) || errors.Is(err, os.ErrDeadlineExceeded)
+	return errors.Is(err, io.EOF) || errors.Is(err, errRefused) || errors.Is(err, net.ErrClosed) || errors.Is(err, errDrained) || errors.Is(err, errClosed) || errors.Is(err, os.ErrDeadlineExceeded)
 }
 
 func (c *conn) work(ctx context.Context) error {
@@ -96,6 +97,9 @@ func (c *conn) work(ctx context.Context) error {
 	}
 	if err := c.dial(ctx, spec); err != nil {
 		return err
+	}
+	if spec.Protocol != site.TCP {
+		c.guard.coverage.decoded.Add(1)
 	}
 	switch {
 	case spec.Mode == site.Observe:

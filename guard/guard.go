@@ -47,17 +47,18 @@ type Options struct {
 
 // Guard is a running guard.
 type Guard struct {
-	ledger  Ledger
-	tokens  *patient.Tokenizer
-	trust   *identity.Trust
-	server  *tls.Config // of connections to the guard; nil without Trust
-	log     *slog.Logger
-	clock   func() time.Time
-	rules   atomic.Pointer[rules]
-	book    *budget.Book
-	refused *refusals
-	metrics *metrics
-	ill     atomic.Pointer[string] // what is wrong, while releases are not recorded
+	ledger   Ledger
+	tokens   *patient.Tokenizer
+	trust    *identity.Trust
+	server   *tls.Config // of connections to the guard; nil without Trust
+	log      *slog.Logger
+	clock    func() time.Time
+	rules    atomic.Pointer[rules]
+	book     *budget.Book
+	refused  *refusals
+	metrics  *metrics
+	coverage coverage
+	ill      atomic.Pointer[string] // what is wrong, while releases are not recorded
 
 	mu        sync.Mutex
 	listeners map[string]*listener
@@ -116,6 +117,7 @@ func Start(ctx context.Context, o Options) (*Guard, error) {
 	g.work.Go(func() { g.refused.run(running, g.now) })
 	g.work.Go(func() { g.watchIdentities(running) })
 	g.work.Go(func() { g.watchClock(running) })
+	g.work.Go(func() { g.watchCoverage(running) })
 	if g.trust != nil {
 		g.work.Go(func() { g.trust.Watch(running, identity.Poll, g.trouble) })
 	}

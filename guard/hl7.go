@@ -108,7 +108,7 @@ func (h *hl7Conn) broken(err error) error {
 	if errors.Is(err, io.EOF) || quiet(err) {
 		return err
 	}
-	h.guard.metrics.malformed(h.listener.name)
+	h.guard.malformed(h.listener.name)
 	return fmt.Errorf("%w (%v)", errProtocol, err)
 }
 
@@ -322,13 +322,15 @@ func namesSomebody(m *hl7.Message) bool {
 			for i := range field.Repetitions() {
 				one := field.Repetition(i)
 				name, value := string(one.Component(1)), string(one.Component(2))
-				if !strings.HasPrefix(name, "@") {
-					if specific(name) { // a CX: PIX queries (Q23)
-						return true
-					}
+				switch {
+				case !strings.HasPrefix(name, "@"): // a CX: PIX queries (Q23)
+					value = name
+				case strings.HasPrefix(name, "@PID.3"), strings.HasPrefix(name, "@PID.18"):
+				case strings.HasPrefix(name, "@PID.5") && len(value) > 1: // one letter is nobody's name
+				default:
 					continue
 				}
-				if (strings.HasPrefix(name, "@PID.3") || strings.HasPrefix(name, "@PID.5") || strings.HasPrefix(name, "@PID.18")) && specific(value) {
+				if specific(value) {
 					return true
 				}
 			}
@@ -342,7 +344,7 @@ func namesSomebody(m *hl7.Message) bool {
 }
 
 func specific(value string) bool {
-	return len(value) > 1 && value != `""` && !strings.ContainsAny(value, "*?%")
+	return value != "" && value != `""` && !strings.ContainsAny(value, "*?%")
 }
 
 // refuse tells the client that a message was not let through, as its listener's rule says. Answers to messages before it come
