@@ -64,25 +64,22 @@ type step struct {
 }
 
 // steps is the table of both upper layers together; what is not in it is an unexpected PDU. An abort may come at any time.
-func steps() map[step]phase {
-	client, server := wire.FromClient, wire.FromServer
-	return map[step]phase{
-		{phaseWaiting, client, pduAssociateRQ}: phaseAsked,
-		{phaseAsked, server, pduAssociateAC}:   phaseOpen,
-		{phaseAsked, server, pduAssociateRJ}:   phaseOver,
-		{phaseOpen, client, pduData}:           phaseOpen,
-		{phaseOpen, server, pduData}:           phaseOpen,
-		{phaseOpen, client, pduReleaseRQ}:      phaseClientOut,
-		{phaseOpen, server, pduReleaseRQ}:      phaseServerOut,
-		{phaseClientOut, server, pduData}:      phaseClientOut,
-		{phaseClientOut, server, pduReleaseRP}: phaseOver,
-		{phaseClientOut, server, pduReleaseRQ}: phaseCollided,
-		{phaseServerOut, client, pduData}:      phaseServerOut,
-		{phaseServerOut, client, pduReleaseRP}: phaseOver,
-		{phaseServerOut, client, pduReleaseRQ}: phaseCollided,
-		{phaseCollided, client, pduReleaseRP}:  phaseHalf,
-		{phaseHalf, server, pduReleaseRP}:      phaseOver,
-	}
+var steps = map[step]phase{
+	{phaseWaiting, wire.FromClient, pduAssociateRQ}: phaseAsked,
+	{phaseAsked, wire.FromServer, pduAssociateAC}:   phaseOpen,
+	{phaseAsked, wire.FromServer, pduAssociateRJ}:   phaseOver,
+	{phaseOpen, wire.FromClient, pduData}:           phaseOpen,
+	{phaseOpen, wire.FromServer, pduData}:           phaseOpen,
+	{phaseOpen, wire.FromClient, pduReleaseRQ}:      phaseClientOut,
+	{phaseOpen, wire.FromServer, pduReleaseRQ}:      phaseServerOut,
+	{phaseClientOut, wire.FromServer, pduData}:      phaseClientOut,
+	{phaseClientOut, wire.FromServer, pduReleaseRP}: phaseOver,
+	{phaseClientOut, wire.FromServer, pduReleaseRQ}: phaseCollided,
+	{phaseServerOut, wire.FromClient, pduData}:      phaseServerOut,
+	{phaseServerOut, wire.FromClient, pduReleaseRP}: phaseOver,
+	{phaseServerOut, wire.FromClient, pduReleaseRQ}: phaseCollided,
+	{phaseCollided, wire.FromClient, pduReleaseRP}:  phaseHalf,
+	{phaseHalf, wire.FromServer, pduReleaseRP}:      phaseOver,
 }
 
 // serveDICOM passes an association on: what is permitted of it, each message when it is decided and on record.
@@ -191,7 +188,7 @@ func (d *dicomConn) take(ctx context.Context, from *leg, p pdu) error {
 		_ = to.control(pduAbort, p.body) // it is over anyway
 		return errTold
 	}
-	next, ok := steps()[step{d.phase, from.dir, p.kind}]
+	next, ok := steps[step{d.phase, from.dir, p.kind}]
 	if !ok {
 		if d.phase == phaseWaiting {
 			return errProtocol

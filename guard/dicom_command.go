@@ -19,11 +19,9 @@ const (
 	answerBit        uint16 = 0x8000
 )
 
-func words() map[uint16]string {
-	return map[uint16]string{
-		fieldStore: "C-STORE", fieldGet: "C-GET", fieldFind: "C-FIND", fieldMove: "C-MOVE", fieldEcho: "C-ECHO", fieldCancel: "C-CANCEL",
-		0x0100: "N-EVENT-REPORT", 0x0110: "N-GET", 0x0120: "N-SET", 0x0130: "N-ACTION", 0x0140: "N-CREATE", 0x0150: "N-DELETE",
-	}
+var words = map[uint16]string{
+	fieldStore: "C-STORE", fieldGet: "C-GET", fieldFind: "C-FIND", fieldMove: "C-MOVE", fieldEcho: "C-ECHO", fieldCancel: "C-CANCEL",
+	0x0100: "N-EVENT-REPORT", 0x0110: "N-GET", 0x0120: "N-SET", 0x0130: "N-ACTION", 0x0140: "N-CREATE", 0x0150: "N-DELETE",
 }
 
 // Statuses (PS3.7 annex C, PS3.4 annexes B, C and K).
@@ -65,7 +63,7 @@ type command struct {
 func (c *command) answer() bool { return c.field&answerBit != 0 }
 
 func (c *command) word() string {
-	if w := words()[c.field&^answerBit]; w != "" {
+	if w := words[c.field&^answerBit]; w != "" {
 		return w
 	}
 	return fmt.Sprintf("command %04X", c.field)

@@ -55,7 +55,7 @@ func (d *dicomConn) find(_ context.Context, op *operation) (receiver, error) {
 // query is what a C-FIND, or one of its matches, asks for.
 func (d *dicomConn) query(op *operation, offset int64) *wish {
 	return &wish{
-		action: policy.Find, word: op.word(), detail: op.class, client: &d.from, from: &d.to, to: &d.from, asked: true,
+		action: policy.Find, word: op.word(), detail: d.contexts[op.context].abstract, client: &d.from, from: &d.to, to: &d.from, asked: true,
 		everybody: op.everybody, claims: []string{d.from.claimed}, offset: offset,
 	}
 }
@@ -228,7 +228,7 @@ func (d *dicomConn) lookUp(ctx context.Context, w *wish) {
 			continue
 		}
 		token := d.study(chaperone.StudyUID, r.Study)
-		if _, ok := d.guard.studies.owner(token); ok || d.asked[token] {
+		if _, ok := d.guard.studies.owner(token, false); ok || d.asked[token] {
 			continue
 		}
 		if len(d.asked) < mostInquiries {

@@ -14,13 +14,13 @@ import (
 
 // inquiry is a C-FIND of the guard's own: whose are the studies that a client wants?
 type inquiry struct {
-	level                        string
-	patient, name, accession     chaperone.PHI
-	study, series, object        chaperone.PHI
-	expect                       int        // how many series or objects have to be there; 0: any number of studies
-	only                         bool       // all of them in that study
-	into                         *retrieval // whose they are, may be nil
-	matches, right, unidentified int
+	level                    string
+	patient, name, accession chaperone.PHI
+	study, series, object    chaperone.PHI
+	expect                   int        // how many of the level have to be there at least; 0: any number
+	only                     bool       // all of them in that study
+	into                     *retrieval // whose they are, may be nil
+	right, unidentified      int
 }
 
 // Bounds of an inquiry.
@@ -46,10 +46,7 @@ func (d *dicomConn) inquire(ctx context.Context, q inquiry) bool {
 		d.guard.log.Warn("whose studies are asked for could not be found out", "listener", d.listener.name, "why", err.Error())
 		return false
 	}
-	if q.expect > 0 {
-		return q.right == q.expect
-	}
-	return q.unidentified == 0 && (q.matches > 0 || q.into != nil)
+	return q.unidentified == 0 && q.right >= q.expect
 }
 
 func (d *dicomConn) inquireOf(ctx context.Context, q *inquiry) error {
@@ -93,9 +90,8 @@ func (d *dicomConn) heard(q *inquiry, data []byte) error {
 	if err != nil {
 		return err
 	}
-	q.matches++
 	record := read.records[0]
-	if q.expect > 0 {
+	if q.level != "STUDY" {
 		key := dicom.SeriesInstanceUID
 		if q.level == "IMAGE" {
 			key = dicom.SOPInstanceUID
@@ -110,6 +106,7 @@ func (d *dicomConn) heard(q *inquiry, data []byte) error {
 		q.unidentified++
 		return nil
 	}
+	q.right++
 	d.learn(read.elements, true)
 	if q.into != nil {
 		q.into.add(o)

@@ -100,7 +100,7 @@ func (d *dicomConn) asks(ctx context.Context, c *command) (receiver, error) {
 	}
 	context := d.contexts[c.context]
 	op := &operation{command: c, service: serviceOf(context.abstract)}
-	if words()[c.field] == "" || !op.service.carries(c.field) {
+	if words[c.field] == "" || !op.service.carries(c.field) {
 		return d.deny(d.legs[wire.FromClient], c, statusUnrecognised, "")
 	}
 	if op.service < normalized && c.class != context.abstract { // N-services may name a class of a meta class (PS3.4 section H.3)
@@ -131,14 +131,14 @@ func (d *dicomConn) asksClient(ctx context.Context, c *command) (receiver, error
 	}
 	context := d.contexts[c.context]
 	sub := &operation{command: c, service: serviceOf(context.abstract)}
-	asked := d.call.role(context.abstract)
-	if asked == nil || asked.scp == 0 || !sub.service.carries(c.field) || c.field != fieldStore && c.field != fieldEventReport {
+	if !sub.service.carries(c.field) || c.field != fieldStore && c.field != fieldEventReport {
 		return d.deny(server, c, statusUnrecognised, "")
 	}
 	if sub.service == storing && c.class != context.abstract {
 		return nil, invalid("class of a command that is not its context's")
 	}
-	if c.field == fieldStore && (d.op == nil || d.op.retrieval == nil || d.op.field != fieldGet) {
+	asked := d.call.role(context.abstract)
+	if c.field == fieldStore && (asked == nil || asked.scp == 0 || d.op == nil || d.op.retrieval == nil || d.op.field != fieldGet) {
 		return d.deny(server, c, statusUnrecognised, "")
 	}
 	d.sub = sub

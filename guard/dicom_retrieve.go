@@ -3,6 +3,7 @@ package guard
 import (
 	"context"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"chaperone"
@@ -21,23 +22,13 @@ type retrieval struct {
 }
 
 func (t *retrieval) add(o owner) {
-	for _, have := range t.owners {
-		if have.number == o.number && have.number != (chaperone.PatientToken{}) || have == o {
-			return
-		}
+	if !slices.ContainsFunc(t.owners, func(have owner) bool { return have.number == o.number && have.is(o) }) {
+		t.owners = append(t.owners, o)
 	}
-	t.owners = append(t.owners, o)
 }
 
-// known reports whether somebody is among those whose records may come, by number or by the number whoever gave it.
-func (t *retrieval) known(o owner) bool {
-	for _, have := range t.owners {
-		if have.bare == o.bare && o.bare != (chaperone.PatientToken{}) || have.demographic == o.demographic && o.number == (chaperone.PatientToken{}) && o.demographic != (chaperone.PatientToken{}) {
-			return true
-		}
-	}
-	return false
-}
+// known reports whether somebody is among those whose records may come, whoever gave the number.
+func (t *retrieval) known(o owner) bool { return slices.ContainsFunc(t.owners, o.is) }
 
 func (t *retrieval) covered() []ledger.Covered {
 	all := make([]ledger.Covered, 0, len(t.owners))
@@ -93,7 +84,7 @@ func (d *dicomConn) retrieve(_ context.Context, op *operation) (receiver, error)
 func (d *dicomConn) judgeRetrieval(ctx context.Context, op *operation, data []byte, offset int64) verdict {
 	r := d.guard.rules.Load()
 	w := &wish{
-		action: op.service.action(), word: op.word(), detail: op.class, client: &d.from, from: &d.to, to: &d.from, asked: true,
+		action: op.service.action(), word: op.word(), detail: d.contexts[op.context].abstract, client: &d.from, from: &d.to, to: &d.from, asked: true,
 		claims: []string{d.from.claimed}, bytes: int64(len(data)), offset: offset,
 	}
 	keys, err := readWhole(d.contexts[op.context].accepted, data)
@@ -129,49 +120,48 @@ func destination(s *site.Site, listener, title string) *side {
 	return to
 }
 
-// whose finds out whose records the keys of a retrieval bring (PS3.4 section C.4.2.1.4): from the patient that they name, from
-// what was learned, else from the system behind the guard. Archives differ in which keys they look at, so that everybody counts
-// whom any of them leads to.
+// whose finds out whose records the keys of a retrieval bring (PS3.4 section C.4.2.1.4): from what the archive has said, else by
+// asking it. Archives differ in which keys they look at, so that everybody counts whom any of them leads to.
 func (d *dicomConn) whose(ctx context.Context, keys []dicom.Element) *retrieval {
 	t := &retrieval{studies: map[chaperone.PatientToken]bool{}, complete: true}
 	patient := text(keys, dicom.PatientID)
-	uids := map[dicom.Tag][]chaperone.PHI{}
-	exact := true
-	for _, tag := range []dicom.Tag{dicom.StudyInstanceUID, dicom.SeriesInstanceUID, dicom.SOPInstanceUID} {
-		list, ok := list(text(keys, tag))
-		uids[tag] = list
-		exact = exact && ok
-	}
-	studies, series, objects := uids[dicom.StudyInstanceUID], uids[dicom.SeriesInstanceUID], uids[dicom.SOPInstanceUID]
-	byName := !text(keys, dicom.AccessionNumber).Empty() || !text(keys, dicom.PatientName).Empty()
-	switch {
-	case !exact || len(studies) == 0 && (len(series)+len(objects) > 0 || byName || !single(patient.Reveal())): // looked at, not shown
-		t.complete = len(series)+len(objects) == 0 && d.inquire(ctx, inquiry{
-			level: "STUDY", patient: patient, study: text(keys, dicom.StudyInstanceUID), accession: text(keys, dicom.AccessionNumber), name: text(keys, dicom.PatientName), into: t})
-		return t
-	case len(studies) == 0:
-		o, ok := d.ownerOf(dicom.Records(keys)[0])
-		t.complete = ok
-		t.add(o)
+	named, byNumber := d.ownerOf(dicom.Records(keys)[0])
+	byNumber = byNumber && exact(patient)
+	studies, ok1 := list(text(keys, dicom.StudyInstanceUID))
+	series, ok2 := list(text(keys, dicom.SeriesInstanceUID))
+	objects, ok3 := list(text(keys, dicom.SOPInstanceUID))
+	if !ok1 || !ok2 || !ok3 || len(studies) == 0 {
+		q := inquiry{level: "STUDY", patient: patient, name: text(keys, dicom.PatientName), accession: text(keys, dicom.AccessionNumber), study: text(keys, dicom.StudyInstanceUID), into: t}
+		asked := d.inquire(ctx, q)
+		if byNumber && len(t.owners) == 0 {
+			t.add(named) // the archive does not answer, or has nothing: who is named is named
+			asked = asked || q.name.Empty() && q.accession.Empty() && q.study.Empty()
+		}
+		t.complete = asked && len(series)+len(objects) == 0 && ok2 && ok3
 		return t
 	}
 	for _, uid := range studies {
 		token := d.study(chaperone.StudyUID, uid)
 		t.studies[token] = true
-		o, ok := d.guard.studies.owner(token)
-		if !ok && d.inquire(ctx, inquiry{level: "STUDY", study: uid}) {
-			o, ok = d.guard.studies.owner(token)
-		}
+		o, ok := d.guard.studies.owner(token, true)
 		if ok {
 			t.add(o)
+		} else {
+			ok = d.inquire(ctx, inquiry{level: "STUDY", study: uid, into: t, expect: 1})
 		}
 		t.complete = t.complete && ok
 	}
-	if o, ok := d.ownerOf(dicom.Records(keys)[0]); ok && single(patient.Reveal()) && !t.known(o) { // looked at, not shown
-		t.add(o)
+	if byNumber {
+		t.add(named)
 	}
 	t.complete = t.complete && d.within(ctx, t, studies, series, objects)
 	return t
+}
+
+// exact reports whether a patient's number is one value and no wildcard.
+func exact(key chaperone.PHI) bool {
+	value := key.Reveal() // looked at, not shown
+	return single(value) && !strings.Contains(value, `\`)
 }
 
 // within makes sure that series and objects are of the studies that are named with them: an archive may look at the last key
@@ -180,7 +170,7 @@ func (d *dicomConn) within(ctx context.Context, t *retrieval, studies, series, o
 	if len(objects) == 0 {
 		unknown := series[:0:0]
 		for _, uid := range series {
-			o, ok := d.guard.studies.owner(d.study(seriesUID, uid))
+			o, ok := d.guard.studies.owner(d.study(seriesUID, uid), true)
 			if !ok {
 				unknown = append(unknown, uid)
 				continue

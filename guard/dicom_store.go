@@ -167,7 +167,7 @@ func (p *push) refuse(v verdict, last bool) error {
 func (p *push) wish(records []chaperone.Record) *wish {
 	d := p.d
 	w := &wish{
-		action: p.action, word: p.op.word(), detail: p.op.class, client: &d.from, from: &d.from, to: &d.to, records: records,
+		action: p.action, word: p.op.word(), detail: d.contexts[p.op.context].abstract, client: &d.from, from: &d.from, to: &d.to, records: records,
 		bytes: int64(len(p.held)), offset: p.offset,
 	}
 	if p.from.dir == wire.FromServer {
@@ -225,7 +225,7 @@ func (d *dicomConn) newAnswer(op *operation, c *command) receiver {
 	return &collecting{then: func(ctx context.Context, data []byte) error {
 		r, client := d.guard.rules.Load(), d.legs[wire.FromClient]
 		records, err := readWhole(d.contexts[c.context].accepted, data)
-		w := &wish{action: policy.Other, word: op.word(), detail: op.class, client: &d.from, from: &d.to, to: &d.from, asked: true, bytes: int64(len(data)), offset: d.legs[wire.FromServer].offset}
+		w := &wish{action: policy.Other, word: op.word(), detail: d.contexts[op.context].abstract, client: &d.from, from: &d.to, to: &d.from, asked: true, bytes: int64(len(data)), offset: d.legs[wire.FromServer].offset}
 		if op.field == fieldMove || op.field == fieldGet {
 			w.action = op.service.action()
 		}

@@ -15,6 +15,14 @@ type owner struct {
 	demographic chaperone.PatientToken
 }
 
+// is reports whether two are one, whoever gave the number and whether the name was told.
+func (o owner) is(other owner) bool {
+	if o.bare == other.bare {
+		return o.bare != chaperone.PatientToken{} || o.demographic == other.demographic
+	}
+	return false
+}
+
 // covered gives an owner as the record wants it.
 func (o owner) covered() ledger.Covered {
 	c := ledger.Covered{Demographic: o.demographic}
@@ -27,49 +35,56 @@ func (o owner) covered() ledger.Covered {
 // mostStudies bounds the map from studies and series to their owners: 64 bytes each.
 const mostStudies = 1 << 19
 
+// told is what was said of a study. The zero owner: it was said in two ways, and nobody is believed.
+type told struct {
+	owner
+	archive bool // by the archive, about what it has
+}
+
 // studies remembers whose a study or a series is, from what has passed. When it is full, the older half is forgotten. It is
 // safe for concurrent use.
 type studies struct {
 	mu         sync.Mutex
-	young, old map[chaperone.PatientToken]owner // the zero owner: it was said in two ways, and nobody is believed
+	young, old map[chaperone.PatientToken]told
 }
 
 func newStudies() *studies {
-	return &studies{young: map[chaperone.PatientToken]owner{}, old: map[chaperone.PatientToken]owner{}}
+	return &studies{young: map[chaperone.PatientToken]told{}, old: map[chaperone.PatientToken]told{}}
 }
 
-// learn notes an owner. An archive that answers a query is believed; who brings an object may be wrong, so that a second
-// owner makes the first one doubtful: a stored lie must not charge a study to somebody else.
-func (s *studies) learn(of chaperone.PatientToken, who owner, archive bool) {
+// learn notes an owner. An archive that answers a query is believed before who brings an object, who may be wrong. A second owner
+// makes a study doubtful: it has to be asked about each time, and a stored lie charges it to nobody else.
+func (s *studies) learn(of chaperone.PatientToken, who told) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	have, ok := s.get(of)
-	if ok && !archive {
-		if have == who || have == (owner{}) {
-			return
-		}
-		who = owner{}
+	switch {
+	case !ok || who.archive && !have.archive:
+	case have.archive && !who.archive, have.is(who.owner), have.owner == owner{}:
+		return
+	default:
+		who = told{archive: have.archive}
 	}
 	if len(s.young) >= mostStudies/2 {
-		s.old, s.young = s.young, map[chaperone.PatientToken]owner{}
+		s.old, s.young = s.young, map[chaperone.PatientToken]told{}
 	}
 	s.young[of] = who
 }
 
-func (s *studies) get(of chaperone.PatientToken) (owner, bool) {
-	if o, ok := s.young[of]; ok {
-		return o, true
+func (s *studies) get(of chaperone.PatientToken) (told, bool) {
+	if t, ok := s.young[of]; ok {
+		return t, true
 	}
-	o, ok := s.old[of]
-	return o, ok
+	t, ok := s.old[of]
+	return t, ok
 }
 
-// owner gives whose a study is, if somebody who is believed has said it.
-func (s *studies) owner(of chaperone.PatientToken) (owner, bool) {
+// owner gives whose a study is, if somebody who is believed has said it; with archive only if that did.
+func (s *studies) owner(of chaperone.PatientToken, archive bool) (owner, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	o, _ := s.get(of)
-	return o, o != owner{}
+	t, _ := s.get(of)
+	return t.owner, t.owner != owner{} && (t.archive || !archive)
 }
 
 // seriesUID is the kind of an identifier that names a series.
@@ -103,10 +118,10 @@ func (d *dicomConn) learn(elements []dicom.Element, archive bool) {
 		return
 	}
 	if !record.Study.Empty() {
-		d.guard.studies.learn(d.study(chaperone.StudyUID, record.Study), who, archive)
+		d.guard.studies.learn(d.study(chaperone.StudyUID, record.Study), told{who, archive})
 	}
 	if series := text(elements, dicom.SeriesInstanceUID); !series.Empty() {
-		d.guard.studies.learn(d.study(seriesUID, series), who, archive)
+		d.guard.studies.learn(d.study(seriesUID, series), told{who, archive})
 	}
 }
 
@@ -125,7 +140,7 @@ func (d *dicomConn) resolve(w *wish) {
 	var rest []chaperone.Record
 	for _, r := range w.records {
 		if _, ok := d.ownerOf(r); !ok && !r.Study.Empty() {
-			if o, ok := d.guard.studies.owner(d.study(chaperone.StudyUID, r.Study)); ok {
+			if o, ok := d.guard.studies.owner(d.study(chaperone.StudyUID, r.Study), false); ok {
 				w.known = append(w.known, o.covered())
 				continue
 			}
