@@ -106,6 +106,8 @@ func (c *conn) work(ctx context.Context) error {
 		return c.observe(ctx)
 	case spec.Protocol == site.HL7:
 		return c.serveHL7(ctx)
+	case spec.Protocol == site.DICOM:
+		return c.serveDICOM(ctx)
 	}
 	return fmt.Errorf("%s: %w", spec.Protocol, errProtocol)
 }

@@ -57,6 +57,7 @@ type Guard struct {
 	book     *budget.Book
 	refused  *refusals
 	metrics  *metrics
+	studies  *studies
 	coverage coverage
 	ill      atomic.Pointer[string] // what is wrong, while releases are not recorded
 
@@ -91,7 +92,7 @@ func Start(ctx context.Context, o Options) (*Guard, error) {
 	}
 	g := &Guard{
 		ledger: o.Ledger, tokens: o.Tokens, trust: o.Trust, log: o.Log, clock: o.Now,
-		metrics: newMetrics(), listeners: map[string]*listener{}, conns: map[*conn]bool{},
+		metrics: newMetrics(), studies: newStudies(), listeners: map[string]*listener{}, conns: map[*conn]bool{},
 	}
 	if g.clock == nil {
 		g.clock = monotonic()

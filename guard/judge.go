@@ -42,6 +42,7 @@ type wish struct {
 	everybody  bool // it names nobody
 	unresolved bool // not everybody whom it is about could be found out
 	records    []chaperone.Record
+	known      []ledger.Covered // records that do not say whose they are, and somebody else did
 	merges     []chaperone.Merge
 	bytes      int64
 	offset     int64 // of its first byte, in its direction
@@ -102,7 +103,7 @@ func (j *judge) decide(r *rules, w *wish, now time.Time) verdict {
 	if !decision.Permit {
 		return j.refuse(r, w, decision)
 	}
-	if len(w.records) == 0 && len(w.merges) == 0 {
+	if len(w.records)+len(w.known)+len(w.merges) == 0 {
 		return verdict{Decision: decision}
 	}
 	numbers, err := j.guard.ledger.Resolve(covered)
@@ -167,6 +168,7 @@ func (j *judge) covered(w *wish) (out who, all []ledger.Covered) {
 		}
 		all = append(all, ledger.Covered{Numbers: i.Numbers, Demographic: i.Demographic})
 	}
+	all = append(all, w.known...)
 	for _, m := range w.merges {
 		merge := ledger.Merge{Survivor: j.all(m.Survivor), Prior: j.all(m.Prior), Undo: m.Undo, At: j.guard.now()}
 		for i := range merge.Prior { // each is disclosed, and whether they are one person is not said
@@ -192,7 +194,7 @@ func (j *judge) draft(r *rules, w *wish, decision *policy.Decision, now time.Tim
 	d := &draft{ledger.Disclosure{Disclosure: chaperone.Disclosure{
 		ID:   j.tokens.Digest("chaperone/guarded/v1", binary.BigEndian.AppendUint64(j.label[:16:16], j.seq)),
 		Time: now, Protocol: protocolOf(w.action), Action: w.word, From: w.from.record(), To: w.to.record(),
-		Records: len(w.records), Bytes: w.bytes, Protection: j.protection, Outcome: chaperone.Unknown,
+		Records: len(w.records) + len(w.known), Bytes: w.bytes, Protection: j.protection, Outcome: chaperone.Unknown,
 		Evidence: chaperone.Evidence{File: evidence(j.listener, decision), Offset: w.offset},
 	}}, nil}
 	if w.asked {
