@@ -115,6 +115,7 @@ func TestReasons(t *testing.T) {
 	o.Grants = append(o.Grants,
 		Grant{Name: "own ward", Parties: []string{"viewer1"}, Actions: []Action{Ask}, To: []string{Self}, Whose: OfWard},
 		Grant{Name: "claims", Parties: []string{"engine1"}, Actions: []Action{Ask}, To: []string{"insurer"}, Outside: true, Whose: All},
+		Grant{Name: "engines ask", Roles: []string{"engine"}, Actions: []Action{Find}, To: []string{Self}, Outside: true},
 		Grant{Name: "portal", Parties: []string{"insurer"}, Actions: []Action{Ask}, To: []string{Self}, Outside: true},
 	)
 	s := newSet(t, o)
@@ -165,6 +166,8 @@ func TestReasons(t *testing.T) {
 		{"an insurer that is named", func(r *Request) { r.Party, r.To, r.Action = "engine1", "insurer", Ask }, true, Granted},
 		{"that insurer, with broken glass", func(r *Request) { r.Party, r.To, r.Action, r.BreakGlass = "engine1", "insurer", Ask, true }, false, Outside},
 		{"an insurer that asks", func(r *Request) { r.Party, r.To, r.Action = "insurer", "insurer", Ask }, true, Granted},
+		{"an engine that asks", func(r *Request) { r.Party, r.To = "engine1", "engine1" }, true, Granted},
+		{"an insurer that asks as any engine", func(r *Request) { r.Party, r.To = "insurer", "insurer" }, false, Outside},
 		{"a worklist that does not say so", func(r *Request) { r.Party, r.To = "ct1", "ct1" }, false, AttributeMissing},
 		{"images for a modality", func(r *Request) { r.Party, r.To, r.Detail = "ct1", "ct1", "1.2.3" }, false, Detail},
 		{"a vendor", func(r *Request) { r.Party, r.To, r.Action = "vendor1", "pacs1", Connect }, false, ApprovalMissing},
