@@ -63,6 +63,17 @@ func TestFailClosedPermit(t *testing.T) {
 	want(t, "what none does", s.Decide(ask1("viewer1", Send, "viewer1")), false, PolicyError)
 }
 
+// TestFailClosedOneGrant: a forbid that errs by one grant refuses, though another grant would permit.
+func TestFailClosedOneGrant(t *testing.T) {
+	s := unchecked(t, `forbid (principal, action, resource) when { context has grant && context.grant.name == "viewers look" && context.severity > 1 };`)
+	narrow := &row{Grant: Grant{Name: "narrow", Whose: Named}, facts: factOf(&Grant{Name: "narrow", Whose: Named})}
+	p := s.parties["viewer1"]
+	p.grants[Find] = append(p.grants[Find], narrow)
+	want(t, "the wider one errs", s.Decide(ask1("viewer1", Find, "viewer1")), false, PolicyError)
+	p.grants[Find] = p.grants[Find][1:]
+	want(t, "the other alone", s.Decide(ask1("viewer1", Find, "viewer1")), true, Granted)
+}
+
 // TestFailClosedEmpty: without policies, without a set, without a request there is no permission.
 func TestFailClosedEmpty(t *testing.T) {
 	r := ask1("viewer1", Find, "viewer1")

@@ -8,8 +8,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
-
-	"chaperone/policy/budget"
 )
 
 // Options are what the site file says.
@@ -191,24 +189,6 @@ func (s *Set) index(r *row, parties []*member) {
 
 // Version is that of the Options.
 func (s *Set) Version() string { return s.version }
-
-// Grants gives the names of the grants that are for a party and an action, widest budget first.
-func (s *Set) Grants(party string, a Action) (names []string) {
-	if p := s.parties[party]; p != nil {
-		for _, r := range p.grants[a] {
-			names = append(names, r.Name)
-		}
-	}
-	return names
-}
-
-// Keys are the budgets that a permitted request is charged to, beside those of the site file: that of the grant.
-func (d *Decision) Keys(party string) []budget.Keyed {
-	if !d.Permit || d.Reason != Granted || d.Limits == (budget.Limits{}) {
-		return nil
-	}
-	return []budget.Keyed{{Key: GrantKey(d.Grant, party), Limits: d.Limits}}
-}
 
 // sortedNames gives the keys of a map in order, so that problems come in the same order each time.
 func sortedNames[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
