@@ -311,4 +311,3 @@ func TestDICOMCommands(t *testing.T) {
 func mppsStep(patient string) clinic.DataSet {
 	return clinic.DataSet{clinic.Text(0x00100010, "PN", "INVENTED^A"), clinic.Text(0x00100020, "LO", patient), clinic.Text(0x00400252, "CS", "IN PROGRESS")}
 }
-
