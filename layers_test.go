@@ -21,6 +21,9 @@ var layers = [][]string{
 	{"patient"},
 	{"ledger"},
 	{"exchange"},
+	{"identity"},
+	{"policy"},
+	{"site"},
 	{"inventory"},
 	{"detect"},
 	{"incident"},
@@ -29,6 +32,7 @@ var layers = [][]string{
 	{"watch"},
 	{"investigate"},
 	{"inspect"},
+	{"guard", "companion"},
 	{"cmd"},
 }
 

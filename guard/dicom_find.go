@@ -35,11 +35,11 @@ func (d *dicomConn) find(_ context.Context, op *operation) (receiver, error) {
 		w := d.query(op, offset)
 		v := verdict{}
 		if err != nil {
-			v = d.judge.refuse(r, w, policy.Decision{Reason: reasonGrammar, Hint: err.Error()})
+			v = d.judge.refuse(r, w, policy.Decision{Reason: ambiguous, Hint: err.Error()})
 		} else {
 			v = d.judge.decide(r, w, d.guard.now())
 		}
-		d.guard.metrics.decided(d.listener.name, v.Permit, v.Reason, 0)
+		d.guard.metrics.decided(d.listener.name, v.Reason, 0)
 		if !v.Permit {
 			d.op = nil
 			return d.legs[wire.FromClient].send(op.context, true, true, op.reply(refusalOf(op.field, v.Reason), comment(v.reference)))
@@ -116,7 +116,7 @@ func (d *dicomConn) release(ctx context.Context) error {
 	granted := list[:0:0]
 	for _, m := range list {
 		v := d.judgeMatch(ctx, m)
-		d.guard.metrics.decided(d.listener.name, v.Permit, v.Reason, 0)
+		d.guard.metrics.decided(d.listener.name, v.Reason, 0)
 		if !v.Permit {
 			if err := d.keepBack(m.op, v); err != nil {
 				return err
@@ -160,7 +160,7 @@ func (d *dicomConn) judgeMatch(ctx context.Context, m match) verdict {
 	w.bytes = int64(len(m.data))
 	read, err := readWhole(d.contexts[m.set.context].accepted, m.data)
 	if err != nil {
-		return d.judge.refuse(r, w, policy.Decision{Reason: reasonGrammar, Hint: err.Error()})
+		return d.judge.refuse(r, w, policy.Decision{Reason: ambiguous, Hint: err.Error()})
 	}
 	d.learn(read.elements, true)
 	w.records = read.records
@@ -176,7 +176,7 @@ func (d *dicomConn) keepBack(op *operation, v verdict) error {
 		op.reference = v.reference
 	}
 	op.withheld++
-	if op.cancelled || !strings.HasPrefix(v.Reason, "budget") {
+	if op.cancelled || !strings.HasPrefix(string(v.Reason), "budget") {
 		return nil
 	}
 	op.cancelled = true

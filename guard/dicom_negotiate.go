@@ -12,20 +12,20 @@ import (
 // rejection is an A-ASSOCIATE-RJ: result, source, reason (PS3.8 table 9-21).
 type rejection [3]byte
 
-func rejectionOf(reason string) rejection {
+func rejectionOf(reason policy.Reason) rejection {
 	switch reason {
-	case reasonUnknown, reasonClaim, reasonAddress, reasonRevoked:
+	case unknown, policy.IdentityTitle, policy.IdentityAddress:
 		return rejection{1, 1, 3} // calling AE title not recognized
 	case reasonCalled:
 		return rejection{1, 1, 7} // called AE title not recognized
-	case reasonRecord, reasonClock:
+	case unrecorded, policy.ClockLeap:
 		return rejection{2, 3, 2} // local limit exceeded: it may be tried again
 	}
 	return rejection{1, 1, 1} // no reason given
 }
 
 // reasonCalled refuses an association with somebody who is not behind this listener.
-const reasonCalled = "destination"
+const reasonCalled = policy.Destination
 
 // negotiate decides the client's request, and passes on what of it is permitted.
 func (d *dicomConn) negotiate(p pdu) error {
@@ -59,7 +59,7 @@ func (d *dicomConn) negotiate(p pdu) error {
 			v = d.judge.refuse(r, w, policy.Decision{Reason: "no-grant", Hint: "No grant allows any of the services that it proposed."})
 		}
 	}
-	d.guard.metrics.decided(d.listener.name, v.Permit, v.Reason, 0)
+	d.guard.metrics.decided(d.listener.name, v.Reason, 0)
 	if !v.Permit {
 		return d.reject(rejectionOf(v.Reason))
 	}

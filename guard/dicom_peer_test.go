@@ -170,7 +170,7 @@ func TestDcmtkEcho(t *testing.T) {
 		}
 	}
 	found := r.findings()
-	if found["refused-identity-claim"] != 1 || found["refused-destination"] != 1 {
+	if found["refused-identity-title"] != 1 || found["refused-destination"] != 1 {
 		t.Errorf("got findings %v", found)
 	}
 }

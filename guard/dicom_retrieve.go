@@ -64,7 +64,7 @@ func (d *dicomConn) retrieve(_ context.Context, op *operation) (receiver, error)
 	offset := d.legs[wire.FromClient].offset
 	return &collecting{then: func(ctx context.Context, data []byte) error {
 		v := d.judgeRetrieval(ctx, op, data, offset)
-		d.guard.metrics.decided(d.listener.name, v.Permit, v.Reason, 0)
+		d.guard.metrics.decided(d.listener.name, v.Reason, 0)
 		if !v.Permit {
 			status := refusalOf(op.field, v.Reason)
 			if v.Reason == reasonCalled {
@@ -89,7 +89,7 @@ func (d *dicomConn) judgeRetrieval(ctx context.Context, op *operation, data []by
 	}
 	keys, err := readWhole(d.contexts[op.context].accepted, data)
 	if err != nil {
-		return d.judge.refuse(r, w, policy.Decision{Reason: reasonGrammar, Hint: err.Error()})
+		return d.judge.refuse(r, w, policy.Decision{Reason: ambiguous, Hint: err.Error()})
 	}
 	if op.field == fieldMove {
 		if w.to = destination(r.site, d.listener.name, op.destination); w.to == nil {

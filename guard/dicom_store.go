@@ -74,10 +74,10 @@ func (p *push) take(ctx context.Context, b []byte, last bool) error {
 	}
 	switch {
 	case err != nil && p.passing:
-		p.d.judge.refuse(p.d.guard.rules.Load(), p.wish(nil), policy.Decision{Reason: reasonGrammar, Hint: err.Error()})
+		p.d.judge.refuse(p.d.guard.rules.Load(), p.wish(nil), policy.Decision{Reason: ambiguous, Hint: err.Error()})
 		return invalid("data set: " + err.Error())
 	case err != nil:
-		return p.refuse(p.d.judge.refuse(p.d.guard.rules.Load(), p.wish(nil), policy.Decision{Reason: reasonGrammar, Hint: err.Error()}), last)
+		return p.refuse(p.d.judge.refuse(p.d.guard.rules.Load(), p.wish(nil), policy.Decision{Reason: ambiguous, Hint: err.Error()}), last)
 	case p.passing:
 		err = p.to.send(p.op.context, false, last, b)
 	default:
@@ -119,7 +119,7 @@ func (p *push) decide(ctx context.Context, last bool) error {
 	if v.Permit {
 		v = p.d.record(ctx, p.wish(records), v)
 	}
-	p.d.guard.metrics.decided(p.d.listener.name, v.Permit, v.Reason, 0)
+	p.d.guard.metrics.decided(p.d.listener.name, v.Reason, 0)
 	if !v.Permit {
 		return p.refuse(v, last)
 	}
@@ -142,7 +142,7 @@ func (p *push) tooLong(last bool) error {
 	if len(p.held) <= mostHeld {
 		return nil
 	}
-	return p.refuse(p.d.judge.refuse(p.d.guard.rules.Load(), p.wish(nil), policy.Decision{Reason: reasonGrammar, Hint: "The data set does not say whose it is within 1 MiB."}), last)
+	return p.refuse(p.d.judge.refuse(p.d.guard.rules.Load(), p.wish(nil), policy.Decision{Reason: ambiguous, Hint: "The data set does not say whose it is within 1 MiB."}), last)
 }
 
 // refuse answers in the place of who would have got it, behind the data set.
@@ -184,7 +184,7 @@ func (p *push) judge(records []chaperone.Record) verdict {
 	w := p.wish(records)
 	d.resolve(w)
 	if p.action == policy.Get && !d.op.retrieval.covers(d, records) {
-		return d.judge.refuse(d.guard.rules.Load(), w, policy.Decision{Reason: reasonResolving, Hint: "The system behind the guard sent a record that the request did not name."})
+		return d.judge.refuse(d.guard.rules.Load(), w, policy.Decision{Reason: policy.Unresolved, Hint: "The system behind the guard sent a record that the request did not name."})
 	}
 	return d.judge.decide(d.guard.rules.Load(), w, d.guard.now())
 }
@@ -197,24 +197,24 @@ func (d *dicomConn) record(ctx context.Context, w *wish, v verdict) verdict {
 	if err := d.guard.record(ctx, []*draft{v.draft}); err != nil {
 		d.guard.log.Error("not recorded, so not released", "listener", d.listener.name, "error", err)
 		d.guard.metrics.unrecorded(d.listener.name)
-		return d.judge.refuse(d.guard.rules.Load(), w, policy.Decision{Reason: reasonRecord, Hint: "See chaperone ledger status."})
+		return d.judge.refuse(d.guard.rules.Load(), w, policy.Decision{Reason: unrecorded, Hint: "See chaperone ledger status."})
 	}
 	return v
 }
 
 // refusalOf gives the status of a refusal.
-func refusalOf(field uint16, reason string) uint16 {
+func refusalOf(field uint16, reason policy.Reason) uint16 {
 	n := field >= 0x0100 && field < fieldCancel
 	switch {
-	case reason == reasonGrammar && n:
+	case reason == ambiguous && n:
 		return statusProcessing
-	case reason == reasonGrammar:
+	case reason == ambiguous:
 		return statusMismatch
-	case reason == reasonRecord && n:
+	case reason == unrecorded && n:
 		return statusProcessing
-	case reason == reasonRecord && (field == fieldMove || field == fieldGet):
+	case reason == unrecorded && (field == fieldMove || field == fieldGet):
 		return statusSubs
-	case reason == reasonRecord:
+	case reason == unrecorded:
 		return statusResources
 	}
 	return statusNotAllowed
@@ -231,7 +231,7 @@ func (d *dicomConn) newAnswer(op *operation, c *command) receiver {
 		}
 		var v verdict
 		if err != nil {
-			v = d.judge.refuse(r, w, policy.Decision{Reason: reasonGrammar, Hint: err.Error()})
+			v = d.judge.refuse(r, w, policy.Decision{Reason: ambiguous, Hint: err.Error()})
 		} else {
 			if known(records.records) || !records.records[0].Name.Empty() {
 				w.records = records.records

@@ -52,6 +52,7 @@ var ErrNoKey = errors.New("no token key")
 
 // Tokenizer makes tokens with one key. It is not safe for concurrent use.
 type Tokenizer struct {
+	key     [32]byte
 	mac     hash.Hash
 	scratch []byte
 	domains []chaperone.Identifier // that were met, without values
@@ -60,8 +61,11 @@ type Tokenizer struct {
 
 // NewTokenizer makes one from a key of 32 bytes.
 func NewTokenizer(key [32]byte) *Tokenizer {
-	return &Tokenizer{mac: hmac.New(sha256.New, key[:])}
+	return &Tokenizer{key: key, mac: hmac.New(sha256.New, key[:])}
 }
+
+// Clone gives another one with the same key, for another goroutine.
+func (t *Tokenizer) Clone() *Tokenizer { return NewTokenizer(t.key) }
 
 // NewEphemeral makes one with a random key that is kept nowhere: its tokens mean nothing after the run.
 func NewEphemeral() *Tokenizer {

@@ -12,7 +12,8 @@ import (
 
 // Delivered is what one recipient was given in one hour on one way.
 type Delivered struct {
-	To           chaperone.Party // without its port
+	From, To     chaperone.Party // without ports
+	Requested    bool            // somebody asked for it
 	Protocol     chaperone.Protocol
 	Action       string
 	Hour         int64           // since 1970-01-01T00:00Z
@@ -44,7 +45,7 @@ func (l *Ledger) Delivered(ctx context.Context, since time.Time, keep func(to ch
 			if n == 0 || n > a.known || !keep(d.parties[n-1].to) {
 				continue
 			}
-			out := Delivered{To: d.parties[n-1].to, Protocol: d.parties[n-1].protocol, Action: d.text(d.ways[n-1].Action)}
+			out := Delivered{From: d.parties[n-1].from, To: d.parties[n-1].to, Requested: d.ways[n-1].Requested, Protocol: d.parties[n-1].protocol, Action: d.text(d.ways[n-1].Action)}
 			err := a.view.Hours(day, way, func(h index.Hour) error {
 				if out.Hour = int64(day)*24 + int64(h.Hour); out.Hour < first {
 					return nil

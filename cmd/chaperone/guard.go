@@ -1,0 +1,217 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"chaperone/guard"
+	"chaperone/identity"
+	"chaperone/page"
+	"chaperone/patient"
+	"chaperone/site"
+)
+
+// guardFlags are the options of chaperone guard as they are typed.
+type guardFlags struct {
+	site           string
+	check, example bool
+	drain          time.Duration
+	ledger         ledgerFlags
+}
+
+func newGuard() *cobra.Command {
+	var f guardFlags
+	c := &cobra.Command{
+		Use:   "guard --site site.yaml",
+		Short: "Stand between two systems, and decide every exchange by identity, policy and budget",
+		Long: `Listen where clients used to reach a system, and pass on to it what the site file permits. Each message is decided: who asks, by
+certificate; may they, by the grants; how many patients did they have, by the budgets. It is on record before its first byte
+leaves, and its bytes are never altered. What is refused is answered in the protocol's own words.
+
+A listener in mode observe passes everything on and records what it saw and would have refused: begin with it.
+
+SIGHUP reads the site file again; one with a mistake changes nothing. SIGTERM and Ctrl-C let every connection end what it is in the
+middle of. With --check nothing listens: the file is read, and what is wrong with it is told, all of it at once.
+
+Exit status: 0 ended; 1 with --check, the file has mistakes; 2 could not do it.`,
+		Example: `  chaperone guard --example > site.yaml       # a file with every key explained
+  chaperone guard --site site.yaml --check    # is it right?
+  chaperone guard --site site.yaml`,
+		Args: noArguments("; the site file goes with --site"),
+		RunE: func(c *cobra.Command, _ []string) error { return runGuard(c, f) },
+	}
+	flags := c.Flags()
+	flags.StringVar(&f.site, "site", "", "the site `file` (docs/site-file.md)")
+	flags.BoolVar(&f.check, "check", false, "read the file, say what is wrong with it, and do nothing else")
+	flags.BoolVar(&f.example, "example", false, "print an example of a site file")
+	flags.DurationVar(&f.drain, "drain", 30*time.Second, "how `long` connections may take to end what they are in the middle of")
+	_ = c.MarkFlagFilename("site", "yaml", "yml")
+	_ = c.RegisterFlagCompletionFunc("drain", cobra.NoFileCompletions)
+	f.ledger.addRecording(c)
+	return c
+}
+
+func runGuard(c *cobra.Command, f guardFlags) error {
+	if f.example {
+		_, err := io.WriteString(c.OutOrStdout(), site.Example)
+		return err
+	}
+	if f.site == "" {
+		return errors.New("guard: which site file? For example: chaperone guard --site site.yaml; chaperone guard --example prints one to begin with")
+	}
+	s, err := f.load(c.ErrOrStderr())
+	if err != nil {
+		if bad := new(site.Error); f.check && errors.As(err, &bad) {
+			return notHeld{err.Error()}
+		}
+		return err
+	}
+	if f.check {
+		_, err := fmt.Fprintf(c.OutOrStdout(), "%s is right: policy %s; %s; parties: %d; grants: %d.\n", f.site, s.Version,
+			page.Count(len(s.Listeners), "listener"), len(s.Parties), len(s.Grants))
+		return err
+	}
+	return f.run(c, s)
+}
+
+// load reads the site file and looks whether the files that it names are there. Warnings go to stderr.
+func (f *guardFlags) load(stderr io.Writer) (*site.Site, error) {
+	s, err := site.Load(f.site)
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range s.Warnings {
+		fmt.Fprintln(stderr, "chaperone:", page.Printable(w.In(f.site)))
+	}
+	if missing := s.Check(func(path string) (fs.File, error) { return os.Open(path) }); len(missing) > 0 {
+		return nil, &site.Error{Path: f.site, Problems: missing}
+	}
+	return s, guard.Check(s)
+}
+
+// run guards until the context is done.
+func (f *guardFlags) run(c *cobra.Command, s *site.Site) (err error) {
+	if f.ledger.dir == "" && os.Getenv(ledgerVariable) == "" {
+		f.ledger.dir = s.Ledger
+	}
+	if f.ledger.keys == "" {
+		f.ledger.keys = s.Keys
+	}
+	l, err := f.ledger.record(c, func() error { return nil })
+	if err != nil {
+		return err
+	}
+	if l == nil {
+		_, err := f.ledger.named(c)
+		return err
+	}
+	defer func() { err = errors.Join(err, l.Close()) }()
+	tokens, err := patient.LoadKey(f.ledger.keysFolder())
+	if err != nil {
+		return err
+	}
+	log := logger(s, c.ErrOrStderr())
+	trust, err := trustOf(s)
+	if err != nil {
+		return err
+	}
+	g, err := guard.Start(c.Context(), guard.Options{Site: s, Ledger: l, Tokens: tokens, Trust: trust, Log: log})
+	if err != nil {
+		return err
+	}
+	stop := f.watchSignals(c, g, log)
+	defer stop()
+	metrics, err := serveMetrics(s, g, log)
+	if err == nil {
+		<-c.Context().Done()
+		metrics()
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Context()), f.drain)
+	defer cancel()
+	log.Info("ending: connections end what they are in the middle of", "within", f.drain.String())
+	return errors.Join(err, g.Drain(ctx))
+}
+
+func logger(s *site.Site, stderr io.Writer) *slog.Logger {
+	if s.Log == site.LogJSON {
+		return slog.New(slog.NewJSONHandler(stderr, nil))
+	}
+	return slog.New(slog.NewTextHandler(stderr, nil))
+}
+
+// trustOf reads whom the site believes, nil when nobody needs to be believed.
+func trustOf(s *site.Site) (*identity.Trust, error) {
+	needed := false
+	for i := range s.Listeners {
+		needed = needed || s.Listeners[i].TLS == site.Mutual || s.Listeners[i].Upstream.TLS == site.Mutual
+	}
+	if !needed {
+		return nil, nil
+	}
+	subjects := map[string]string{}
+	for i := range s.Parties {
+		if p := &s.Parties[i]; p.Subject != "" {
+			subjects[p.Subject] = p.Name
+		}
+	}
+	return identity.NewTrust(identity.TrustOptions{
+		Site: s.Name, Authority: s.Identity.Authority, Roots: s.Identity.Roots, CRLs: s.Identity.CRLs, Subjects: subjects,
+		Certificate: s.Identity.Certificate, Key: s.Identity.Key,
+	})
+}
+
+// watchSignals reads the site file again at each SIGHUP. A file that is not good changes nothing.
+func (f *guardFlags) watchSignals(c *cobra.Command, g *guard.Guard, log *slog.Logger) (stop func()) {
+	again := make(chan os.Signal, 1)
+	signal.Notify(again, reloadSignals()...)
+	ctx, cancel := context.WithCancel(c.Context())
+	go func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-again:
+			}
+			s, err := f.load(c.ErrOrStderr())
+			if err == nil {
+				err = g.Reload(ctx, s)
+			}
+			if err != nil {
+				log.Error("the site file was not taken; the one before holds", "error", err)
+			}
+		}
+	}()
+	return func() {
+		signal.Stop(again)
+		cancel()
+	}
+}
+
+// serveMetrics answers /metrics and /healthz, when the site file says where.
+func serveMetrics(s *site.Site, g *guard.Guard, log *slog.Logger) (stop func(), err error) {
+	if !s.Metrics.IsValid() {
+		return func() {}, nil
+	}
+	socket, err := net.Listen("tcp", s.Metrics.String())
+	if err != nil {
+		return nil, fmt.Errorf("metrics: %w", err)
+	}
+	server := &http.Server{Handler: g.Status(), ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second}
+	go func() {
+		if err := server.Serve(socket); !errors.Is(err, http.ErrServerClosed) {
+			log.Error("metrics are not served any more", "error", err)
+		}
+	}()
+	return func() { _ = server.Close() }, nil // nothing of it is worth waiting for
+}

@@ -1,0 +1,57 @@
+package guard
+
+import (
+	"context"
+	"time"
+
+	"chaperone"
+	"chaperone/ledger/disk"
+	"chaperone/policy/budget"
+	"chaperone/site"
+)
+
+// Keys of budgets. Each is loaded from the record at a start: what a key counts must be seen there.
+func partyKey(p *site.Party) budget.Key  { return budget.Key("party " + p.Name) }
+func senderKey(p *site.Party) budget.Key { return budget.Key("sender " + p.Name) }
+func groupKey(group string) budget.Key   { return budget.Key("group " + group) }
+func roleKey(p *site.Party) budget.Key   { return budget.Key("role " + string(p.Role)) }
+func siteKey(s *site.Site) budget.Key    { return budget.Key("site " + s.Name) }
+
+// longest is the longest window of a budget, and the hour that runs.
+const longest = (365*24 + 1) * time.Hour
+
+// loadBudgets brings what was delivered within the longest window back into the book: the record is the budgets' only memory.
+func (g *Guard) loadBudgets(ctx context.Context, r *rules) error {
+	keep := func(to chaperone.Party) bool { return r.party(to) != nil }
+	var patients []uint32
+	err := g.ledger.Delivered(ctx, g.now().Add(-longest), keep, func(d disk.Delivered) error {
+		patients = patients[:0]
+		for _, n := range d.Numbers {
+			patients = append(patients, uint32(n))
+		}
+		load := func(key budget.Key) { g.book.Load(key, d.Hour, patients, d.Unidentified) }
+		p := r.party(d.To)
+		load(siteKey(r.site))
+		load(partyKey(p))
+		for _, group := range p.Groups {
+			load(groupKey(group))
+		}
+		if p.Role != "" {
+			load(roleKey(p))
+		}
+		if from := r.party(d.From); from != nil && !d.Requested {
+			load(senderKey(from))
+		}
+		return nil
+	})
+	g.book.Advance(g.now())
+	return err
+}
+
+// party finds whose a side on record is: by its certificate, else by its address.
+func (r *rules) party(side chaperone.Party) *site.Party {
+	if side.Proven != "" {
+		return r.site.PartyOf(side.Proven)
+	}
+	return byAddress(r.site, side.Addr)
+}

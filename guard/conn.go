@@ -1,0 +1,268 @@
+package guard
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"chaperone/identity"
+	"chaperone/policy"
+	"chaperone/site"
+)
+
+// conn is one connection: a client, and the system behind the guard.
+type conn struct {
+	guard         *Guard
+	listener      *listener
+	client        net.Conn // TLS, once the handshake is over
+	upstream      net.Conn
+	from, to      side
+	state         tls.ConnectionState // of the client
+	upstreamState tls.ConnectionState
+	identified    atomic.Bool // it is known whose it is: it can be checked again
+	peer          identity.Peer
+	secured       bool
+
+	ended   chan struct{}
+	once    sync.Once
+	why     error // why it was closed
+	leaving atomic.Bool
+}
+
+// newConn registers a connection; nil when the guard is ending.
+func (g *Guard) newConn(l *listener, socket net.Conn, from netip.AddrPort) *conn {
+	c := &conn{guard: g, listener: l, client: socket, from: side{addr: from}, ended: make(chan struct{})}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.draining {
+		return nil
+	}
+	g.conns[c] = true
+	return c
+}
+
+// Errors that end a connection; each is one line of the log.
+var (
+	errNotTLS   = errors.New("it does not speak TLS, or has no certificate that is believed")
+	errProtocol = errors.New("it does not speak the listener's protocol")
+	errRefused  = errors.New("refused")
+)
+
+// spec gives the listener's part of the rules that hold.
+func (c *conn) spec() *site.Listener { return c.listener.spec.Load() }
+
+// serve does everything with a connection, and closes it.
+func (c *conn) serve(ctx context.Context) {
+	g := c.guard
+	g.metrics.connection(c.listener.name, 1)
+	g.coverage.connections.Add(1)
+	err := c.work(ctx)
+	c.close(err)
+	g.mu.Lock()
+	delete(g.conns, c)
+	g.mu.Unlock()
+	g.metrics.connection(c.listener.name, -1)
+	if c.why != nil && !quiet(c.why) {
+		g.log.Warn("connection ended", "listener", c.listener.name, "client", c.from.addr.String(), "party", c.from.name(), "why", c.why.Error())
+	}
+}
+
+func (s *side) name() string {
+	if s.party != nil {
+		return s.party.Name
+	}
+	return ""
+}
+
+// quiet reports whether an end is how connections end, or was told already.
+func quiet(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, errRefused) || errors.Is(err, net.ErrClosed) || errors.Is(err, errDrained) || errors.Is(err, errClosed) || errors.Is(err, os.ErrDeadlineExceeded)
+}
+
+func (c *conn) work(ctx context.Context) error {
+	spec := c.spec()
+	if err := c.secure(ctx, spec); err != nil {
+		return err
+	}
+	if err := c.identify(spec); err != nil {
+		return err
+	}
+	if err := c.dial(ctx, spec); err != nil {
+		return err
+	}
+	if spec.Protocol != site.TCP {
+		c.guard.coverage.decoded.Add(1)
+	}
+	switch {
+	case spec.Mode == site.Observe:
+		return c.observe(ctx)
+	case spec.Protocol == site.HL7:
+		return c.serveHL7(ctx)
+	case spec.Protocol == site.DICOM:
+		return c.serveDICOM(ctx)
+	}
+	return fmt.Errorf("%s: %w", spec.Protocol, errProtocol)
+}
+
+// secure does the client's handshake.
+func (c *conn) secure(ctx context.Context, spec *site.Listener) error {
+	if spec.TLS != site.Mutual {
+		return nil
+	}
+	secured := tls.Server(c.client, c.guard.server)
+	ctx, cancel := context.WithTimeout(ctx, spec.Limits.Handshake)
+	defer cancel()
+	if err := secured.HandshakeContext(ctx); err != nil {
+		c.guard.metrics.handshake(c.listener.name)
+		var why *identity.Error
+		if errors.As(err, &why) {
+			c.disbelieved(why)
+			return errRefused
+		}
+		return fmt.Errorf("%w (%v)", errNotTLS, err)
+	}
+	c.client, c.state, c.secured = secured, secured.ConnectionState(), true
+	return nil
+}
+
+// identify finds out whose connection it is.
+func (c *conn) identify(spec *site.Listener) (err error) {
+	r := c.guard.rules.Load()
+	if c.secured {
+		if c.peer, err = c.guard.trust.Check(&c.state, c.guard.now()); err != nil {
+			return err
+		}
+		c.from.proven = c.peer.Subject
+		c.from.party = r.site.PartyOf(c.peer.Subject)
+	} else {
+		c.from.party = byAddress(r.site, c.from.addr.Addr())
+	}
+	c.to.party = r.site.Party(spec.Upstream.Party)
+	c.identified.Store(true)
+	if spec.Mode == site.Observe {
+		return nil
+	}
+	return c.bound(r)
+}
+
+// disbelieved notes a certificate that is not believed.
+func (c *conn) disbelieved(why *identity.Error) {
+	r := c.guard.rules.Load()
+	from := c.from.record()
+	if from.Proven == "" {
+		from.Claimed = why.Party
+	}
+	c.guard.refused.note(refusal{
+		listener: c.listener.name, word: "connection", from: from, to: c.to.record(), at: c.guard.now(),
+		decision: policy.Decision{Reason: policy.Reason(why.Code), Version: r.site.Version, Hint: "See chaperone enroll list."},
+	})
+}
+
+// bound checks what a certificate alone does not prove: that the party is known, and where it stands.
+func (c *conn) bound(r *rules) error {
+	var reason policy.Reason
+	switch p := c.from.party; {
+	case p == nil:
+		reason = unknown
+	case !p.From(c.from.addr.Addr()):
+		reason = policy.IdentityAddress
+	}
+	if reason == "" {
+		return nil
+	}
+	c.guard.refused.note(refusal{
+		listener: c.listener.name, word: "connection", from: c.from.record(), to: c.to.record(), at: c.guard.now(),
+		decision: policy.Decision{Reason: reason, Version: r.site.Version, Hint: "If it is right, add it to the site file."},
+	})
+	return errRefused
+}
+
+// check looks again at who the client is: certificates are revoked and parties taken out while connections live.
+func (c *conn) check() error {
+	if c.secured {
+		if _, err := c.guard.trust.Check(&c.state, c.guard.now()); err != nil {
+			var why *identity.Error
+			if errors.As(err, &why) {
+				c.disbelieved(why)
+				return errRefused
+			}
+			return err
+		}
+	}
+	if c.from.party == nil || c.spec().Mode == site.Observe {
+		return nil
+	}
+	r := c.guard.rules.Load()
+	if r.site.Party(c.from.party.Name) == nil {
+		return errors.New("the site file does not name its party any more")
+	}
+	return nil
+}
+
+// dialing bounds how long the system behind the guard may take to answer.
+const dialing = 10 * time.Second
+
+// dial connects to the system behind the guard, which must prove to be the party that the site file names.
+func (c *conn) dial(ctx context.Context, spec *site.Listener) error {
+	ctx, cancel := context.WithTimeout(ctx, dialing)
+	defer cancel()
+	var d net.Dialer
+	socket, err := d.DialContext(ctx, "tcp", spec.Upstream.Address)
+	if err != nil {
+		return fmt.Errorf("the system behind it does not answer: %w", err)
+	}
+	c.upstream = socket
+	if addr, ok := socket.RemoteAddr().(*net.TCPAddr); ok {
+		c.to.addr = netip.AddrPortFrom(addr.AddrPort().Addr().Unmap(), addr.AddrPort().Port())
+	}
+	if spec.Upstream.TLS != site.Mutual {
+		return nil
+	}
+	secured := tls.Client(socket, c.guard.trust.Client(spec.Upstream.Party, hostOf(&spec.Upstream)))
+	c.upstream = secured
+	if err := secured.HandshakeContext(ctx); err != nil {
+		return fmt.Errorf("the system behind it does not prove to be %s: %w", spec.Upstream.Party, err)
+	}
+	c.upstreamState = secured.ConnectionState()
+	peer, err := c.guard.trust.CheckServer(&c.upstreamState, spec.Upstream.Party, hostOf(&spec.Upstream), c.guard.now())
+	c.to.proven = peer.Subject
+	return err
+}
+
+// close ends both sides at once.
+func (c *conn) close(why error) {
+	c.once.Do(func() {
+		c.why = why
+		close(c.ended)
+		_ = c.client.Close() // whatever it says, it is over
+		if c.upstream != nil {
+			_ = c.upstream.Close()
+		}
+	})
+}
+
+// drain lets a connection end when nothing is in the middle of passing: a reader that waits for the next message wakes up.
+func (c *conn) drain() {
+	c.leaving.Store(true)
+	_ = c.client.SetReadDeadline(time.Now()) // of a closed one nothing is read
+}
+
+// hostOf gives the DNS name under which the system behind the guard is reached, "" for an address.
+func hostOf(u *site.Upstream) string {
+	host, _, err := net.SplitHostPort(u.Address)
+	if err != nil {
+		return ""
+	}
+	if _, err := netip.ParseAddr(host); err == nil {
+		return ""
+	}
+	return host
+}

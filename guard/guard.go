@@ -1,0 +1,231 @@
+// Package guard is the inline proxy: it stands between two systems that exchange patient data, knows by certificate who they
+// are, decides every message by the site's policy and budgets, and has each release on record before the first byte leaves.
+//
+// It never alters a clinical byte: what it passes on are the bytes that came, and what two receivers could read in two ways it
+// refuses, in the protocol's own words. A listener that only observes passes everything on and records what it saw.
+//
+// A connection is in conn.go; what a protocol does with it in hl7.go and the files of its name. What they want decided goes
+// to judge.go.
+package guard
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"chaperone"
+	"chaperone/identity"
+	"chaperone/ledger"
+	"chaperone/ledger/disk"
+	"chaperone/patient"
+	"chaperone/policy"
+	"chaperone/policy/budget"
+	"chaperone/site"
+)
+
+// Ledger is what a guard needs of the record.
+type Ledger interface {
+	Record(ctx context.Context, b ledger.Batch) (ledger.Receipt, error)
+	Resolve(covered []ledger.Covered) ([]ledger.Number, error)
+	Delivered(ctx context.Context, since time.Time, keep func(chaperone.Party) bool, each func(disk.Delivered) error) error
+}
+
+// Options say what a guard works with.
+type Options struct {
+	Site   *site.Site
+	Ledger Ledger
+	Tokens *patient.Tokenizer
+	Trust  *identity.Trust // nil without any TLS
+	Log    *slog.Logger
+	Now    func() time.Time // nil for time.Now
+}
+
+// Guard is a running guard.
+type Guard struct {
+	ledger   Ledger
+	tokens   *patient.Tokenizer
+	trust    *identity.Trust
+	server   *tls.Config // of connections to the guard; nil without Trust
+	log      *slog.Logger
+	clock    func() time.Time
+	rules    atomic.Pointer[rules]
+	book     *budget.Book
+	refused  *refusals
+	metrics  *metrics
+	studies  *studies
+	coverage coverage
+	ill      atomic.Pointer[string] // what is wrong, while releases are not recorded
+
+	mu        sync.Mutex
+	listeners map[string]*listener
+	conns     map[*conn]bool
+	draining  bool
+	work      sync.WaitGroup
+	stop      context.CancelFunc
+}
+
+// rules are one version of the site file and what follows from it. A message is decided by one version.
+type rules struct {
+	site   *site.Site
+	policy *policy.Set
+}
+
+func newRules(s *site.Site) (*rules, error) {
+	set, err := policySet(s)
+	if err != nil {
+		return nil, err
+	}
+	return &rules{site: s, policy: set}, nil
+}
+
+// Start loads the budgets from the record and begins to listen. Errors: a budget cannot be loaded, an address is taken; then
+// nothing listens.
+func Start(ctx context.Context, o Options) (*Guard, error) {
+	r, err := newRules(o.Site)
+	if err != nil {
+		return nil, err
+	}
+	g := &Guard{
+		ledger: o.Ledger, tokens: o.Tokens, trust: o.Trust, log: o.Log, clock: o.Now,
+		metrics: newMetrics(), studies: newStudies(), listeners: map[string]*listener{}, conns: map[*conn]bool{},
+	}
+	if g.clock == nil {
+		g.clock = monotonic()
+	}
+	g.book = budget.New(g.now())
+	if g.trust != nil {
+		g.server = g.trust.Server()
+	}
+	g.refused = newRefusals(o.Log, func(b ledger.Batch) error {
+		_, err := g.ledger.Record(context.WithoutCancel(ctx), b)
+		return err
+	})
+	if err := g.loadBudgets(ctx, r); err != nil {
+		return nil, fmt.Errorf("guard: budgets: %w", err)
+	}
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	g.stop = stop
+	if err := g.adopt(running, r); err != nil {
+		stop()
+		g.closeListeners()
+		return nil, err
+	}
+	g.work.Go(func() { g.refused.run(running, g.now) })
+	g.work.Go(func() { g.watchIdentities(running) })
+	g.work.Go(func() { g.watchClock(running) })
+	g.work.Go(func() { g.watchCoverage(running) })
+	if g.trust != nil {
+		g.work.Go(func() { g.trust.Watch(running, identity.Poll, g.trouble) })
+	}
+	g.announce(r)
+	return g, nil
+}
+
+// announce puts the policy that holds from here on on record.
+func (g *Guard) announce(r *rules) {
+	note := ledger.Note{Kind: ledger.Policy, At: g.now(), Text: "policy " + r.site.Version + " of " + r.site.Name + " holds"}
+	if _, err := g.ledger.Record(context.Background(), ledger.Batch{Notes: []ledger.Note{note}}); err != nil {
+		g.log.Error("the policy's version is not on record", "error", err)
+	}
+}
+
+// Reload takes another version of the site file: from here on messages are decided by it. Connections stay. Errors: the policy
+// is not good, or a new listener cannot be opened; then everything is as before.
+func (g *Guard) Reload(ctx context.Context, s *site.Site) error {
+	r, err := newRules(s)
+	if err != nil {
+		return err
+	}
+	if err := g.adopt(context.WithoutCancel(ctx), r); err != nil {
+		return err
+	}
+	g.announce(r)
+	g.log.Info("reloaded", "policy", s.Version)
+	return nil
+}
+
+// Drain stops listening, lets every connection end what it is in the middle of, and closes those that are left when the
+// context ends.
+func (g *Guard) Drain(ctx context.Context) error {
+	g.mu.Lock()
+	g.draining = true
+	for c := range g.conns {
+		c.drain()
+	}
+	g.mu.Unlock()
+	g.closeListeners()
+	done := make(chan struct{})
+	go func() {
+		g.mu.Lock()
+		for len(g.conns) > 0 {
+			g.mu.Unlock()
+			select {
+			case <-ctx.Done():
+				close(done)
+				return
+			case <-time.After(20 * time.Millisecond):
+			}
+			g.mu.Lock()
+		}
+		g.mu.Unlock()
+		close(done)
+	}()
+	<-done
+	var err error
+	g.mu.Lock()
+	if n := len(g.conns); n > 0 {
+		err = fmt.Errorf("guard: %d connections were cut off: %w", n, context.Cause(ctx))
+	}
+	for c := range g.conns {
+		c.close(errDrained)
+	}
+	g.mu.Unlock()
+	g.stop()
+	g.work.Wait()
+	return err
+}
+
+var errDrained = errors.New("the guard ends")
+
+// trouble tells the log of files of identities that are not good; nil: all are good again.
+func (g *Guard) trouble(err error) {
+	if err != nil {
+		g.log.Error("a file of identities is not good", "error", err)
+		return
+	}
+	g.log.Info("the files of identities are good again")
+}
+
+// recheck is how often live connections are looked at for revoked certificates, hours and parties that are gone.
+const recheck = 5 * time.Second
+
+// watchIdentities closes connections whose identity is not believed any more.
+func (g *Guard) watchIdentities(ctx context.Context) {
+	tick := time.NewTicker(recheck)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		g.mu.Lock()
+		conns := make([]*conn, 0, len(g.conns))
+		for c := range g.conns {
+			conns = append(conns, c)
+		}
+		g.mu.Unlock()
+		for _, c := range conns {
+			if c.identified.Load() {
+				if err := c.check(); err != nil {
+					c.close(err)
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,317 @@
+package guard
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"chaperone"
+	"chaperone/ledger"
+	"chaperone/patient"
+	"chaperone/policy"
+	"chaperone/policy/budget"
+	"chaperone/site"
+)
+
+// side is one end of an exchange, as far as it is known.
+type side struct {
+	party   *site.Party // nil: nobody whom the site knows
+	proven  string      // by a certificate, "" without one
+	addr    netip.AddrPort
+	claimed string
+}
+
+func (s *side) record() chaperone.Party {
+	return chaperone.Party{Proven: s.proven, Addr: s.addr.Addr(), Port: s.addr.Port(), Claimed: s.claimed}
+}
+
+// wish is what one message of a connection asks for: the release of records from one side to the other.
+type wish struct {
+	action   policy.Action
+	word     string // the protocol's own word: ORU^R01, C-FIND
+	detail   string // what of it: ORU^R01, an SOP class
+	client   *side  // whose connection it is: who acts
+	from, to *side  // of the records
+	claims   []string
+	asked    bool // the client asked for them: they flow to it, or to whom it names
+
+	everybody  bool // it names nobody
+	unresolved bool // not everybody whom it is about could be found out
+	records    []chaperone.Record
+	known      []ledger.Covered // records that do not say whose they are, and somebody else did
+	merges     []chaperone.Merge
+	bytes      int64
+	offset     int64 // of its first byte, in its direction
+}
+
+// verdict is what becomes of a wish.
+type verdict struct {
+	policy.Decision
+	reference string // of a refusal: what log, record and answer call it
+	draft     *draft // of a permission that releases something: it has to be on record first
+}
+
+// draft is a release that is decided and charged, and not on record yet.
+type draft struct {
+	disclosure ledger.Disclosure
+	merges     []ledger.Merge
+}
+
+// judge decides what the messages of one connection ask for. It is for one goroutine.
+type judge struct {
+	guard      *Guard
+	listener   string
+	tokens     *patient.Tokenizer
+	label      [16]byte // random: ids of disclosures come of it
+	seq        uint64
+	mutual     bool
+	observes   bool // what it refuses passes all the same
+	protection chaperone.Protection
+}
+
+func (g *Guard) judge(listener string, mutual bool) *judge {
+	j := &judge{guard: g, listener: listener, tokens: g.tokens.Clone(), mutual: mutual, protection: chaperone.InClear}
+	if mutual {
+		j.protection = chaperone.MutualTLS
+	}
+	_, _ = rand.Read(j.label[:]) // it never fails (crypto/rand)
+	return j
+}
+
+// Reasons of refusals that are found out here; the others are those of policy and identity.
+const (
+	unknown    policy.Reason = "identity-unknown"
+	ambiguous  policy.Reason = "ambiguous"
+	unrecorded policy.Reason = "not-recorded"
+	control    policy.Reason = "control" // of a permission: it carries no record
+)
+
+// decide says whether a wish is granted, and charges the budgets when it is. What it grants may be released when record has
+// returned without an error.
+func (j *judge) decide(r *rules, w *wish, now time.Time) verdict {
+	if reason, hint := w.identity(r.site, now); reason != "" {
+		return j.refuse(r, w, policy.Decision{Reason: reason, Hint: hint})
+	}
+	who, covered := j.covered(w)
+	request := w.request(r, j, now)
+	request.Patients, request.Unidentified = len(covered), who.unidentified
+	decision := r.policy.Decide(&request)
+	if !decision.Permit {
+		return j.refuse(r, w, decision)
+	}
+	if len(w.records)+len(w.known)+len(w.merges) == 0 {
+		return verdict{Decision: decision}
+	}
+	numbers, err := j.guard.ledger.Resolve(covered)
+	if err != nil {
+		return j.refuse(r, w, policy.Decision{Reason: unrecorded, Hint: "The ledger takes nothing: see chaperone ledger status."})
+	}
+	if over := j.guard.charge(r.keys(w, decision.Limits), numbers, who.unidentified, now); over != nil {
+		decision.Reason, decision.Budget, decision.Hint = policy.BudgetReason(over), over.String(), spent
+		return j.refuse(r, w, decision)
+	}
+	d := j.draft(r, w, &decision, now)
+	d.disclosure.Covered, d.disclosure.Unidentified, d.merges = covered, who.unidentified, who.merges
+	return verdict{Decision: decision, draft: d}
+}
+
+// identity compares what a side says with what it is. It says what is wrong, "" for nothing.
+func (w *wish) identity(s *site.Site, now time.Time) (reason policy.Reason, hint string) {
+	p := w.client.party
+	switch {
+	case p == nil:
+		return unknown, "The site file has no party for this connection."
+	case !s.Open(p, now):
+		return policy.OutsideHours, "The party's hours in the site file do not include now."
+	}
+	for _, claim := range w.claims {
+		if !mayClaim(s, p, w.action, claim) {
+			return claimReason(w.action), "The site file does not give this name to the party: add it to its titles or applications, if it is right."
+		}
+	}
+	return "", ""
+}
+
+func (w *wish) request(r *rules, j *judge, now time.Time) policy.Request {
+	q := policy.Request{
+		Party: w.client.party.Name, Role: string(w.client.party.Role), Groups: w.client.party.Groups, Site: r.site.Name,
+		Action: w.action, Detail: w.detail, Everybody: w.everybody, Unresolved: w.unresolved, At: now, Listener: j.listener, MutualTLS: j.mutual,
+	}
+	if to := w.to.party; to != nil {
+		q.To, q.ToRole, q.ToGroups, q.ToOutside = to.Name, string(to.Role), to.Groups, to.Outside
+	}
+	return q
+}
+
+// who is what a wish says of whose records it is about, beside Covered.
+type who struct {
+	unidentified int
+	merges       []ledger.Merge
+}
+
+// covered turns records into tokens: the rule of package patient.
+func (j *judge) covered(w *wish) (out who, all []ledger.Covered) {
+	for _, record := range w.records {
+		i := j.tokens.Identify(record)
+		if len(i.Numbers) == 0 {
+			if token, ok := j.tokens.Alternate(record); ok {
+				i.Numbers = append(i.Numbers, token)
+			}
+		}
+		if len(i.Numbers) == 0 && !i.Weak() {
+			out.unidentified++
+			continue
+		}
+		all = append(all, ledger.Covered{Numbers: i.Numbers, Demographic: i.Demographic})
+	}
+	all = append(all, w.known...)
+	for _, m := range w.merges {
+		merge := ledger.Merge{Survivor: j.all(m.Survivor), Prior: j.all(m.Prior), Undo: m.Undo, At: j.guard.now()}
+		for i := range merge.Prior { // each is disclosed, and whether they are one person is not said
+			all = append(all, ledger.Covered{Numbers: merge.Prior[i : i+1]})
+		}
+		out.merges = append(out.merges, merge)
+	}
+	return out, all
+}
+
+func (j *judge) all(ids []chaperone.Identifier) []chaperone.PatientToken {
+	tokens := make([]chaperone.PatientToken, len(ids))
+	for i, id := range ids {
+		tokens[i] = j.tokens.Token(id)
+	}
+	return tokens
+}
+
+// draft makes the disclosure of a wish. Nobody has answered yet, and what became of it is not waited for: the record comes
+// before the release.
+func (j *judge) draft(r *rules, w *wish, decision *policy.Decision, now time.Time) *draft {
+	j.seq++
+	d := &draft{ledger.Disclosure{Disclosure: chaperone.Disclosure{
+		ID:   j.tokens.Digest("chaperone/guarded/v1", binary.BigEndian.AppendUint64(j.label[:16:16], j.seq)),
+		Time: now, Protocol: protocolOf(w.action), Action: w.word, From: w.from.record(), To: w.to.record(),
+		Records: len(w.records) + len(w.known), Bytes: w.bytes, Protection: j.protection, Outcome: chaperone.Unknown,
+		Evidence: chaperone.Evidence{File: evidence(j.listener, decision), Offset: w.offset},
+	}}, nil}
+	if w.asked {
+		by := w.client.record()
+		d.disclosure.RequestedBy = &by
+	}
+	return d
+}
+
+// evidence is where a reader of the record finds who decided, and by what.
+func evidence(listener string, d *policy.Decision) string {
+	return fmt.Sprintf("guard %s, policy %s, grant %s", listener, d.Version, d.Grant)
+}
+
+func protocolOf(a policy.Action) chaperone.Protocol {
+	switch a {
+	case policy.Send, policy.Ask:
+		return chaperone.HL7
+	case policy.Connect:
+		return "tcp"
+	}
+	return chaperone.DICOM
+}
+
+// refuse makes a refusal of a wish, and has it noted.
+func (j *judge) refuse(r *rules, w *wish, d policy.Decision) verdict {
+	var reference [6]byte
+	_, _ = rand.Read(reference[:]) // it never fails (crypto/rand)
+	d.Permit = false
+	if d.Version == "" {
+		d.Version = r.site.Version
+	}
+	v := verdict{Decision: d, reference: fmt.Sprintf("%x", reference)}
+	j.guard.refused.note(refusal{
+		listener: j.listener, word: w.word, decision: d, reference: v.reference, from: w.from.record(), to: w.to.record(),
+		records: len(w.records), offset: w.offset, at: j.guard.now(), observed: j.observes,
+	})
+	return v
+}
+
+// record makes drafts durable: what they release may leave when it returns without an error.
+func (g *Guard) record(ctx context.Context, drafts []*draft) error {
+	if len(drafts) == 0 {
+		return nil
+	}
+	var b ledger.Batch
+	for _, d := range drafts {
+		b.Disclosures = append(b.Disclosures, d.disclosure)
+		b.Merges = append(b.Merges, d.merges...)
+	}
+	receipt, err := g.ledger.Record(ctx, b)
+	if err != nil {
+		why := err.Error()
+		g.ill.Store(&why)
+		return err
+	}
+	if g.ill.Load() != nil {
+		g.ill.Store(nil)
+	}
+	if receipt.Recorded != len(drafts) {
+		return errors.New("not everything was taken: a day of it was purged, or the clock is wrong")
+	}
+	return nil
+}
+
+// spent says what can be done about a budget that is exceeded.
+const spent = "Wait until the window has moved on, raise the budget in the site file, or approve more for a time."
+
+// charge counts patients against budgets, all or nothing.
+func (g *Guard) charge(keys []budget.Keyed, numbers []ledger.Number, unidentified int, now time.Time) *budget.Over {
+	patients := make([]uint32, len(numbers))
+	for i, n := range numbers {
+		patients[i] = uint32(n)
+	}
+	return g.book.Charge(now, keys, patients, unidentified)
+}
+
+// keys gives the budgets that a wish is charged to. What was asked for is limited by the grant and by whoever receives it, its
+// groups, its role and the site; so is what is pushed to a vendor, to research or outside. Any other push is a feed that may
+// legitimately carry everybody: it counts, and its grant alone limits it, by sender.
+func (r *rules) keys(w *wish, grant budget.Limits) []budget.Keyed {
+	site := budget.Keyed{Key: siteKey(r.site)}
+	limited := w.asked
+	if p := w.to.party; p != nil {
+		limited = limited || p.Outside || p.Role == "vendor" || p.Role == "research"
+	}
+	if limited {
+		site.Limits = budget.Limits(r.site.Budgets.Site)
+	}
+	keys := []budget.Keyed{site}
+	if !w.asked {
+		keys = append(keys, budget.Keyed{Key: senderKey(w.client.party), Limits: grant})
+		grant = budget.Limits{}
+	}
+	p := w.to.party
+	if p == nil {
+		return keys
+	}
+	if !limited {
+		return append(keys, budget.Keyed{Key: partyKey(p)})
+	}
+	keys = append(keys, budget.Keyed{Key: partyKey(p), Limits: stricter(grant, budget.Limits(p.Budget))})
+	for _, group := range p.Groups {
+		keys = append(keys, budget.Keyed{Key: groupKey(group), Limits: budget.Limits(r.site.Budgets.Groups[group])})
+	}
+	if p.Role != "" {
+		keys = append(keys, budget.Keyed{Key: roleKey(p), Limits: budget.Limits(r.site.Budgets.Roles[p.Role])})
+	}
+	return keys
+}
+
+// stricter gives the lower of two limits in each window; 0 is none.
+func stricter(a, b budget.Limits) budget.Limits {
+	for i := range a {
+		if a[i] == 0 || b[i] != 0 && b[i] < a[i] {
+			a[i] = b[i]
+		}
+	}
+	return a
+}

@@ -1,0 +1,149 @@
+package guard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+
+	"chaperone/site"
+)
+
+// listener is one address on which connections are taken.
+type listener struct {
+	guard  *Guard
+	name   string
+	socket net.Listener
+	spec   atomic.Pointer[site.Listener] // of the rules that hold
+
+	mu   sync.Mutex
+	from map[netip.Addr]int // open connections
+	open int
+}
+
+// adopt opens the listeners that rules name and closes those that they do not name any more, and makes the rules hold. When
+// one cannot be opened everything stays as it was.
+func (g *Guard) adopt(ctx context.Context, r *rules) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.draining {
+		return errDrained
+	}
+	var opened []*listener
+	next := map[string]*listener{}
+	for i := range r.site.Listeners {
+		spec := &r.site.Listeners[i]
+		have := g.listeners[spec.Name]
+		if have != nil && have.spec.Load().Listen == spec.Listen {
+			next[spec.Name] = have
+			continue
+		}
+		l, err := g.listen(spec)
+		if err != nil {
+			for _, l := range opened {
+				_ = l.socket.Close() // nobody has come yet
+			}
+			return fmt.Errorf("guard: listener %s: %w", spec.Name, err)
+		}
+		opened = append(opened, l)
+		next[spec.Name] = l
+	}
+	for name, have := range g.listeners {
+		if next[name] != have {
+			_ = have.socket.Close() // connections stay until they end
+		}
+	}
+	for i := range r.site.Listeners {
+		spec := &r.site.Listeners[i]
+		next[spec.Name].spec.Store(spec)
+	}
+	g.listeners = next
+	g.rules.Store(r)
+	for _, l := range opened {
+		g.work.Go(func() { l.accept(ctx) })
+		g.log.Info("listening", "listener", l.name, "address", l.socket.Addr().String(), "protocol", l.spec.Load().Protocol, "mode", l.spec.Load().Mode)
+	}
+	return nil
+}
+
+func (g *Guard) listen(spec *site.Listener) (*listener, error) {
+	socket, err := net.Listen("tcp", spec.Listen.String())
+	if err != nil {
+		return nil, err
+	}
+	return &listener{guard: g, name: spec.Name, socket: socket, from: map[netip.Addr]int{}}, nil
+}
+
+func (g *Guard) closeListeners() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, l := range g.listeners {
+		_ = l.socket.Close() // only listening ends
+	}
+}
+
+// Address gives where a listener listens, for those that were told to take any free port. It is nil for one that there is not.
+func (g *Guard) Address(listener string) net.Addr {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if l := g.listeners[listener]; l != nil {
+		return l.socket.Addr()
+	}
+	return nil
+}
+
+// accept takes connections until the socket is closed.
+func (l *listener) accept(ctx context.Context) {
+	for {
+		socket, err := l.socket.Accept()
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil { // out of descriptors: those that are open go on
+			l.guard.metrics.shed(l.name)
+			continue
+		}
+		from := socket.RemoteAddr().(*net.TCPAddr).AddrPort()
+		from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
+		if !l.enter(from.Addr()) {
+			l.guard.metrics.shed(l.name)
+			_ = socket.Close() // too many: it was told nothing
+			continue
+		}
+		c := l.guard.newConn(l, socket, from)
+		if c == nil {
+			l.leave(from.Addr())
+			_ = socket.Close() // the guard ends
+			continue
+		}
+		l.guard.work.Go(func() {
+			defer l.leave(from.Addr())
+			c.serve(ctx)
+		})
+	}
+}
+
+// enter counts a connection in, unless there are too many.
+func (l *listener) enter(from netip.Addr) bool {
+	limits := &l.spec.Load().Limits
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.open >= limits.Connections || l.from[from] >= limits.PerAddress {
+		return false
+	}
+	l.open++
+	l.from[from]++
+	return true
+}
+
+func (l *listener) leave(from netip.Addr) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.open--
+	if l.from[from]--; l.from[from] == 0 {
+		delete(l.from, from)
+	}
+}

@@ -1,0 +1,202 @@
+package guard
+
+import (
+	"context"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"chaperone"
+	"chaperone/policy"
+	"chaperone/site"
+	"chaperone/wire"
+	"chaperone/wire/dimse"
+	"chaperone/wire/mllp"
+)
+
+// observe passes everything on as it comes, at once and whatever happens here, and reads along.
+func (c *conn) observe(ctx context.Context) error {
+	o := &observer{conn: c, chunks: make(chan chunk, mostChunks)}
+	o.judge = c.guard.judge(c.listener.name, c.secured)
+	switch c.spec().Protocol {
+	case site.HL7:
+		o.session = mllp.New(wire.DefaultLimits, false)
+	case site.DICOM:
+		o.session = dimse.New(wire.DefaultLimits, false)
+	}
+	var reading, both sync.WaitGroup
+	reading.Go(func() { o.read(ctx) })
+	var first error
+	var once sync.Once
+	pass := func(d wire.Dir, from, to net.Conn) {
+		err := o.copy(d, from, to)
+		once.Do(func() { first = err })
+		if half, ok := to.(interface{ CloseWrite() error }); ok && err == io.EOF {
+			_ = half.CloseWrite() // the other direction may still have something to say
+			return
+		}
+		c.close(err)
+	}
+	both.Go(func() { pass(wire.FromClient, c.client, c.upstream) })
+	both.Go(func() { pass(wire.FromServer, c.upstream, c.client) })
+	both.Wait()
+	close(o.chunks)
+	reading.Wait()
+	return first
+}
+
+// mostChunks bounds what waits to be read along; what comes when there is no room passes unread, and is counted.
+const mostChunks = 256
+
+// chunk is some bytes of one direction that have passed; without bytes, how many passed unread.
+type chunk struct {
+	dir   wire.Dir
+	bytes []byte
+	gap   int64
+	at    time.Time
+}
+
+// observer reads along with one connection.
+type observer struct {
+	*conn
+	session wire.Session // nil: nothing is read
+	judge   *judge
+	chunks  chan chunk
+	missed  [2]atomic.Int64 // bytes that passed unread and are not in chunks
+}
+
+// copy passes one direction on.
+func (o *observer) copy(d wire.Dir, from, to net.Conn) error {
+	buffer := make([]byte, 32<<10)
+	for {
+		n, err := from.Read(buffer)
+		if n > 0 {
+			if _, err := to.Write(buffer[:n]); err != nil {
+				return err
+			}
+			if o.session != nil {
+				o.offer(d, buffer[:n])
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// offer gives bytes to the reader, if it has room.
+func (o *observer) offer(d wire.Dir, b []byte) {
+	at := o.guard.now()
+	if gap := o.missed[d].Swap(0); gap > 0 {
+		select {
+		case o.chunks <- chunk{dir: d, gap: gap, at: at}:
+		default:
+			o.missed[d].Add(gap)
+		}
+	}
+	if o.missed[d].Load() == 0 {
+		select {
+		case o.chunks <- chunk{dir: d, bytes: append([]byte(nil), b...), at: at}:
+			return
+		default:
+		}
+	}
+	o.missed[d].Add(int64(len(b)))
+	o.guard.metrics.unread(o.listener.name)
+	o.guard.coverage.unread.Add(int64(len(b)))
+}
+
+// read decodes what has passed, and records it.
+func (o *observer) read(ctx context.Context) {
+	if o.session == nil {
+		return
+	}
+	for c := range o.chunks {
+		mark := chaperone.Mark{Time: c.at}
+		if c.gap > 0 {
+			o.take(ctx, o.session.Gap(c.dir, c.gap, mark))
+		} else {
+			o.take(ctx, o.session.Feed(c.dir, c.bytes, mark))
+		}
+	}
+	o.take(ctx, o.session.Close(chaperone.Mark{Time: o.guard.now()}))
+}
+
+func (o *observer) take(ctx context.Context, events []wire.Event) {
+	var drafts []*draft
+	r := o.guard.rules.Load()
+	for i := range events {
+		e := &events[i]
+		if e.Stage == wire.Malformed {
+			o.guard.malformed(o.listener.name)
+		}
+		if e.Message == nil || len(e.Records)+len(e.Merges) == 0 {
+			continue
+		}
+		v := o.judge.seen(r, o.wish(e), e.At.Time)
+		o.guard.metrics.decided(o.listener.name, v.Reason, 0)
+		drafts = append(drafts, v.draft)
+	}
+	if err := o.guard.record(ctx, drafts); err != nil {
+		o.guard.metrics.unrecorded(o.listener.name)
+		o.guard.log.Error("it passed and is not on record", "listener", o.listener.name, "disclosures", len(drafts), "error", err)
+	}
+}
+
+// wish is what a message that passed would have asked for.
+func (o *observer) wish(e *wire.Event) *wish {
+	m := e.Message
+	w := &wish{word: m.Action, client: &o.from, records: e.Records, merges: e.Merges, bytes: m.Bytes, offset: m.Start, asked: m.Role == wire.Query || m.Role == wire.Reply}
+	w.action, w.detail = actionOf(o.spec().Protocol, m)
+	from, to := o.from, o.to
+	if m.Data == wire.FromServer {
+		from, to = to, from
+	}
+	from.claimed, to.claimed = m.From, m.To
+	w.claims = []string{m.From}
+	if m.Data == wire.FromServer {
+		w.claims = []string{m.To}
+	}
+	w.from, w.to = &from, &to
+	return w
+}
+
+// actionOf gives what policy calls a message.
+func actionOf(p site.Protocol, m *wire.Message) (policy.Action, string) {
+	if p == site.HL7 {
+		if m.Data == wire.FromServer {
+			return policy.Ask, m.Action
+		}
+		return policy.Send, m.Action
+	}
+	switch m.Action {
+	case "C-STORE":
+		if m.Data == wire.FromServer {
+			return policy.Get, m.Class
+		}
+		return policy.Store, m.Class
+	case "C-FIND":
+		return policy.Find, m.Class
+	case "C-GET":
+		return policy.Get, m.Class
+	case "C-MOVE":
+		return policy.Move, m.Class
+	}
+	return policy.Other, m.Class
+}
+
+// seen decides what has passed: what would be refused is noted as that, and all of it is for the record.
+func (j *judge) seen(r *rules, w *wish, now time.Time) verdict {
+	j.observes = true
+	v := j.decide(r, w, now)
+	if v.draft == nil {
+		out, covered := j.covered(w)
+		v.Grant = "none, observed"
+		v.Version = r.site.Version
+		v.draft = j.draft(r, w, &v.Decision, now)
+		v.draft.disclosure.Covered, v.draft.disclosure.Unidentified, v.draft.merges = covered, out.unidentified, out.merges
+	}
+	return v
+}

@@ -1,0 +1,184 @@
+package guard
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"chaperone"
+	"chaperone/ledger"
+	"chaperone/policy"
+)
+
+// refusal is one thing that was not granted. It bears no patient data.
+type refusal struct {
+	listener  string
+	word      string // the protocol's own
+	decision  policy.Decision
+	reference string
+	from, to  chaperone.Party // of the records
+	observed  bool            // it passed all the same: the listener only observes
+	records   int             // that were held back
+	offset    int64
+	at        time.Time
+}
+
+// refusals puts refusals into the log and on record. The first of a kind goes there at once; those that follow within a while
+// are counted, so that nobody fills the record by asking again and again.
+type refusals struct {
+	record  func(ledger.Batch) error
+	log     *slog.Logger
+	mu      sync.Mutex
+	kinds   map[kindOfRefusal]*repeated
+	waiting []refusal
+	wake    chan struct{}
+}
+
+type kindOfRefusal struct{ listener, word, reason, from, to string }
+
+type repeated struct {
+	first refusal
+	since time.Time
+	count int // after the first
+	last  time.Time
+}
+
+// refusalWindow is how long refusals of a kind are counted before they are told again.
+const refusalWindow = time.Minute
+
+// mostRefusals bounds what waits to be recorded and what is counted; beyond it, kinds fall together by their reason.
+const mostRefusals = 4096
+
+func newRefusals(log *slog.Logger, record func(ledger.Batch) error) *refusals {
+	return &refusals{record: record, log: log, kinds: map[kindOfRefusal]*repeated{}, wake: make(chan struct{}, 1)}
+}
+
+// note takes a refusal. It does not wait for the record: nothing was released.
+func (r *refusals) note(f refusal) {
+	k := kindOfRefusal{f.listener, f.word, string(f.decision.Reason), name(f.from), name(f.to)}
+	r.mu.Lock()
+	if len(r.kinds) >= mostRefusals {
+		k = kindOfRefusal{listener: f.listener, reason: string(f.decision.Reason)}
+	}
+	have := r.kinds[k]
+	if have != nil {
+		have.count++
+		have.last = f.at
+	} else {
+		r.kinds[k] = &repeated{first: f, since: f.at, last: f.at}
+		r.waiting = append(r.waiting, f)
+	}
+	r.mu.Unlock()
+	if have == nil {
+		r.log.Warn("refused", "listener", f.listener, "what", f.word, "reason", f.decision.Reason, "from", name(f.from), "to", name(f.to), "budget", f.decision.Budget,
+			"policy", f.decision.Version, "reference", f.reference, "observed", f.observed)
+		select {
+		case r.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// name gives a party as logs do: proven, else its address.
+func name(p chaperone.Party) string {
+	if p.Proven != "" {
+		return p.Proven
+	}
+	if p.Addr.IsValid() {
+		return p.Addr.String()
+	}
+	return ""
+}
+
+// run records refusals until the context ends, then what is left.
+func (r *refusals) run(ctx context.Context, now func() time.Time) {
+	tick := time.NewTicker(refusalWindow / 6)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			r.flush(now(), true)
+			return
+		case <-r.wake:
+		case <-tick.C:
+		}
+		r.flush(now(), false)
+	}
+}
+
+// flush records what waits, and the kinds whose time is over.
+func (r *refusals) flush(now time.Time, all bool) {
+	r.mu.Lock()
+	var batch ledger.Batch
+	for _, f := range r.waiting {
+		batch.Findings = append(batch.Findings, f.finding(1, f.at))
+	}
+	r.waiting = nil
+	for k, have := range r.kinds {
+		if !all && now.Sub(have.since) < refusalWindow {
+			continue
+		}
+		if have.count > 0 {
+			f := have.first
+			f.at = have.since.Add(time.Microsecond) // not the finding that was told already
+			batch.Findings = append(batch.Findings, f.finding(have.count, have.last))
+		}
+		delete(r.kinds, k)
+	}
+	r.mu.Unlock()
+	if len(batch.Findings) == 0 {
+		return
+	}
+	if err := r.record(batch); err != nil {
+		r.log.Error("refusals are not on record", "count", len(batch.Findings), "error", err)
+	}
+}
+
+// RefusedRule and ObservedRule begin the rules of findings about what was refused, and about what would have been. The reason
+// follows.
+const (
+	RefusedRule  = "refused-"
+	ObservedRule = "would-refuse-"
+)
+
+func (f *refusal) finding(count int, last time.Time) chaperone.Finding {
+	out := chaperone.Finding{
+		Rule: RefusedRule + string(f.decision.Reason), Severity: severity(f.decision.Reason), From: f.from, To: f.to, First: f.at, Last: last, Count: count,
+		Title: "An exchange was refused: " + explain(f.decision.Reason), Advice: f.decision.Hint,
+		Evidence: chaperone.Evidence{File: fmt.Sprintf("guard %s, policy %s", f.listener, f.decision.Version), Offset: f.offset},
+	}
+	if f.observed {
+		out.Rule, out.Title = ObservedRule+string(f.decision.Reason), "An exchange passed that would be refused: "+explain(f.decision.Reason)
+	}
+	return out
+}
+
+// severity says how much a reason for refusing is worth somebody's attention.
+func severity(reason policy.Reason) chaperone.Severity {
+	switch {
+	case strings.HasPrefix(string(reason), "identity-"):
+		return chaperone.High
+	case strings.HasPrefix(string(reason), "budget-"), reason == unrecorded, reason == policy.ClockLeap, reason == policy.PolicyError:
+		return chaperone.Medium
+	}
+	return chaperone.Low
+}
+
+// explain says what a reason means.
+func explain(reason policy.Reason) string {
+	switch reason {
+	case unknown:
+		return "Nobody whom the site file knows asked for it."
+	case ambiguous:
+		return "Two receivers could read it in two ways."
+	case unrecorded:
+		return "It could not be put on record."
+	}
+	if text := policy.Explain(reason); text != "" {
+		return text
+	}
+	return "The certificate is not believed."
+}

@@ -1,0 +1,38 @@
+package guard
+
+import (
+	"fmt"
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"chaperone/site"
+)
+
+// Check says what of a site file that was read cannot be guarded by: its policy.
+func Check(s *site.Site) error {
+	_, err := newRules(s)
+	return err
+}
+
+// Status answers /metrics in Prometheus' format, and /healthz: 200 while connections are taken and releases can be recorded.
+func (g *Guard) Status() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(g.metrics.registry, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) {
+		g.mu.Lock()
+		draining, open := g.draining, len(g.conns)
+		g.mu.Unlock()
+		if why := g.ill.Load(); draining || why != nil {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			if draining {
+				fmt.Fprintln(w, "ending")
+			} else {
+				fmt.Fprintln(w, *why)
+			}
+			return
+		}
+		fmt.Fprintf(w, "well; policy %s; %d connections\n", g.rules.Load().site.Version, open)
+	})
+	return mux
+}

@@ -1,0 +1,233 @@
+package policy
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync/atomic"
+
+	cedar "github.com/cedar-policy/cedar-go"
+	"github.com/cedar-policy/cedar-go/x/exp/ast"
+	schemas "github.com/cedar-policy/cedar-go/x/exp/schema"
+	"github.com/cedar-policy/cedar-go/x/exp/schema/validate"
+)
+
+// An own file is bounded, because the parser and the checks are recursive, and a stack that overflows cannot be recovered
+// from; what they say about a deep file grows with its square.
+const (
+	maxCedar = 64 << 10
+	maxDeep  = 64
+	maxText  = 300 // of a problem
+)
+
+// contextAttributes are those that are made only if an own file mentions them.
+var contextAttributes = []string{"patients", "unidentified", "detail", "listener", "site", "wards", "hour", "weekday"}
+
+// newJudge reads and checks the policies. What is shipped goes through the same checks.
+func newJudge(o Options, site *directory) (judge, []Problem) {
+	l := loader{site: site}
+	var s schemas.Schema
+	err := s.UnmarshalCedar([]byte(schema))
+	if err == nil {
+		resolved, resolveErr := s.Resolve()
+		if err = resolveErr; err == nil {
+			l.validator = validate.New(resolved)
+		}
+	}
+	if err != nil {
+		return judge{}, []Problem{{Text: "the shipped schema: " + err.Error()}}
+	}
+	for _, file := range sortedNames(o.Cedar) {
+		l.load(file, o.Cedar[file], true)
+	}
+	l.load("shipped", []byte(shipped), false)
+	j := judge{
+		policies: l.policies, entities: entitiesOf(o.Parties), asked: map[string]bool{},
+		requests: &[1 << facts]atomic.Pointer[cedar.Record]{},
+	}
+	for _, name := range contextAttributes {
+		if l.everything || l.mentioned[name] {
+			j.asked[name] = true
+		}
+	}
+	for _, p := range l.policies {
+		j.permits = j.permits || p.own && p.cedar.Effect() == cedar.Permit
+	}
+	return j, l.problems
+}
+
+// loader collects policies, what they mention, and what is wrong with them.
+type loader struct {
+	site       *directory
+	validator  *validate.Validator
+	policies   policies
+	mentioned  map[string]bool
+	everything bool // some policy uses the context as a whole
+	problems   []Problem
+}
+
+func (l *loader) wrong(file string, line int, text string) {
+	if len(text) > maxText {
+		text = strings.ToValidUTF8(text[:maxText], "") + "…"
+	}
+	l.problems = append(l.problems, Problem{File: file, Line: line, Text: text})
+}
+
+func (l *loader) load(file string, text []byte, own bool) {
+	if len(text) > maxCedar {
+		l.wrong(file, 1, fmt.Sprintf("it is longer than %d bytes", maxCedar))
+		return
+	}
+	if line, deep := tooDeep(text); deep {
+		l.wrong(file, line, fmt.Sprintf("it is nested more than %d deep", maxDeep))
+		return
+	}
+	list, err := cedar.NewPolicyListFromBytes(file, text)
+	if err != nil {
+		l.wrong(file, lineOf(err), "syntax: "+err.Error())
+		return
+	}
+	for _, p := range list {
+		line := p.Position().Line
+		tree := (*ast.Policy)(p.AST())
+		if err := l.validator.Policy("", tree); err != nil {
+			l.wrong(file, line, oneLine(err))
+			continue
+		}
+		l.names(file, line, tree)
+		id, hint := p.Annotations()["id"], p.Annotations()["hint"]
+		if !own {
+			l.policies = append(l.policies, policy{id: cedar.PolicyID(id), cedar: p})
+			continue
+		}
+		place := fmt.Sprintf("%s:%d", file, line)
+		advice := "the policy at " + place
+		if hint != "" {
+			advice += " says: " + string(hint)
+		}
+		// a place is the id, because two files may use one @id; a shipped id has no colon
+		l.policies = append(l.policies, policy{id: cedar.PolicyID(fmt.Sprintf("%s:%d", place, p.Position().Column)), cedar: p, own: true, advice: advice})
+	}
+}
+
+// tooDeep gives the line where brackets are nested too deep. Those in strings and remarks count too: that is simple, and
+// nobody has so many.
+func tooDeep(text []byte) (line int, deep bool) {
+	line = 1
+	depth := 0
+	for _, c := range text {
+		switch c {
+		case '\n':
+			line++
+		case '(', '[', '{':
+			depth++
+		case ')', ']', '}':
+			depth--
+		}
+		if depth > maxDeep {
+			return line, true
+		}
+	}
+	return 0, false
+}
+
+// names checks that every party, role and group of a policy exists, because a forbid for a name that nobody has forbids
+// nothing; and notes what the policy mentions.
+func (l *loader) names(file string, line int, p *ast.Policy) {
+	known := map[cedar.EntityType]map[string]bool{
+		"Party": l.site.names, "Role": l.site.roles, "Group": l.site.groups, "Action": l.site.actions,
+	}
+	check := func(uid cedar.EntityUID) {
+		if !known[uid.Type][string(uid.ID)] {
+			l.wrong(file, line, fmt.Sprintf("there is no %s", uid))
+		}
+	}
+	kind := func(of cedar.EntityType) {
+		if known[of] == nil {
+			l.wrong(file, line, fmt.Sprintf("there is no type %s", of))
+		}
+	}
+	for _, scope := range []ast.IsScopeNode{p.Principal, p.Resource} {
+		switch scope := scope.(type) {
+		case ast.ScopeTypeEq:
+			check(scope.Entity)
+		case ast.ScopeTypeIn:
+			check(scope.Entity)
+		case ast.ScopeTypeIsIn:
+			check(scope.Entity)
+		}
+	}
+	if l.mentioned == nil {
+		l.mentioned = map[string]bool{}
+	}
+	whole := 0 // uses of the context that are not for one attribute
+	attribute := func(of ast.IsNode, name string) {
+		l.mentioned[name] = true
+		if isContext(of) {
+			whole--
+		}
+	}
+	for _, condition := range p.Conditions {
+		ast.Inspect(ast.NewNode(condition.Body), func(n ast.IsNode) bool {
+			switch n := n.(type) {
+			case ast.NodeTypeAccess:
+				attribute(n.Arg, string(n.Value))
+			case ast.NodeTypeHas:
+				attribute(n.Arg, string(n.Value))
+			case ast.NodeTypeIs:
+				kind(n.EntityType)
+			case ast.NodeTypeIsIn:
+				kind(n.EntityType)
+			case ast.NodeTypeVariable:
+				if isContext(n) {
+					whole++
+				}
+			case ast.NodeValue:
+				l.value(n.Value, check)
+			}
+			return true
+		})
+	}
+	l.everything = l.everything || whole > 0
+}
+
+func isContext(n ast.IsNode) bool {
+	v, ok := n.(ast.NodeTypeVariable)
+	return ok && v.Name == "context"
+}
+
+func (l *loader) value(v cedar.Value, check func(cedar.EntityUID)) {
+	switch v := v.(type) {
+	case cedar.EntityUID:
+		check(v)
+	case cedar.Set:
+		for member := range v.All() {
+			l.value(member, check)
+		}
+	}
+}
+
+// lineOf finds the line in what the parser says: "parse error at <input>:3:14 …".
+func lineOf(err error) int {
+	for word := range strings.FieldsSeq(err.Error()) {
+		if parts := strings.Split(word, ":"); len(parts) >= 3 {
+			if line, err := strconv.Atoi(parts[len(parts)-2]); err == nil {
+				return line
+			}
+		}
+	}
+	return 1
+}
+
+func oneLine(err error) string {
+	var many interface{ Unwrap() []error }
+	if errors.As(err, &many) {
+		var texts []string
+		for _, e := range many.Unwrap() {
+			texts = append(texts, e.Error())
+		}
+		return strings.Join(texts, "; ")
+	}
+	return err.Error()
+}

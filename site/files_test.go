@@ -1,0 +1,81 @@
+package site
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/fstest"
+)
+
+// TestCheck: what is named is there, can be read, and is nobody else's business where it must not be.
+func TestCheck(t *testing.T) {
+	const text = "site: a\ninside: [10.0.0.0/8]\nledger: /var/ledger\nkeys: /etc/keys\nidentity:\n  authority: /etc/authority\n" +
+		"  roots: [/etc/root.pem]\n  crls: [/etc/crl]\n  certificate: /etc/own.pem\n  key: /etc/own.key\ncedar: [/etc/own.cedar]\n"
+	file := func(mode fs.FileMode) *fstest.MapFile { return &fstest.MapFile{Data: []byte("x"), Mode: mode} }
+	dir := func(mode fs.FileMode) *fstest.MapFile { return &fstest.MapFile{Mode: fs.ModeDir | mode} }
+	for _, test := range []struct {
+		name   string
+		change fstest.MapFS
+		want   string
+		modes  bool // it is about modes, which Windows has not
+	}{
+		{"all is there", nil, "", false},
+		{"folders that will be made", fstest.MapFS{"etc/keys": nil, "var/ledger": nil, "var": dir(0o755)}, "", false},
+		{"nowhere to make it", fstest.MapFS{"var/ledger": nil}, "f:3: ledger: /var is not there; make the folder, ledger is then made in it", false},
+		{"a file instead of a folder", fstest.MapFS{"etc/authority": file(0o600), "etc/authority/x": nil}, "f:6: authority: /etc/authority is a file; a folder is wanted", false},
+		{"a folder instead of a file", fstest.MapFS{"etc/root.pem": dir(0o755)}, "f:7: roots: /etc/root.pem is a folder; a file is wanted", false},
+		{"nothing", fstest.MapFS{"etc/crl": nil, "etc/own.cedar": nil}, "f:8: crls: /etc/crl is not there\nf:11: cedar: /etc/own.cedar is not there", false},
+		{"an empty file", fstest.MapFS{"etc/own.pem": {Mode: 0o644}}, "f:9: certificate: /etc/own.pem is empty", false},
+		{"a key for all", fstest.MapFS{"etc/own.key": file(0o640)}, "f:10: key: others can read /etc/own.key, and then be the guard; chmod 600 /etc/own.key", true},
+		{"keys for all", fstest.MapFS{"etc/keys": dir(0o755)}, "f:4: keys: others can open /etc/keys; chmod 700 /etc/keys", true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if test.modes && runtime.GOOS == "windows" {
+				t.Skip("Windows has access lists instead of modes")
+			}
+			disk := fstest.MapFS{"var/ledger": dir(0o700), "etc/keys": dir(0o700), "etc/authority": dir(0o700), "etc/authority/x": file(0o600), "etc/root.pem": file(0o644),
+				"etc/crl": file(0o644), "etc/own.pem": file(0o644), "etc/own.key": file(0o600), "etc/own.cedar": file(0o644)}
+			for name, f := range test.change {
+				if f == nil {
+					delete(disk, name)
+				} else {
+					disk[name] = f
+				}
+			}
+			problems := parse(t, text).Check(func(path string) (fs.File, error) {
+				f, err := disk.Open(strings.TrimPrefix(filepath.ToSlash(path), "/"))
+				if err != nil {
+					return nil, &fs.PathError{Op: "open", Path: path, Err: fs.ErrNotExist}
+				}
+				return f, nil
+			})
+			if got := filepath.ToSlash((&Error{"f", problems}).Error()); got != test.want {
+				t.Errorf("got  %s\nwant %s", got, test.want)
+			}
+		})
+	}
+}
+
+// TestCheckDisk: the same on a real disk.
+func TestCheckDisk(t *testing.T) {
+	dir := t.TempDir()
+	put(t, dir, "site.yaml", "site: a\ninside: [10.0.0.0/8]\nledger: ledger\nidentity: {key: own.key}\n")
+	put(t, dir, "own.key", "x")
+	s, err := Load(filepath.Join(dir, "site.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	open := func(path string) (fs.File, error) { return os.Open(path) }
+	if problems := s.Check(open); problems != nil {
+		t.Errorf("got %v, want nothing", problems)
+	}
+	if err := os.Remove(filepath.Join(dir, "own.key")); err != nil {
+		t.Fatal(err)
+	}
+	if problems := s.Check(open); len(problems) != 1 || problems[0].Line != 4 || !strings.HasSuffix(problems[0].Text, "own.key is not there") {
+		t.Errorf("got %v, want that the key is not there", problems)
+	}
+}

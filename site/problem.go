@@ -1,0 +1,93 @@
+package site
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+)
+
+// Severity says whether a file with a problem is taken.
+type Severity uint8
+
+// Severities.
+const (
+	Wrong   Severity = iota // the file is not taken
+	Warning                 // it is, and somebody should look
+)
+
+// Problem is one thing that is wrong in a file, and what to write instead. It holds names of keys and short values, never
+// what could be a secret.
+type Problem struct {
+	Line     int // 0: of the file as a whole
+	Severity Severity
+	Text     string
+}
+
+// Error is a file that is not good.
+type Error struct {
+	Path     string
+	Problems []Problem // in the order of their lines, warnings among them
+}
+
+// Error gives a line for each problem.
+func (e *Error) Error() string {
+	lines := make([]string, 0, len(e.Problems))
+	for _, p := range e.Problems {
+		lines = append(lines, p.In(e.Path))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// In writes the problem as one of a file.
+func (p Problem) In(path string) string {
+	text := p.Text
+	if p.Severity == Warning {
+		text = "warning: " + text
+	}
+	if p.Line == 0 {
+		return path + ": " + text
+	}
+	return fmt.Sprintf("%s:%d: %s", path, p.Line, text)
+}
+
+// wrong gives the problems for which a file is not taken.
+func wrong(all []Problem) []Problem {
+	return slices.DeleteFunc(slices.Clone(all), func(p Problem) bool { return p.Severity != Wrong })
+}
+
+// Bounds of what is told, for nobody mends more before the next try, and of what is kept until it is in order.
+const (
+	maxProblems = 100
+	maxKept     = 10 * maxProblems
+	maxMeant    = 20 // with a suggestion of a name of a party or group
+)
+
+// bounded puts problems in the order of their lines and keeps the first ones.
+func bounded(all []Problem) []Problem {
+	slices.SortFunc(all, func(a, b Problem) int { return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Text, b.Text)) })
+	errors := len(wrong(all))
+	if len(all) > maxProblems {
+		all = all[:maxProblems:maxProblems]
+		severity := Warning
+		if errors > 0 { // the file is wrong, even if its errors come last
+			severity = Wrong
+		}
+		all = append(all, Problem{all[maxProblems-1].Line, severity, "and more problems behind this line"})
+	}
+	return all
+}
+
+// reason gives what is wrong with a file, with its path and without the name of the system call.
+func reason(err error) string {
+	var path *fs.PathError
+	if !errors.As(err, &path) {
+		return err.Error()
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return path.Path + " is not there"
+	}
+	return path.Path + " cannot be read: " + path.Err.Error()
+}

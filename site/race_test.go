@@ -1,0 +1,5 @@
+//go:build race
+
+package site
+
+const slow = true // the race detector takes several times as long
