@@ -77,7 +77,7 @@ func (k *talker) associate() *association {
 const mppsClass = "1.2.840.10008.3.1.2.3.3"
 
 // classes are the contexts of associate.
-var classes = map[byte]string{1: clinic.CTImage, 3: studyRootFind, 5: clinic.StudyRootGet, 7: clinic.StudyRootMove, 9: clinic.Verification, 11: mppsClass}
+var classes = map[byte]string{1: clinic.CTImage, 3: studyRootFind, 5: clinic.StudyRootGet, 7: clinic.StudyRootMove, 9: clinic.Verification, 11: mppsClass, 13: "1.2.840.10008.1.20.1"}
 
 // set is a command set, in the order of its tags.
 func set(context byte, field, id uint16, dataSet bool, more ...clinic.Element) []byte {
