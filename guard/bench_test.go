@@ -35,7 +35,7 @@ func benchConn(b *testing.B) *hl7Conn {
 	})
 	c := &conn{guard: g, listener: g.listeners["hl7"], from: side{addr: netip.MustParseAddrPort("127.0.0.1:1234")}, ended: make(chan struct{})}
 	c.from.party, c.to.party = g.rules.Load().site.Party("lab"), g.rules.Load().site.Party("ehr")
-	return &hl7Conn{conn: c, moved: make(chan struct{}), asked: map[string][]byte{}}
+	return &hl7Conn{conn: c, moved: make(chan struct{})}
 }
 
 // BenchmarkDecide reads and decides a message of one patient.

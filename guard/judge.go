@@ -25,6 +25,14 @@ type side struct {
 	claimed string
 }
 
+// in gives a side as rules know it now: a connection outlives the rules that it began with.
+func (s side) in(r *rules) side {
+	if s.party != nil {
+		s.party = r.site.Party(s.party.Name)
+	}
+	return s
+}
+
 func (s *side) record() chaperone.Party {
 	return chaperone.Party{Proven: s.proven, Addr: s.addr.Addr(), Port: s.addr.Port(), Claimed: s.claimed}
 }
@@ -39,8 +47,10 @@ type wish struct {
 	claims   []string
 	asked    bool // the client asked for them: they flow to it, or to whom it names
 
-	everybody  bool // it names nobody
-	unresolved bool // not everybody whom it is about could be found out
+	everybody  bool                            // it names nobody
+	most       int                             // people that may be in it; 0: as many as there are
+	echo       map[chaperone.PatientToken]bool // of an answer to what was no query: whom the client itself has named
+	unresolved bool                            // not everybody whom it is about could be found out
 	records    []chaperone.Record
 	known      []ledger.Covered // records that do not say whose they are, and somebody else did
 	merges     []chaperone.Merge
@@ -87,6 +97,9 @@ const (
 	unknown    policy.Reason = "identity-unknown"
 	ambiguous  policy.Reason = "ambiguous"
 	unrecorded policy.Reason = "not-recorded"
+	handshake  policy.Reason = "identity-handshake"
+	unasked    policy.Reason = "unasked"
+	tooMany    policy.Reason = "more-than-asked"
 	control    policy.Reason = "control" // of a permission: it carries no record
 )
 
@@ -97,6 +110,12 @@ func (j *judge) decide(r *rules, w *wish, now time.Time) verdict {
 		return j.refuse(r, w, policy.Decision{Reason: reason, Hint: hint})
 	}
 	who, covered := j.covered(w)
+	if w.most > 0 && persons(covered)+who.unidentified > w.most {
+		return j.refuse(r, w, policy.Decision{Reason: tooMany, Hint: "A query that names patients by number is answered with those."})
+	}
+	if w.echo != nil {
+		return j.echo(r, w, who, covered, now)
+	}
 	request := w.request(r, j, now)
 	request.Patients, request.Unidentified = len(covered), who.unidentified
 	decision := r.policy.Decide(&request)
@@ -116,6 +135,23 @@ func (j *judge) decide(r *rules, w *wish, now time.Time) verdict {
 	}
 	d := j.draft(r, w, &decision, now)
 	d.disclosure.Covered, d.disclosure.Unidentified, d.merges = covered, who.unidentified, who.merges
+	return verdict{Decision: decision, draft: d}
+}
+
+// echo decides an answer to a message that was no query: it may name again whom that message brought, and nobody else.
+func (j *judge) echo(r *rules, w *wish, who who, covered []ledger.Covered, now time.Time) verdict {
+	foreign := who.unidentified > 0
+	for i := range covered {
+		for _, token := range tokensOf(&covered[i]) {
+			foreign = foreign || !w.echo[token]
+		}
+	}
+	if foreign {
+		return j.refuse(r, w, policy.Decision{Reason: unasked, Hint: "The answer to a message names others than the message did."})
+	}
+	decision := policy.Decision{Permit: true, Reason: policy.Granted, Grant: "none, an answer to its sender", Version: r.site.Version}
+	d := j.draft(r, w, &decision, now)
+	d.disclosure.Covered, d.merges = covered, who.merges
 	return verdict{Decision: decision, draft: d}
 }
 
