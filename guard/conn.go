@@ -30,6 +30,7 @@ type conn struct {
 	identified    atomic.Bool // it is known whose it is: it can be checked again
 	peer          identity.Peer
 	secured       bool
+	tunnel        atomic.Pointer[tunnel] // of a connection that passes unread
 
 	ended   chan struct{}
 	once    sync.Once
@@ -93,6 +94,9 @@ func (c *conn) work(ctx context.Context) error {
 	}
 	if err := c.identify(spec); err != nil {
 		return err
+	}
+	if spec.Protocol == site.TCP {
+		return c.serveTCP(ctx) // it decides before it dials
 	}
 	if err := c.dial(ctx, spec); err != nil {
 		return err
@@ -197,6 +201,9 @@ func (c *conn) check() error {
 	r := c.guard.rules.Load()
 	if r.site.Party(c.from.party.Name) == nil {
 		return errors.New("the site file does not name its party any more")
+	}
+	if t := c.tunnel.Load(); t != nil {
+		return t.check()
 	}
 	return nil
 }

@@ -33,6 +33,7 @@ type Ledger interface {
 	Record(ctx context.Context, b ledger.Batch) (ledger.Receipt, error)
 	Resolve(covered []ledger.Covered) ([]ledger.Number, error)
 	Delivered(ctx context.Context, since time.Time, keep func(chaperone.Party) bool, each func(disk.Delivered) error) error
+	memory
 }
 
 // Options say what a guard works with.
@@ -43,6 +44,8 @@ type Options struct {
 	Trust  *identity.Trust // nil without any TLS
 	Log    *slog.Logger
 	Now    func() time.Time // nil for time.Now
+
+	Approvals string // folder of approvals; "": nothing can be approved
 }
 
 // Guard is a running guard.
@@ -57,7 +60,9 @@ type Guard struct {
 	book    *budget.Book
 	refused *refusals
 	metrics *metrics
-	ill     atomic.Pointer[string] // what is wrong, while releases are not recorded
+
+	approvals approvals
+	ill       atomic.Pointer[string] // what is wrong, while releases are not recorded
 
 	mu        sync.Mutex
 	listeners map[string]*listener
@@ -106,6 +111,9 @@ func Start(ctx context.Context, o Options) (*Guard, error) {
 	if err := g.loadBudgets(ctx, r); err != nil {
 		return nil, fmt.Errorf("guard: budgets: %w", err)
 	}
+	if err := g.openApprovals(ctx, o.Approvals); err != nil {
+		return nil, fmt.Errorf("guard: approvals: %w", err)
+	}
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	g.stop = stop
 	if err := g.adopt(running, r); err != nil {
@@ -116,6 +124,9 @@ func Start(ctx context.Context, o Options) (*Guard, error) {
 	g.work.Go(func() { g.refused.run(running, g.now) })
 	g.work.Go(func() { g.watchIdentities(running) })
 	g.work.Go(func() { g.watchClock(running) })
+	if g.approvals.register != nil {
+		g.work.Go(func() { g.watchApprovals(running) })
+	}
 	if g.trust != nil {
 		g.work.Go(func() { g.trust.Watch(running, identity.Poll, g.trouble) })
 	}

@@ -52,6 +52,15 @@ func (s *syncBuffer) String() string {
 func begin(t *testing.T, file string) *rig {
 	t.Helper()
 	r := &rig{t: t, dir: t.TempDir(), log: &syncBuffer{}}
+	r.start(Options{Site: r.site(file)})
+	t.Cleanup(r.end)
+	return r
+}
+
+// start starts a guard on the rig's ledger.
+func (r *rig) start(o Options) {
+	r.t.Helper()
+	t := r.t
 	l, err := disk.Open(t.Context(), disk.Options{Dir: filepath.Join(r.dir, "ledger"), Keys: filepath.Join(r.dir, "keys"), Reserve: -1})
 	if err != nil {
 		t.Fatal(err)
@@ -61,13 +70,10 @@ func begin(t *testing.T, file string) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g, err := Start(t.Context(), Options{Site: r.site(file), Ledger: l, Tokens: tokens, Log: slog.New(slog.NewTextHandler(r.log, nil))})
-	if err != nil {
+	o.Ledger, o.Tokens, o.Log, o.Approvals = l, tokens, slog.New(slog.NewTextHandler(r.log, nil)), filepath.Join(r.dir, "approvals")
+	if r.guard, err = Start(t.Context(), o); err != nil {
 		t.Fatal(err)
 	}
-	r.guard = g
-	t.Cleanup(r.end)
-	return r
 }
 
 func (r *rig) end() {
