@@ -176,6 +176,8 @@ func explain(reason policy.Reason) string {
 		return "Two receivers could read it in two ways."
 	case unrecorded:
 		return "It could not be put on record."
+	case spentApproval:
+		return "The approval's number of patients is used up."
 	}
 	if text := policy.Explain(reason); text != "" {
 		return text
