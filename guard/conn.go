@@ -30,6 +30,7 @@ type conn struct {
 	proved     atomic.Pointer[proof]
 	peer       identity.Peer
 	secured    bool
+	tunnel     atomic.Pointer[tunnel] // of a connection that passes unread
 
 	sockets sync.Mutex // guards client and upstream while the connection begins
 	ended   chan struct{}
@@ -101,6 +102,9 @@ func (c *conn) work(ctx context.Context) error {
 	}
 	if err := c.identify(spec); err != nil {
 		return err
+	}
+	if spec.Protocol == site.TCP {
+		return c.serveTCP(ctx) // it decides before it dials
 	}
 	if err := c.dial(ctx, spec); err != nil {
 		return err
@@ -240,6 +244,9 @@ func (c *conn) check() error {
 		return errors.New("the site file does not name its party any more")
 	case !p.From(c.from.addr.Addr()):
 		return c.bound(r)
+	}
+	if t := c.tunnel.Load(); t != nil {
+		return t.check()
 	}
 	return nil
 }
