@@ -17,9 +17,8 @@ import (
 // asked are the messages of a connection that were passed on and may have an answer with records. Whatever else the system
 // behind the guard sends was not asked for, and is not passed on.
 type asked struct {
-	mu    sync.Mutex
-	list  []*question // the oldest first
-	bound int
+	mu   sync.Mutex
+	list []*question // the oldest first
 }
 
 // question is a message that waits for its answer.
