@@ -132,9 +132,17 @@ func (d *dicomConn) pass(ctx context.Context) error {
 		if err := d.batch(ctx, from, b); err != nil {
 			return err
 		}
+		if d.leaving.Load() && d.idle() {
+			return errDrained
+		}
 		timer.Reset(d.patience())
 	}
 	return io.EOF
+}
+
+// idle reports whether nothing is in the middle of passing.
+func (d *dicomConn) idle() bool {
+	return d.op == nil && d.sub == nil && d.phase <= phaseOpen && d.phase != phaseAsked && !slices.ContainsFunc(d.legs[:], func(l *leg) bool { return l.message.begun() })
 }
 
 // patience is how long nothing may come: for a request, within a message, between messages.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"time"
 
 	"chaperone/wire"
@@ -75,13 +76,42 @@ type pduReader struct {
 	out       chan batch // closed behind the first error
 	free      chan []byte
 	inMessage time.Duration // from the first byte of a PDU to its last
+	until     time.Time     // when the PDU that is being read has to be there; zero between PDUs
 	offset    int64
 }
 
 const aheadOf = 64 << 10
 
 func newPDUReader(conn net.Conn, inMessage time.Duration) *pduReader {
-	return &pduReader{conn: conn, in: bufio.NewReaderSize(promptly(conn), aheadOf), inMessage: inMessage, out: make(chan batch, 2), free: make(chan []byte, 4)}
+	r := &pduReader{conn: conn, inMessage: inMessage, out: make(chan batch, 2), free: make(chan []byte, 4)}
+	r.in = bufio.NewReaderSize(&untilThen{r, promptly(conn)}, aheadOf)
+	return r
+}
+
+// errWoken is no error: somebody set a deadline while nothing was being read, so that the connection looks around.
+var errWoken = errors.New("woken up")
+
+// untilThen reads under the deadline of a PDU, whatever other deadline somebody sets to wake its reader up.
+type untilThen struct {
+	*pduReader
+	from io.Reader
+}
+
+func (u *untilThen) Read(b []byte) (int, error) {
+	for {
+		n, err := u.from.Read(b)
+		switch {
+		case n > 0 || !errors.Is(err, os.ErrDeadlineExceeded):
+			return n, err
+		case u.until.IsZero():
+			return 0, errWoken
+		case !time.Now().Before(u.until):
+			return 0, err
+		}
+		if err := u.conn.SetReadDeadline(u.until); err != nil {
+			return 0, err
+		}
+	}
 }
 
 // run reads until there is an error, or the connection has ended.
@@ -89,6 +119,9 @@ func (r *pduReader) run(ended <-chan struct{}) {
 	defer close(r.out)
 	for {
 		b := r.next()
+		if errors.Is(b.err, errWoken) {
+			b.err = r.conn.SetReadDeadline(time.Time{})
+		}
 		select {
 		case r.out <- b:
 		case <-ended:
@@ -139,7 +172,8 @@ func (r *pduReader) one(b *batch) error {
 	if _, err := r.in.Peek(1); err != nil { // as long as it takes: whoever decides knows how long that may be
 		return err
 	}
-	if err := r.conn.SetReadDeadline(time.Now().Add(r.inMessage)); err != nil {
+	r.until = time.Now().Add(r.inMessage)
+	if err := r.conn.SetReadDeadline(r.until); err != nil {
 		return err
 	}
 	head, err := r.in.Peek(6)
@@ -158,6 +192,7 @@ func (r *pduReader) one(b *batch) error {
 	}
 	b.list = append(b.list, pdu{kind, b.buffer[from:len(b.buffer):len(b.buffer)], r.offset})
 	r.offset += int64(length) + 6
+	r.until = time.Time{}
 	return r.conn.SetReadDeadline(time.Time{})
 }
 

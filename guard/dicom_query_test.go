@@ -226,7 +226,7 @@ func TestDICOMGetStranger(t *testing.T) {
 	if n, _ := r.covered("C-GET"); n != 1 {
 		t.Errorf("got %d patients on record, want 1", n)
 	}
-	if found := r.findings(); found["refused-patients-unknown"] != 1 {
+	if found := r.findings(); found["refused-unresolved"] != 1 {
 		t.Errorf("got findings %v", found)
 	}
 }
