@@ -93,7 +93,10 @@ func (d *dicomConn) judgeRetrieval(ctx context.Context, op *operation, data []by
 	}
 	if op.field == fieldMove {
 		if w.to = destination(r.site, d.listener.name, op.destination); w.to == nil {
-			w.to = &side{claimed: op.destination}
+			w.to = &side{}
+			if goodTitle(op.destination) {
+				w.to.claimed = op.destination
+			}
 			return d.judge.refuse(r, w, policy.Decision{Reason: reasonCalled, Hint: "The listener has no such destination in the site file."})
 		}
 	}
