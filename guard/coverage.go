@@ -8,11 +8,11 @@ import (
 	"chaperone/ledger"
 )
 
-// coverage counts what the guard saw since it was last put on record: every answer of the ledger about that time carries it.
+// coverage counts what the guard saw since it was last put on record: every answer of the ledger about that time carries it. Bytes that
+// passed unread are told by refusals, at once.
 type coverage struct {
 	connections atomic.Int64
 	decoded     atomic.Int64 // of them, those of a protocol that is read
-	unread      atomic.Int64 // bytes that passed a listener which only observes, and were not read
 	malformed   atomic.Int64
 }
 
@@ -33,7 +33,7 @@ func (g *Guard) watchCoverage(ctx context.Context) {
 		}
 		until := g.now()
 		c := &g.coverage
-		seen := ledger.Seen{From: from, Until: until, Flows: c.connections.Swap(0), Decoded: c.decoded.Swap(0), LostBytes: c.unread.Swap(0), Malformed: c.malformed.Swap(0)}
+		seen := ledger.Seen{From: from, Until: until, Flows: c.connections.Swap(0), Decoded: c.decoded.Swap(0), Malformed: c.malformed.Swap(0)}
 		seen.Hidden = seen.Flows - seen.Decoded
 		note := ledger.Note{Kind: ledger.Coverage, At: from, Text: "the guard decided what passed it", Seen: seen}
 		if _, err := g.ledger.Record(context.WithoutCancel(ctx), ledger.Batch{Notes: []ledger.Note{note}}); err != nil {

@@ -120,11 +120,12 @@ func TestQuery(t *testing.T) {
 	}{
 		{"q1", "@PID.3.1^1", 1, 2, "MSA|AA|q1", ""},
 		{"q2", "@PID.5.1^DOE", 1, 4, "MSA|AA|q2", ""},
-		{"q3", "@PID.3.1^1", 2, 5, "MSA|AR|q3", "refused-budget-24h"}, // the system behind gives more than was asked for
+		{"q3", "@PID.3.1^1", 2, 5, "MSA|AR|q3", "refused-more-than-asked"}, // the system behind gives more than was asked for
 		{"q4", "@PID.5.1^S*", 1, 2, "MSA|AR|q4", "refused-everybody"},
 		{"q5", "@PID.8^F", 1, 2, "MSA|AR|q5", "refused-everybody"},
 		{"q6", "@PID.3.1^9", 1, 1, "MSA|AA|q6", ""}, // nobody
-		{"q7", "@PID.3.1^1", 1, 501, "MSA|AR|q7", "refused-budget-24h"},
+		{"q7", "@PID.3.1^1", 1, 501, "MSA|AR|q7", "refused-more-than-asked"},
+		{"q9", "@PID.5.1^DOE", 1, 501, "MSA|AR|q9", "refused-budget-24h"},
 		{"q8", "@PID.3.1^3", 3, 4, "MSA|AA|q8", ""},
 	} {
 		set(test.from, test.until)

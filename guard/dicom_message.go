@@ -181,7 +181,7 @@ func (d *dicomConn) answeredSub(c *command) (receiver, error) {
 	d.sub = nil
 	server := d.legs[wire.FromServer]
 	if c.dataSet {
-		return &passing{d, server, c}, server.send(c.context, true, true, c.raw)
+		return &through{d, server, c}, server.send(c.context, true, true, c.raw)
 	}
 	return nil, server.send(c.context, true, true, c.raw)
 }
@@ -214,18 +214,18 @@ func (s *swallowing) take(_ context.Context, _ []byte, last bool) error {
 
 func (s *swallowing) drop() {}
 
-// passing passes on a data set that bears nobody: what a client answers to a report.
-type passing struct {
+// through passes on a data set that bears nobody: what a client answers to a report.
+type through struct {
 	d  *dicomConn
 	to *leg
 	*command
 }
 
-func (p *passing) take(_ context.Context, b []byte, last bool) error {
+func (p *through) take(_ context.Context, b []byte, last bool) error {
 	return p.to.send(p.context, false, last, b)
 }
 
-func (p *passing) drop() {}
+func (p *through) drop() {}
 
 // collecting takes a data set that is decided whole: keys, a match.
 type collecting struct {

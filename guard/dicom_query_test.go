@@ -40,7 +40,7 @@ func TestDICOMFind(t *testing.T) {
 	a := newArchive(t, func(k *talker, c *command, _ []byte) {
 		switch {
 		case c.field == fieldFind:
-			found(k, c, matches(200)...)
+			matched(k, c, matches(200)...)
 		case c.field == fieldCancel:
 			cancelled <- true
 		default:
@@ -76,7 +76,7 @@ func TestDICOMFind(t *testing.T) {
 func TestDICOMFindMany(t *testing.T) {
 	const many = 10_000
 	all := matches(many)
-	a := newArchive(t, func(k *talker, c *command, _ []byte) { found(k, c, all...) })
+	a := newArchive(t, func(k *talker, c *command, _ []byte) { matched(k, c, all...) })
 	r := dicomRig(t, a.Addr().String(), many)
 	k := r.talk()
 	k.associate()
@@ -140,7 +140,7 @@ func library(get func(k *talker, c *command)) func(*talker, *command, []byte) {
 				}
 				list = append(list, m)
 			}
-			found(k, c, list...)
+			matched(k, c, list...)
 		case c.field == fieldGet && get != nil:
 			get(k, c)
 		default:

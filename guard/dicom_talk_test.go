@@ -229,8 +229,8 @@ func well(k *talker, c *command, _ []byte) {
 	_ = k.send(c.context, true, true, c.reply(statusSuccess, "")) // the test sees what does not come
 }
 
-// found answers a C-FIND with matches.
-func found(k *talker, c *command, matches ...clinic.DataSet) {
+// matched answers a C-FIND with matches.
+func matched(k *talker, c *command, matches ...clinic.DataSet) {
 	for _, m := range matches {
 		b := element(nil, 0x0002, []byte(c.class+"\x00"[:len(c.class)%2]))
 		for _, n := range [][2]uint16{{0x0100, fieldFind | answerBit}, {0x0120, c.id}, {0x0800, 1}, {0x0900, statusPending}} {

@@ -88,6 +88,22 @@ func (f *frames) next(before func(begun bool) error) ([]frame, error) {
 // within reports whether something of a frame was read, and not all of it.
 func (f *frames) within() bool { return len(f.list) == 0 && f.have > 0 }
 
+// ahead reads, once, what stands behind the frames that were given, if there is room. Those stay valid.
+func (f *frames) ahead() error {
+	if f.have == len(f.buffer) {
+		if f.have >= f.limit+firstRoom {
+			return nil
+		}
+		f.buffer = append(f.buffer, make([]byte, firstRoom)...)
+	}
+	n, err := f.from.Read(f.buffer[f.have:])
+	f.have += n
+	if n > 0 {
+		return nil
+	}
+	return err
+}
+
 // scan finds whole frames. at is where the search for the end of the first may go on.
 func (f *frames) scan(at int) (int, error) {
 	b := f.buffer[:f.have]

@@ -33,6 +33,7 @@ type Ledger interface {
 	Record(ctx context.Context, b ledger.Batch) (ledger.Receipt, error)
 	Resolve(covered []ledger.Covered) ([]ledger.Number, error)
 	Delivered(ctx context.Context, since time.Time, keep func(chaperone.Party) bool, each func(disk.Delivered) error) error
+	memory
 }
 
 // Options say what a guard works with.
@@ -43,7 +44,21 @@ type Options struct {
 	Trust  *identity.Trust // nil without any TLS
 	Log    *slog.Logger
 	Now    func() time.Time // nil for time.Now
+
+	pace      pace   // of tests
+	Approvals string // folder of approvals; "": nothing can be approved
 }
+
+// pace is how often things are looked at.
+type pace struct {
+	files    time.Duration // of identities
+	recheck  time.Duration // live connections: for revoked certificates and parties that are gone
+	hold     time.Duration // messages that are held: whether they are permitted now
+	clock    time.Duration // the machine's clock
+	patience time.Duration // how long a refusal waits for the answers to messages before it
+}
+
+var usualPace = pace{files: identity.Poll, recheck: 5 * time.Second, hold: 5 * time.Second, clock: 10 * time.Second, patience: 10 * time.Second}
 
 // Guard is a running guard.
 type Guard struct {
@@ -53,6 +68,7 @@ type Guard struct {
 	server   *tls.Config // of connections to the guard; nil without Trust
 	log      *slog.Logger
 	clock    func() time.Time
+	pace     pace
 	rules    atomic.Pointer[rules]
 	book     *budget.Book
 	refused  *refusals
@@ -60,6 +76,8 @@ type Guard struct {
 	studies  *studies
 	coverage coverage
 	ill      atomic.Pointer[string] // what is wrong, while releases are not recorded
+
+	approvals approvals
 
 	mu        sync.Mutex
 	listeners map[string]*listener
@@ -97,6 +115,9 @@ func Start(ctx context.Context, o Options) (*Guard, error) {
 	if g.clock == nil {
 		g.clock = monotonic()
 	}
+	if g.pace = o.pace; g.pace == (pace{}) {
+		g.pace = usualPace
+	}
 	g.book = budget.New(g.now())
 	if g.trust != nil {
 		g.server = g.trust.Server()
@@ -107,6 +128,9 @@ func Start(ctx context.Context, o Options) (*Guard, error) {
 	})
 	if err := g.loadBudgets(ctx, r); err != nil {
 		return nil, fmt.Errorf("guard: budgets: %w", err)
+	}
+	if err := g.openApprovals(ctx, o.Approvals); err != nil {
+		return nil, fmt.Errorf("guard: approvals: %w", err)
 	}
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	g.stop = stop
@@ -119,8 +143,11 @@ func Start(ctx context.Context, o Options) (*Guard, error) {
 	g.work.Go(func() { g.watchIdentities(running) })
 	g.work.Go(func() { g.watchClock(running) })
 	g.work.Go(func() { g.watchCoverage(running) })
+	if g.approvals.register != nil {
+		g.work.Go(func() { g.watchApprovals(running) })
+	}
 	if g.trust != nil {
-		g.work.Go(func() { g.trust.Watch(running, identity.Poll, g.trouble) })
+		g.work.Go(func() { g.trust.Watch(running, g.pace.files, g.trouble) })
 	}
 	g.announce(r)
 	return g, nil
@@ -201,17 +228,19 @@ func (g *Guard) trouble(err error) {
 	g.log.Info("the files of identities are good again")
 }
 
-// recheck is how often live connections are looked at for revoked certificates, hours and parties that are gone.
-const recheck = 5 * time.Second
-
 // watchIdentities closes connections whose identity is not believed any more.
 func (g *Guard) watchIdentities(ctx context.Context) {
-	tick := time.NewTicker(recheck)
+	tick := time.NewTicker(g.pace.recheck)
 	defer tick.Stop()
 	for {
+		var changed <-chan struct{}
+		if g.trust != nil {
+			changed = g.trust.Changed()
+		}
 		select {
 		case <-ctx.Done():
 			return
+		case <-changed:
 		case <-tick.C:
 		}
 		g.mu.Lock()
@@ -220,12 +249,15 @@ func (g *Guard) watchIdentities(ctx context.Context) {
 			conns = append(conns, c)
 		}
 		g.mu.Unlock()
+		var closing sync.WaitGroup
 		for _, c := range conns {
-			if c.identified.Load() {
-				if err := c.check(); err != nil {
-					c.close(err)
-				}
+			if !c.identified.Load() {
+				continue
+			}
+			if err := c.check(); err != nil {
+				closing.Go(func() { c.close(err) }) // a peer that does not read makes closing wait
 			}
 		}
+		closing.Wait()
 	}
 }

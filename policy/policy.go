@@ -44,7 +44,7 @@ func (a Action) protocol() string {
 
 // Roles lists the roles that a party may have.
 func Roles() []string {
-	return []string{"modality", "pacs", "viewer", "engine", "lab", "vendor", "research"}
+	return []string{"modality", "pacs", "viewer", "engine", "server", "workstation", "lab", "vendor", "research"}
 }
 
 // Request is one thing that one party wants. Patient data is never in it.

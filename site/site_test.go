@@ -78,7 +78,7 @@ func TestDefaults(t *testing.T) {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 	if d := DefaultBounds; d.Connections != 1000 || d.PerAddress != 100 || d.Message != 16<<20 || d.Idle != 10*time.Minute || d.FirstByte != 10*time.Second ||
-		d.InMessage != time.Minute || d.Handshake != 10*time.Second || d.Pending != 64 {
+		d.InMessage != time.Minute || d.Handshake != 10*time.Second || d.Pending != 64 || d.Bytes != 500<<20 || d.Session != 8*time.Hour {
 		t.Errorf("got %+v", d)
 	}
 	few := parse(t, "site: a\ninside: [10.0.0.0/8]\nparties: [{name: x}]\nlisteners: [{name: l, protocol: tcp, listen: '127.0.0.1:1', tls: none, because: b, "+

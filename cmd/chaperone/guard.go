@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"chaperone/approval"
 	"chaperone/guard"
 	"chaperone/identity"
 	"chaperone/page"
@@ -126,7 +127,11 @@ func (f *guardFlags) run(c *cobra.Command, s *site.Site) (err error) {
 	if err != nil {
 		return err
 	}
-	g, err := guard.Start(c.Context(), guard.Options{Site: s, Ledger: l, Tokens: tokens, Trust: trust, Log: log})
+	approvals, err := approval.Beside(f.ledger.folder())
+	if err != nil {
+		return err
+	}
+	g, err := guard.Start(c.Context(), guard.Options{Site: s, Ledger: l, Tokens: tokens, Trust: trust, Log: log, Approvals: approvals})
 	if err != nil {
 		return err
 	}
