@@ -24,6 +24,7 @@ var layers = [][]string{
 	{"identity"},
 	{"policy"},
 	{"site"},
+	{"approval"},
 	{"inventory"},
 	{"detect"},
 	{"incident"},

@@ -58,10 +58,10 @@ func (f *faulty) Resolve(covered []ledger.Covered) ([]ledger.Number, error) {
 	return f.Ledger.Resolve(covered)
 }
 
-// clock is a clock that can be set.
-type clock struct{ ahead atomic.Int64 }
+// settable is a clock that can be set.
+type settable struct{ ahead atomic.Int64 }
 
-func (c *clock) now() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())) }
+func (c *settable) now() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())) }
 
 const faultSite = `site: north
 inside: [127.0.0.0/8]
@@ -119,12 +119,12 @@ type sick struct {
 	*rig
 	engine *engine
 	ledger *faulty
-	clock  *clock
+	clock  *settable
 }
 
 func newSick(t *testing.T, mode, more string) *sick {
 	t.Helper()
-	s := &sick{engine: newEngine(t), ledger: &faulty{}, clock: &clock{}}
+	s := &sick{engine: newEngine(t), ledger: &faulty{}, clock: &settable{}}
 	s.engine.answer = func(payload string) string {
 		if strings.Contains(payload, "QPD") {
 			return found(controlID(payload), "4711")

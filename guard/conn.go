@@ -30,6 +30,7 @@ type conn struct {
 	proved     atomic.Pointer[proof]
 	peer       identity.Peer
 	secured    bool
+	tunnel     atomic.Pointer[tunnel] // of a connection that passes unread
 
 	sockets sync.Mutex // guards client and upstream while the connection begins
 	ended   chan struct{}
@@ -70,6 +71,7 @@ func (c *conn) spec() *site.Listener { return c.listener.spec.Load() }
 func (c *conn) serve(ctx context.Context) {
 	g := c.guard
 	g.metrics.connection(c.listener.name, 1)
+	g.coverage.connections.Add(1)
 	err := c.work(ctx)
 	c.close(err)
 	g.mu.Lock()
@@ -90,7 +92,7 @@ func (s *side) name() string {
 
 // quiet reports whether an end is how connections end, or was told already.
 func quiet(err error) bool {
-	return errors.Is(err, io.EOF) || errors.Is(err, errRefused) || errors.Is(err, net.ErrClosed) || errors.Is(err, errDrained) || errors.Is(err, os.ErrDeadlineExceeded)
+	return errors.Is(err, io.EOF) || errors.Is(err, errRefused) || errors.Is(err, net.ErrClosed) || errors.Is(err, errDrained) || errors.Is(err, errClosed) || errors.Is(err, os.ErrDeadlineExceeded)
 }
 
 func (c *conn) work(ctx context.Context) error {
@@ -101,14 +103,22 @@ func (c *conn) work(ctx context.Context) error {
 	if err := c.identify(spec); err != nil {
 		return err
 	}
+	if spec.Protocol == site.TCP {
+		return c.serveTCP(ctx) // it decides before it dials
+	}
 	if err := c.dial(ctx, spec); err != nil {
 		return err
+	}
+	if spec.Protocol != site.TCP {
+		c.guard.coverage.decoded.Add(1)
 	}
 	switch {
 	case spec.Mode == site.Observe:
 		return c.observe(ctx)
 	case spec.Protocol == site.HL7:
 		return c.serveHL7(ctx)
+	case spec.Protocol == site.DICOM:
+		return c.serveDICOM(ctx)
 	}
 	return fmt.Errorf("%s: %w", spec.Protocol, errProtocol)
 }
@@ -234,6 +244,9 @@ func (c *conn) check() error {
 		return errors.New("the site file does not name its party any more")
 	case !p.From(c.from.addr.Addr()):
 		return c.bound(r)
+	}
+	if t := c.tunnel.Load(); t != nil {
+		return t.check()
 	}
 	return nil
 }

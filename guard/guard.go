@@ -33,6 +33,7 @@ type Ledger interface {
 	Record(ctx context.Context, b ledger.Batch) (ledger.Receipt, error)
 	Resolve(covered []ledger.Covered) ([]ledger.Number, error)
 	Delivered(ctx context.Context, since time.Time, keep func(chaperone.Party) bool, each func(disk.Delivered) error) error
+	memory
 }
 
 // Options say what a guard works with.
@@ -44,7 +45,8 @@ type Options struct {
 	Log    *slog.Logger
 	Now    func() time.Time // nil for time.Now
 
-	pace pace // of tests
+	pace      pace   // of tests
+	Approvals string // folder of approvals; "": nothing can be approved
 }
 
 // pace is how often things are looked at.
@@ -60,19 +62,23 @@ var usualPace = pace{files: identity.Poll, recheck: 5 * time.Second, hold: 5 * t
 
 // Guard is a running guard.
 type Guard struct {
-	ledger  Ledger
-	tokens  *patient.Tokenizer
-	trust   *identity.Trust
-	server  *tls.Config // of connections to the guard; nil without Trust
-	log     *slog.Logger
-	clock   func() time.Time
-	pace    pace
-	rules   atomic.Pointer[rules]
-	book    *budget.Book
-	refused *refusals
-	room    room
-	metrics *metrics
-	ill     atomic.Pointer[string] // what is wrong, while releases are not recorded
+	ledger   Ledger
+	tokens   *patient.Tokenizer
+	trust    *identity.Trust
+	server   *tls.Config // of connections to the guard; nil without Trust
+	log      *slog.Logger
+	clock    func() time.Time
+	pace     pace
+	rules    atomic.Pointer[rules]
+	book     *budget.Book
+	refused  *refusals
+	room     room
+	metrics  *metrics
+	studies  *studies
+	coverage coverage
+	ill      atomic.Pointer[string] // what is wrong, while releases are not recorded
+
+	approvals approvals
 
 	mu        sync.Mutex
 	listeners map[string]*listener
@@ -105,7 +111,7 @@ func Start(ctx context.Context, o Options) (*Guard, error) {
 	}
 	g := &Guard{
 		ledger: o.Ledger, tokens: o.Tokens, trust: o.Trust, log: o.Log, clock: o.Now,
-		metrics: newMetrics(), listeners: map[string]*listener{}, conns: map[*conn]bool{},
+		metrics: newMetrics(), studies: newStudies(), listeners: map[string]*listener{}, conns: map[*conn]bool{},
 	}
 	if g.clock == nil {
 		g.clock = monotonic()
@@ -125,6 +131,9 @@ func Start(ctx context.Context, o Options) (*Guard, error) {
 	if err := g.loadBudgets(ctx, r); err != nil {
 		return nil, fmt.Errorf("guard: budgets: %w", err)
 	}
+	if err := g.openApprovals(ctx, o.Approvals); err != nil {
+		return nil, fmt.Errorf("guard: approvals: %w", err)
+	}
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	g.stop = stop
 	if err := g.adopt(running, r); err != nil {
@@ -135,6 +144,10 @@ func Start(ctx context.Context, o Options) (*Guard, error) {
 	g.work.Go(func() { g.refused.run(running, g.now) })
 	g.work.Go(func() { g.watchIdentities(running) })
 	g.work.Go(func() { g.watchClock(running) })
+	g.work.Go(func() { g.watchCoverage(running) })
+	if g.approvals.register != nil {
+		g.work.Go(func() { g.watchApprovals(running) })
+	}
 	if g.trust != nil {
 		g.work.Go(func() { g.trust.Watch(running, g.pace.files, g.trouble) })
 	}

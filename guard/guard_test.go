@@ -72,7 +72,7 @@ func (r *rig) start(file string, change ...func(*Options)) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := Options{Site: r.site(file), Ledger: l, Tokens: tokens, Log: slog.New(slog.NewTextHandler(r.log, nil))}
+	o := Options{Site: r.site(file), Ledger: l, Tokens: tokens, Log: slog.New(slog.NewTextHandler(r.log, nil)), Approvals: filepath.Join(r.dir, "approvals")}
 	for _, f := range change {
 		f(&o)
 	}

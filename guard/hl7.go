@@ -109,7 +109,7 @@ func (h *hl7Conn) broken(err error) error {
 	if errors.Is(err, io.EOF) || quiet(err) {
 		return err
 	}
-	h.guard.metrics.malformed(h.listener.name)
+	h.guard.malformed(h.listener.name)
 	if errors.Is(err, format.ErrMalformed) || errors.Is(err, format.ErrLimit) {
 		h.refused(ambiguous, err.Error())
 	}

@@ -52,6 +52,7 @@ type wish struct {
 	echo       map[chaperone.PatientToken]bool // of an answer to what was no query: whom the client itself has named
 	unresolved bool                            // not everybody whom it is about could be found out
 	records    []chaperone.Record
+	known      []ledger.Covered // records that do not say whose they are, and somebody else did
 	merges     []chaperone.Merge
 	bytes      int64
 	offset     int64 // of its first byte, in its direction
@@ -62,12 +63,14 @@ type verdict struct {
 	policy.Decision
 	reference string // of a refusal: what log, record and answer call it
 	draft     *draft // of a permission that releases something: it has to be on record first
+	use       *use   // the approval that it rests on, if it does
 }
 
 // draft is a release that is decided and charged, and not on record yet.
 type draft struct {
 	disclosure ledger.Disclosure
 	merges     []ledger.Merge
+	use        *use
 }
 
 // judge decides what the messages of one connection ask for. It is for one goroutine.
@@ -105,40 +108,61 @@ const (
 // decide says whether a wish is granted, and charges the budgets when it is. What it grants may be released when record has
 // returned without an error.
 func (j *judge) decide(r *rules, w *wish, now time.Time) verdict {
-	if reason, hint := w.identity(r.site, now); reason != "" {
-		return j.refuse(r, w, policy.Decision{Reason: reason, Hint: hint})
+	var refused policy.Decision
+	for i, u := range j.guard.passes(w.client.party, j.needsApproval(w), now) {
+		decision, d := j.attempt(r, w, u, now)
+		if decision.Permit {
+			return verdict{Decision: decision, draft: d, use: u}
+		}
+		if i == 0 || decision.Reason == spentApproval {
+			refused = decision
+		}
+	}
+	return j.refuse(r, w, refused)
+}
+
+// attempt decides a wish by the grants and an approval; nil: by the grants alone.
+func (j *judge) attempt(r *rules, w *wish, u *use, now time.Time) (policy.Decision, *draft) {
+	if reason, hint := w.identity(r.site, u.glass(), now); reason != "" {
+		return policy.Decision{Reason: reason, Hint: hint}, nil
 	}
 	who, covered := j.covered(w)
 	if w.most > 0 && persons(covered)+who.unidentified > w.most {
-		return j.refuse(r, w, policy.Decision{Reason: tooMany, Hint: "A query that names patients by number is answered with those."})
+		return policy.Decision{Reason: tooMany, Hint: "A query that names patients by number is answered with those."}, nil
 	}
 	if w.echo != nil {
 		return j.echo(r, w, who, covered, now)
 	}
 	request := w.request(r, j, now)
 	request.Patients, request.Unidentified = len(covered), who.unidentified
+	u.put(&request)
 	decision := r.policy.Decide(&request)
-	if !decision.Permit {
-		return j.refuse(r, w, decision)
+	if decision.Permit && u == nil && w.action == policy.Connect && !j.mutual {
+		decision = policy.Decision{Reason: policy.ApprovalMissing, Hint: "Without a certificate, a connection that nobody reads has to be approved."}
 	}
-	if len(w.records) == 0 && len(w.merges) == 0 {
-		return verdict{Decision: decision}
+	if !decision.Permit {
+		return decision, nil
+	}
+	decision.Grant = u.grant(decision.Grant)
+	if len(w.records)+len(w.known)+len(w.merges) == 0 {
+		return decision, nil
 	}
 	numbers, err := j.guard.ledger.Resolve(covered)
 	if err != nil {
-		return j.refuse(r, w, policy.Decision{Reason: unrecorded, Hint: "The ledger takes nothing: see chaperone ledger status."})
+		return policy.Decision{Reason: unrecorded, Hint: "The ledger takes nothing: see chaperone ledger status."}, nil
 	}
-	if over := j.guard.charge(r.keys(w, decision.Limits), numbers, who.unidentified, now); over != nil {
-		decision.Reason, decision.Budget, decision.Hint = policy.BudgetReason(over), over.String(), spent
-		return j.refuse(r, w, decision)
+	if over := j.guard.charge(u.keys(r.keys(w, decision.Limits), siteKey(r.site)), numbers, who.unidentified, now); over != nil {
+		decision.Permit, decision.Budget = false, over.String()
+		decision.Reason, decision.Hint = u.over(over)
+		return decision, nil
 	}
 	d := j.draft(r, w, &decision, now)
-	d.disclosure.Covered, d.disclosure.Unidentified, d.merges = covered, who.unidentified, who.merges
-	return verdict{Decision: decision, draft: d}
+	d.disclosure.Covered, d.disclosure.Unidentified, d.merges, d.use = covered, who.unidentified, who.merges, u
+	return decision, d
 }
 
 // echo decides an answer to a message that was no query: it may name again whom that message brought, and nobody else.
-func (j *judge) echo(r *rules, w *wish, who who, covered []ledger.Covered, now time.Time) verdict {
+func (j *judge) echo(r *rules, w *wish, who who, covered []ledger.Covered, now time.Time) (policy.Decision, *draft) {
 	foreign := who.unidentified > 0
 	for i := range covered {
 		for _, token := range tokensOf(&covered[i]) {
@@ -146,21 +170,22 @@ func (j *judge) echo(r *rules, w *wish, who who, covered []ledger.Covered, now t
 		}
 	}
 	if foreign {
-		return j.refuse(r, w, policy.Decision{Reason: unasked, Hint: "The answer to a message names others than the message did."})
+		return policy.Decision{Reason: unasked, Hint: "The answer to a message names others than the message did."}, nil
 	}
 	decision := policy.Decision{Permit: true, Reason: policy.Granted, Grant: "none, an answer to its sender", Version: r.site.Version}
 	d := j.draft(r, w, &decision, now)
 	d.disclosure.Covered, d.merges = covered, who.merges
-	return verdict{Decision: decision, draft: d}
+	return decision, d
 }
 
 // identity compares what a side says with what it is. It says what is wrong, "" for nothing.
-func (w *wish) identity(s *site.Site, now time.Time) (reason policy.Reason, hint string) {
+// Behind broken glass its hours do not matter.
+func (w *wish) identity(s *site.Site, glass bool, now time.Time) (reason policy.Reason, hint string) {
 	p := w.client.party
 	switch {
 	case p == nil:
 		return unknown, "The site file has no party for this connection."
-	case !s.Open(p, now):
+	case !glass && !s.Open(p, now):
 		return policy.OutsideHours, "The party's hours in the site file do not include now."
 	}
 	for _, claim := range w.claims {
@@ -203,6 +228,7 @@ func (j *judge) covered(w *wish) (out who, all []ledger.Covered) {
 		}
 		all = append(all, ledger.Covered{Numbers: i.Numbers, Demographic: i.Demographic})
 	}
+	all = append(all, w.known...)
 	for _, m := range w.merges {
 		merge := ledger.Merge{Survivor: j.all(m.Survivor), Prior: j.all(m.Prior), Undo: m.Undo, At: j.guard.now()}
 		for i := range merge.Prior { // each is disclosed, and whether they are one person is not said
@@ -225,12 +251,12 @@ func (j *judge) all(ids []chaperone.Identifier) []chaperone.PatientToken {
 // before the release.
 func (j *judge) draft(r *rules, w *wish, decision *policy.Decision, now time.Time) *draft {
 	j.seq++
-	d := &draft{ledger.Disclosure{Disclosure: chaperone.Disclosure{
+	d := &draft{disclosure: ledger.Disclosure{Disclosure: chaperone.Disclosure{
 		ID:   j.tokens.Digest("chaperone/guarded/v1", binary.BigEndian.AppendUint64(j.label[:16:16], j.seq)),
 		Time: now, Protocol: protocolOf(w.action), Action: w.word, From: w.from.record(), To: w.to.record(),
-		Records: len(w.records), Bytes: w.bytes, Protection: j.protection, Outcome: chaperone.Unknown,
+		Records: len(w.records) + len(w.known), Bytes: w.bytes, Protection: j.protection, Outcome: chaperone.Unknown,
 		Evidence: chaperone.Evidence{File: evidence(j.listener, decision), Offset: w.offset},
-	}}, nil}
+	}}}
 	if w.asked {
 		by := w.client.record()
 		d.disclosure.RequestedBy = &by
@@ -290,6 +316,11 @@ func (g *Guard) record(ctx context.Context, drafts []*draft) error {
 	}
 	if receipt.Recorded != len(drafts) {
 		return errors.New("not everything was taken: a day of it was purged, or the clock is wrong")
+	}
+	for _, d := range drafts {
+		if d.use != nil {
+			d.use.count(d.disclosure.Bytes)
+		}
 	}
 	return nil
 }

@@ -237,12 +237,14 @@ func namedBy(s hl7.Segment) (numbers, names int) {
 		case "@PID.3", "@PID.3.1", "@PID.18", "@PID.18.1":
 			numbers++
 		case "@PID.5", "@PID.5.1", "@PID.5.1.1":
-			names++
+			if len(value) > 1 { // one letter is nobody's name
+				names++
+			}
 		}
 	}
 	return numbers, names
 }
 
 func specific(value string) bool {
-	return len(value) > 1 && value != `""` && !strings.ContainsAny(value, "*?%")
+	return value != "" && value != `""` && !strings.ContainsAny(value, "*?%")
 }

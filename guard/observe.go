@@ -104,7 +104,7 @@ func (o *observer) offer(d wire.Dir, b []byte) {
 		}
 	}
 	o.missed[d].Add(int64(len(b)))
-	o.guard.metrics.unread(o.listener.name, len(b))
+	o.guard.metrics.unread(o.listener.name)
 	o.guard.refused.unread(int64(len(b)), at)
 }
 
@@ -130,7 +130,7 @@ func (o *observer) take(ctx context.Context, events []wire.Event) {
 	for i := range events {
 		e := &events[i]
 		if e.Stage == wire.Malformed {
-			o.guard.metrics.malformed(o.listener.name)
+			o.guard.malformed(o.listener.name)
 		}
 		if e.Message == nil || len(e.Records)+len(e.Merges) == 0 {
 			continue
@@ -161,6 +161,10 @@ func (o *observer) wish(e *wire.Event) *wish {
 		from, to = to, from
 	}
 	from.claimed, to.claimed = m.From, m.To
+	w.claims = []string{m.From}
+	if m.Data == wire.FromServer {
+		w.claims = []string{m.To}
+	}
 	w.from, w.to = &from, &to
 	return w
 }

@@ -216,6 +216,8 @@ func explain(reason policy.Reason) string {
 		return "The answer has more patients than were asked for."
 	case handshake:
 		return "The other side did not prove itself by TLS and a certificate."
+	case spentApproval:
+		return "The approval's number of patients is used up."
 	}
 	if text := policy.Explain(reason); text != "" {
 		return text

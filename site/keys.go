@@ -121,5 +121,7 @@ func (b *Bounds) block() block {
 		{"in_message", one(&b.InMessage, short, d.InMessage), "", ""},
 		{"handshake", one(&b.Handshake, short, d.Handshake), "", ""},
 		{"pending", one(&b.Pending, whole(1, 10_000), d.Pending), "", ""},
+		{"bytes", one(&b.Bytes, size(1<<10, 1<<40), d.Bytes), "", ""},
+		{"session", one(&b.Session, duration(time.Minute, 7*24*time.Hour), d.Session), "", ""},
 	}}
 }

@@ -75,11 +75,13 @@ type Bounds struct {
 	InMessage               time.Duration // from the first to the last byte of one
 	Handshake               time.Duration // of TLS
 	Pending                 int           // messages of a connection that are not answered
+	Bytes                   int64         // of TCP: of one connection, both directions together
+	Session                 time.Duration // of TCP: of one connection, from its begin
 }
 
 // DefaultBounds are those of a listener that says nothing of them.
 var DefaultBounds = Bounds{Connections: 1000, PerAddress: 100, Message: 16 << 20, Idle: 10 * time.Minute, FirstByte: 10 * time.Second,
-	InMessage: time.Minute, Handshake: 10 * time.Second, Pending: 64}
+	InMessage: time.Minute, Handshake: 10 * time.Second, Pending: 64, Bytes: 500 << 20, Session: 8 * time.Hour}
 
 // Unprotected is a way on which patient data passes a network in the clear: a finding, every day.
 type Unprotected struct {

@@ -164,7 +164,8 @@ func drawBounds(t *rapid.T) Bounds {
 		return time.Duration(rapid.IntRange(1, most).Draw(t, "seconds")) * time.Second
 	}
 	b := Bounds{Connections: rapid.IntRange(1, 100_000).Draw(t, "connections"), Message: rapid.Int64Range(1<<10, 1<<30).Draw(t, "message"),
-		Idle: seconds(30 * 24 * 3600), FirstByte: seconds(3600), InMessage: seconds(3600), Handshake: seconds(3600), Pending: rapid.IntRange(1, 10_000).Draw(t, "pending")}
+		Idle: seconds(30 * 24 * 3600), FirstByte: seconds(3600), InMessage: seconds(3600), Handshake: seconds(3600), Pending: rapid.IntRange(1, 10_000).Draw(t, "pending"),
+		Bytes: rapid.Int64Range(1<<10, 1<<40).Draw(t, "bytes"), Session: 60 * seconds(7*24*60)}
 	b.PerAddress = rapid.IntRange(1, b.Connections).Draw(t, "per address")
 	return b
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"chaperone/approval"
 	"chaperone/guard"
 	"chaperone/identity"
 	"chaperone/page"
@@ -78,8 +79,8 @@ func runGuard(c *cobra.Command, f guardFlags) error {
 		return err
 	}
 	if f.check {
-		_, err := fmt.Fprintf(c.OutOrStdout(), "%s is right: policy %s, %s, %s.\n", f.site, s.Version,
-			page.Count(len(s.Listeners), "listener"), page.Count(len(s.Parties), "party"))
+		_, err := fmt.Fprintf(c.OutOrStdout(), "%s is right: policy %s; %s; parties: %d; grants: %d.\n", f.site, s.Version,
+			page.Count(len(s.Listeners), "listener"), len(s.Parties), len(s.Grants))
 		return err
 	}
 	return f.run(c, s)
@@ -129,7 +130,11 @@ func (f *guardFlags) run(c *cobra.Command, s *site.Site) (err error) {
 	if err != nil {
 		return err
 	}
-	g, err := guard.Start(c.Context(), guard.Options{Site: s, Ledger: l, Tokens: tokens, Trust: trust, Log: log})
+	approvals, err := approval.Beside(f.ledger.folder())
+	if err != nil {
+		return err
+	}
+	g, err := guard.Start(c.Context(), guard.Options{Site: s, Ledger: l, Tokens: tokens, Trust: trust, Log: log, Approvals: approvals})
 	if err != nil {
 		return err
 	}
