@@ -90,11 +90,11 @@ func tail(g *guarded) string {
 
 // slowLoris has very many clients send one byte at a time while honest ones work: those hardly notice.
 func slowLoris(ctx context.Context, o options) error {
-	var limit syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+	limit, err := descriptors()
+	if err != nil {
 		return err
 	}
-	n := min(o.n, (int(limit.Cur)-500)/2) // a slow client has two sockets here: its own, and one at the engine
+	n := min(o.n, (limit-500)/2) // a slow client has two sockets here: its own, and one at the engine
 	g, err := newGuarded(ctx, o.dir)
 	if err != nil {
 		return err
