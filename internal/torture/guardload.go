@@ -183,7 +183,7 @@ func slowLoris(ctx context.Context, o options) error {
 		return broken("beside %d slow clients %d of %d honest messages passed", slow, passed, sent)
 	}
 	fmt.Fprintf(o.stdout, "loris: %d slow clients (%d asked for; the limit of descriptors is %d), %d of %d honest messages passed, p99 %v (alone %v, %d in 3 s)\n",
-		slow, o.n, limit.Cur, passed, sent, after.Round(time.Millisecond), before.Round(time.Millisecond), alone)
+		slow, o.n, limit, passed, sent, after.Round(time.Millisecond), before.Round(time.Millisecond), alone)
 	return nil
 }
 
