@@ -85,25 +85,51 @@ func single(key string) bool {
 
 // foundOne takes an answer to a C-FIND.
 func (d *dicomConn) foundOne(ctx context.Context, op *operation, c *command) (receiver, error) {
-	if c.dataSet {
-		offset := d.legs[wire.FromServer].offset
-		return &collecting{then: func(ctx context.Context, data []byte) error {
-			d.found = append(d.found, match{op, c, data, offset})
-			d.waiting += len(data)
-			if len(d.found) < mostMatches && d.waiting < mostHeld {
-				return nil // until no more is there to be read
-			}
-			return d.release(ctx)
-		}}, nil
+	if !c.dataSet {
+		if err := d.release(ctx); err != nil {
+			return nil, err
+		}
+		if op.withheld > 0 && !pending(c.status) {
+			return nil, d.endFind(op)
+		}
+		return nil, d.legs[wire.FromClient].send(c.context, true, true, c.raw)
 	}
+	offset := d.legs[wire.FromServer].offset
+	return &collecting{then: func(ctx context.Context, data []byte) error {
+		m := match{op, c, data, offset}
+		if !pending(c.status) {
+			return d.lastOne(ctx, m)
+		}
+		d.found = append(d.found, m)
+		d.waiting += len(data)
+		if len(d.found) < mostMatches && d.waiting < mostHeld {
+			return nil // until no more is there to be read
+		}
+		return d.release(ctx)
+	}}, nil
+}
+
+// lastOne takes a last answer that has a data set, which PS3.7 table 9.1-2 does not know, and Orthanc sends when it was told to
+// stop. It is decided like a match.
+func (d *dicomConn) lastOne(ctx context.Context, m match) error {
 	if err := d.release(ctx); err != nil {
-		return nil, err
+		return err
 	}
-	client := d.legs[wire.FromClient]
-	if pending(c.status) || op.withheld == 0 {
-		return nil, client.send(c.context, true, true, c.raw)
+	if m.op.withheld == 0 {
+		d.found = append(d.found, m)
+		if err := d.release(ctx); err != nil {
+			return err
+		}
 	}
-	return nil, client.send(c.context, true, true, op.reply(statusNotAllowed, comment(op.reference))) // never success: something is missing
+	if m.op.withheld > 0 {
+		return d.endFind(m.op)
+	}
+	return nil
+}
+
+// endFind ends a C-FIND of which something was held back: never in success, because something is missing.
+func (d *dicomConn) endFind(op *operation) error {
+	return d.legs[wire.FromClient].send(op.context, true, true, op.reply(statusNotAllowed, comment(op.reference)))
 }
 
 // release decides the matches that are held, puts those that are granted on record together, and passes them on.

@@ -155,8 +155,8 @@ func (d *dicomConn) answered(ctx context.Context, c *command) (receiver, error) 
 		return nil, unexpected("answer to what was not asked")
 	}
 	more := pending(c.status)
-	if more && (op.field != fieldFind && op.field != fieldMove && op.field != fieldGet || op.field != fieldFind && c.dataSet) || !more && op.field == fieldFind && c.dataSet {
-		return nil, unexpected("data set in an answer that has none")
+	if more && op.field != fieldFind && (op.field != fieldMove && op.field != fieldGet || c.dataSet) {
+		return nil, unexpected("more is to come of what has one answer, or no data set")
 	}
 	if !more {
 		d.op = nil

@@ -72,6 +72,25 @@ func TestDICOMFind(t *testing.T) {
 	}
 }
 
+// TestDICOMFindLast: a last answer with a data set is decided like a match: Orthanc sends one when it was told to stop.
+func TestDICOMFindLast(t *testing.T) {
+	a := newArchive(t, func(k *talker, c *command, _ []byte) {
+		if c.field != fieldFind {
+			return
+		}
+		k.message(3, set(3, fieldFind|answerBit, c.id, true, clinic.Short(0x0900, statusPending)), study("P1", "2.25.1.1").Encode(clinic.ImplicitLE))
+		k.message(3, set(3, fieldFind|answerBit, c.id, true, clinic.Short(0x0900, statusCancelled)), study("P2", "2.25.2.1").Encode(clinic.ImplicitLE))
+	})
+	for most, want := range map[int]uint16{2: statusCancelled, 1: statusNotAllowed} {
+		k := dicomRig(t, a.Addr().String(), most).talk()
+		k.associate()
+		k.message(3, set(3, fieldFind, 1, true), keys("STUDY"))
+		if n, final := k.answers(); n != 1 || final.status != want || final.dataSet != (most == 2) {
+			t.Errorf("with a budget of %d: got %d matches and %04X", most, n, final.status)
+		}
+	}
+}
+
 // TestDICOMFindMany: ten thousand matches are put on record in groups, and pass fast.
 func TestDICOMFindMany(t *testing.T) {
 	const many = 10_000

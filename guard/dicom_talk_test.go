@@ -156,6 +156,11 @@ func newArchive(t *testing.T, act func(k *talker, c *command, data []byte)) *arc
 	if err != nil {
 		t.Fatal(err)
 	}
+	return archiveOn(t, l, act)
+}
+
+func archiveOn(t *testing.T, l net.Listener, act func(k *talker, c *command, data []byte)) *archive {
+	t.Helper()
 	a := &archive{Listener: l}
 	var work sync.WaitGroup
 	t.Cleanup(func() { _ = l.Close(); work.Wait() })

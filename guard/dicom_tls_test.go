@@ -1,0 +1,69 @@
+package guard
+
+import (
+	"crypto/tls"
+	"fmt"
+	"net"
+	"testing"
+
+	clinic "chaperone/internal/clinicsim"
+)
+
+const dicomTLSSite = `site: north
+inside: [127.0.0.0/8]
+identity: {authority: %[1]s/authority, certificate: %[1]s/guard.pem, key: %[1]s/guard.key}
+parties:
+  - {name: ct1, role: viewer, titles: [CT1]}
+  - {name: ct2, role: viewer, titles: [CT2]}
+  - {name: pacs, role: pacs, titles: [PACS]}
+grants:
+  - {name: all, roles: [viewer], actions: ["dicom.*"], to: [pacs, self]}
+listeners:
+  - name: dicom
+    protocol: dicom
+    listen: 127.0.0.1:2762
+    upstream: {address: "%[2]s", party: pacs}
+`
+
+// TestDICOMTLS: with certificates on both sides, inquiries of the guard's own too; an AE title is only for whom it is bound to.
+func TestDICOMTLS(t *testing.T) {
+	p := newPapers(t)
+	own, _ := p.issue(t, "pacs", true)
+	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{own}, ClientAuth: tls.RequireAnyClientCert})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := archiveOn(t, l, library(nil))
+	r := begin(t, fmt.Sprintf(dicomTLSSite, p.dir, a.Addr()), func(o *Options) { o.Trust, o.pace = p.trust, quick })
+	talk := func(party string) *talker {
+		c, _ := p.issue(t, party, false)
+		raw, err := net.Dial("tcp", r.guard.Address("dicom").String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return newTalker(t, tls.Client(raw, client(c)))
+	}
+	k := talk("ct1")
+	k.associate()
+	_, _, data := object(1, 1, 1)
+	k.message(1, set(1, fieldStore, 1, true), data)
+	k.reply()
+	k.message(5, set(5, fieldGet, 2, true), keys("STUDY", clinic.Text(0x0020000D, "UI", "2.25.2.1")))
+	if c, _, _ := k.reply(); c == nil || c.status != statusSuccess {
+		t.Errorf("got %+v", c)
+	}
+	for _, row := range r.rows() {
+		if row.From.Proven == "" || row.To.Proven == "" || row.Protection != "mtls" || row.Persons != 1 {
+			t.Errorf("on record is %+v", row.Disclosure)
+		}
+	}
+	if n := len(r.rows()); n != 2 {
+		t.Errorf("got %d disclosures, want 2", n)
+	}
+	k = talk("ct2")
+	q := request("CT1", "PACS", offer(9, clinic.Verification, implicitVR))
+	k.must(k.control(pduAssociateRQ, q.body(pduAssociateRQ)))
+	if p, err := k.pdu(); err != nil || p.kind != pduAssociateRJ || p.body[3] != 3 {
+		t.Errorf("another's title: got PDU %d % x, %v", p.kind, p.body, err)
+	}
+}
