@@ -33,7 +33,7 @@ var layers = [][]string{
 	{"watch"},
 	{"investigate"},
 	{"inspect"},
-	{"guard"},
+	{"guard", "companion"},
 	{"cmd"},
 }
 

@@ -36,7 +36,7 @@ type approvalRig struct {
 func beginApproved(t *testing.T, file string) *approvalRig {
 	t.Helper()
 	a := &approvalRig{&rig{t: t, dir: t.TempDir(), log: &syncBuffer{}}, newClock(), file}
-	a.start(Options{Site: a.site(file), Now: a.now})
+	a.start(file, func(o *Options) { o.Now = a.now })
 	t.Cleanup(a.end)
 	return a
 }
@@ -45,7 +45,7 @@ func beginApproved(t *testing.T, file string) *approvalRig {
 func (a *approvalRig) again() {
 	a.t.Helper()
 	a.end()
-	a.start(Options{Site: a.site(a.file), Now: a.now})
+	a.start(a.file, func(o *Options) { o.Now = a.now })
 	a.guard.lookApprovals(a.t.Context())
 }
 

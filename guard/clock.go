@@ -26,7 +26,7 @@ const drift = 2 * time.Minute
 
 // watchClock moves the budgets on with time, and tells when somebody moved the machine's clock.
 func (g *Guard) watchClock(ctx context.Context) {
-	tick := time.NewTicker(10 * time.Second)
+	tick := time.NewTicker(g.pace.clock)
 	defer tick.Stop()
 	told := false
 	for {

@@ -20,22 +20,29 @@ import (
 
 // conn is one connection: a client, and the system behind the guard.
 type conn struct {
-	guard         *Guard
-	listener      *listener
-	client        net.Conn // TLS, once the handshake is over
-	upstream      net.Conn
-	from, to      side
-	state         tls.ConnectionState // of the client
-	upstreamState tls.ConnectionState
-	identified    atomic.Bool // it is known whose it is: it can be checked again
-	peer          identity.Peer
-	secured       bool
-	tunnel        atomic.Pointer[tunnel] // of a connection that passes unread
+	guard      *Guard
+	listener   *listener
+	client     net.Conn // TLS, once the handshake is over
+	upstream   net.Conn
+	from, to   side
+	state      tls.ConnectionState // of the client
+	identified atomic.Bool         // it is known whose it is: it can be checked again
+	proved     atomic.Pointer[proof]
+	peer       identity.Peer
+	secured    bool
+	tunnel     atomic.Pointer[tunnel] // of a connection that passes unread
 
+	sockets sync.Mutex // guards client and upstream while the connection begins
 	ended   chan struct{}
 	once    sync.Once
 	why     error // why it was closed
 	leaving atomic.Bool
+}
+
+// proof is what the system behind the guard showed, and whom it had to prove to be.
+type proof struct {
+	state       tls.ConnectionState
+	party, host string
 }
 
 // newConn registers a connection; nil when the guard is ending.
@@ -64,6 +71,7 @@ func (c *conn) spec() *site.Listener { return c.listener.spec.Load() }
 func (c *conn) serve(ctx context.Context) {
 	g := c.guard
 	g.metrics.connection(c.listener.name, 1)
+	g.coverage.connections.Add(1)
 	err := c.work(ctx)
 	c.close(err)
 	g.mu.Lock()
@@ -84,7 +92,7 @@ func (s *side) name() string {
 
 // quiet reports whether an end is how connections end, or was told already.
 func quiet(err error) bool {
-	return errors.Is(err, io.EOF) || errors.Is(err, errRefused) || errors.Is(err, net.ErrClosed) || errors.Is(err, errDrained) || errors.Is(err, os.ErrDeadlineExceeded)
+	return errors.Is(err, io.EOF) || errors.Is(err, errRefused) || errors.Is(err, net.ErrClosed) || errors.Is(err, errDrained) || errors.Is(err, errClosed) || errors.Is(err, os.ErrDeadlineExceeded)
 }
 
 func (c *conn) work(ctx context.Context) error {
@@ -101,11 +109,16 @@ func (c *conn) work(ctx context.Context) error {
 	if err := c.dial(ctx, spec); err != nil {
 		return err
 	}
+	if spec.Protocol != site.TCP {
+		c.guard.coverage.decoded.Add(1)
+	}
 	switch {
 	case spec.Mode == site.Observe:
 		return c.observe(ctx)
 	case spec.Protocol == site.HL7:
 		return c.serveHL7(ctx)
+	case spec.Protocol == site.DICOM:
+		return c.serveDICOM(ctx)
 	}
 	return fmt.Errorf("%s: %w", spec.Protocol, errProtocol)
 }
@@ -125,10 +138,35 @@ func (c *conn) secure(ctx context.Context, spec *site.Listener) error {
 			c.disbelieved(why)
 			return errRefused
 		}
+		if !errors.Is(err, io.EOF) { // who comes and goes without a word, asks whether somebody is there
+			c.refused(handshake, "Only a client that speaks TLS 1.2 or later and shows its certificate is let in.")
+		}
 		return fmt.Errorf("%w (%v)", errNotTLS, err)
 	}
-	c.client, c.state, c.secured = secured, secured.ConnectionState(), true
-	return nil
+	c.state, c.secured = secured.ConnectionState(), true
+	return c.swap(&c.client, secured)
+}
+
+// swap puts a socket in its place, unless the connection is over: then it is closed.
+func (c *conn) swap(place *net.Conn, socket net.Conn) error {
+	c.sockets.Lock()
+	defer c.sockets.Unlock()
+	*place = socket
+	select {
+	case <-c.ended:
+		_ = socket.Close() // nobody is there any more
+		return net.ErrClosed
+	default:
+		return nil
+	}
+}
+
+// refused notes a connection that is not let through.
+func (c *conn) refused(reason policy.Reason, hint string) {
+	c.guard.refused.note(refusal{
+		listener: c.listener.name, word: "connection", from: c.from.record(), to: c.to.record(), at: c.guard.now(),
+		decision: policy.Decision{Reason: reason, Version: c.guard.rules.Load().site.Version, Hint: hint},
+	})
 }
 
 // identify finds out whose connection it is.
@@ -167,7 +205,7 @@ func (c *conn) disbelieved(why *identity.Error) {
 // bound checks what a certificate alone does not prove: that the party is known, and where it stands.
 func (c *conn) bound(r *rules) error {
 	var reason policy.Reason
-	switch p := c.from.party; {
+	switch p := c.from.partyIn(r); {
 	case p == nil:
 		reason = unknown
 	case !p.From(c.from.addr.Addr()):
@@ -176,15 +214,17 @@ func (c *conn) bound(r *rules) error {
 	if reason == "" {
 		return nil
 	}
-	c.guard.refused.note(refusal{
-		listener: c.listener.name, word: "connection", from: c.from.record(), to: c.to.record(), at: c.guard.now(),
-		decision: policy.Decision{Reason: reason, Version: r.site.Version, Hint: "If it is right, add it to the site file."},
-	})
+	c.refused(reason, "If it is right, add it to the site file.")
 	return errRefused
 }
 
-// check looks again at who the client is: certificates are revoked and parties taken out while connections live.
+// check looks again at who both sides are: certificates are revoked and parties taken out while connections live.
 func (c *conn) check() error {
+	if p := c.proved.Load(); p != nil {
+		if _, err := c.guard.trust.CheckServer(&p.state, p.party, p.host, c.guard.now()); err != nil {
+			return c.unproven(p.party, err)
+		}
+	}
 	if c.secured {
 		if _, err := c.guard.trust.Check(&c.state, c.guard.now()); err != nil {
 			var why *identity.Error
@@ -199,13 +239,27 @@ func (c *conn) check() error {
 		return nil
 	}
 	r := c.guard.rules.Load()
-	if r.site.Party(c.from.party.Name) == nil {
+	switch p := c.from.partyIn(r); {
+	case p == nil, c.secured && r.site.PartyOf(c.from.proven) != p:
 		return errors.New("the site file does not name its party any more")
+	case !p.From(c.from.addr.Addr()):
+		return c.bound(r)
 	}
 	if t := c.tunnel.Load(); t != nil {
 		return t.check()
 	}
 	return nil
+}
+
+// unproven notes that the system behind the guard is not believed to be the party that it has to be.
+func (c *conn) unproven(party string, err error) error {
+	reason := handshake
+	var why *identity.Error
+	if errors.As(err, &why) {
+		reason = policy.Reason(why.Code)
+	}
+	c.refused(reason, "The system behind the listener has to prove to be "+party+": see chaperone enroll list.")
+	return fmt.Errorf("the system behind it does not prove to be %s: %w", party, err)
 }
 
 // dialing bounds how long the system behind the guard may take to answer.
@@ -220,27 +274,35 @@ func (c *conn) dial(ctx context.Context, spec *site.Listener) error {
 	if err != nil {
 		return fmt.Errorf("the system behind it does not answer: %w", err)
 	}
-	c.upstream = socket
+	if err := c.swap(&c.upstream, socket); err != nil {
+		return err
+	}
 	if addr, ok := socket.RemoteAddr().(*net.TCPAddr); ok {
 		c.to.addr = netip.AddrPortFrom(addr.AddrPort().Addr().Unmap(), addr.AddrPort().Port())
 	}
 	if spec.Upstream.TLS != site.Mutual {
 		return nil
 	}
-	secured := tls.Client(socket, c.guard.trust.Client(spec.Upstream.Party, hostOf(&spec.Upstream)))
-	c.upstream = secured
+	p := &proof{party: spec.Upstream.Party, host: hostOf(&spec.Upstream)}
+	secured := tls.Client(socket, c.guard.trust.Client(p.party, p.host))
 	if err := secured.HandshakeContext(ctx); err != nil {
-		return fmt.Errorf("the system behind it does not prove to be %s: %w", spec.Upstream.Party, err)
+		return c.unproven(p.party, err)
 	}
-	c.upstreamState = secured.ConnectionState()
-	peer, err := c.guard.trust.CheckServer(&c.upstreamState, spec.Upstream.Party, hostOf(&spec.Upstream), c.guard.now())
+	p.state = secured.ConnectionState()
+	peer, err := c.guard.trust.CheckServer(&p.state, p.party, p.host, c.guard.now())
+	if err != nil {
+		return c.unproven(p.party, err)
+	}
 	c.to.proven = peer.Subject
-	return err
+	c.proved.Store(p)
+	return c.swap(&c.upstream, secured)
 }
 
 // close ends both sides at once.
 func (c *conn) close(why error) {
 	c.once.Do(func() {
+		c.sockets.Lock()
+		defer c.sockets.Unlock()
 		c.why = why
 		close(c.ended)
 		_ = c.client.Close() // whatever it says, it is over
@@ -250,8 +312,13 @@ func (c *conn) close(why error) {
 	})
 }
 
-// drain lets a connection end when nothing is in the middle of passing.
-func (c *conn) drain() { c.leaving.Store(true) }
+// drain lets a connection end when nothing is in the middle of passing: a reader that waits for the next message wakes up.
+func (c *conn) drain() {
+	c.leaving.Store(true)
+	c.sockets.Lock()
+	defer c.sockets.Unlock()
+	_ = c.client.SetReadDeadline(time.Now()) // of a closed one nothing is read
+}
 
 // hostOf gives the DNS name under which the system behind the guard is reached, "" for an address.
 func hostOf(u *site.Upstream) string {

@@ -35,7 +35,6 @@ type frames struct {
 	buffer []byte
 	have   int   // bytes in buffer
 	offset int64 // of the buffer's first byte
-	begun  bool  // something of a frame was read, and not all of it
 	list   []frame
 }
 
@@ -84,6 +83,25 @@ func (f *frames) next(before func(begun bool) error) ([]frame, error) {
 			return nil, err
 		}
 	}
+}
+
+// within reports whether something of a frame was read, and not all of it.
+func (f *frames) within() bool { return len(f.list) == 0 && f.have > 0 }
+
+// ahead reads, once, what stands behind the frames that were given, if there is room. Those stay valid.
+func (f *frames) ahead() error {
+	if f.have == len(f.buffer) {
+		if f.have >= f.limit+firstRoom {
+			return nil
+		}
+		f.buffer = append(f.buffer, make([]byte, firstRoom)...)
+	}
+	n, err := f.from.Read(f.buffer[f.have:])
+	f.have += n
+	if n > 0 {
+		return nil
+	}
+	return err
 }
 
 // scan finds whole frames. at is where the search for the end of the first may go on.

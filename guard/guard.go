@@ -45,24 +45,39 @@ type Options struct {
 	Log    *slog.Logger
 	Now    func() time.Time // nil for time.Now
 
+	pace      pace   // of tests
 	Approvals string // folder of approvals; "": nothing can be approved
 }
 
+// pace is how often things are looked at.
+type pace struct {
+	files    time.Duration // of identities
+	recheck  time.Duration // live connections: for revoked certificates and parties that are gone
+	hold     time.Duration // messages that are held: whether they are permitted now
+	clock    time.Duration // the machine's clock
+	patience time.Duration // how long a refusal waits for the answers to messages before it
+}
+
+var usualPace = pace{files: identity.Poll, recheck: 5 * time.Second, hold: 5 * time.Second, clock: 10 * time.Second, patience: 10 * time.Second}
+
 // Guard is a running guard.
 type Guard struct {
-	ledger  Ledger
-	tokens  *patient.Tokenizer
-	trust   *identity.Trust
-	server  *tls.Config // of connections to the guard; nil without Trust
-	log     *slog.Logger
-	clock   func() time.Time
-	rules   atomic.Pointer[rules]
-	book    *budget.Book
-	refused *refusals
-	metrics *metrics
+	ledger   Ledger
+	tokens   *patient.Tokenizer
+	trust    *identity.Trust
+	server   *tls.Config // of connections to the guard; nil without Trust
+	log      *slog.Logger
+	clock    func() time.Time
+	pace     pace
+	rules    atomic.Pointer[rules]
+	book     *budget.Book
+	refused  *refusals
+	metrics  *metrics
+	studies  *studies
+	coverage coverage
+	ill      atomic.Pointer[string] // what is wrong, while releases are not recorded
 
 	approvals approvals
-	ill       atomic.Pointer[string] // what is wrong, while releases are not recorded
 
 	mu        sync.Mutex
 	listeners map[string]*listener
@@ -95,10 +110,13 @@ func Start(ctx context.Context, o Options) (*Guard, error) {
 	}
 	g := &Guard{
 		ledger: o.Ledger, tokens: o.Tokens, trust: o.Trust, log: o.Log, clock: o.Now,
-		metrics: newMetrics(), listeners: map[string]*listener{}, conns: map[*conn]bool{},
+		metrics: newMetrics(), studies: newStudies(), listeners: map[string]*listener{}, conns: map[*conn]bool{},
 	}
 	if g.clock == nil {
 		g.clock = monotonic()
+	}
+	if g.pace = o.pace; g.pace == (pace{}) {
+		g.pace = usualPace
 	}
 	g.book = budget.New(g.now())
 	if g.trust != nil {
@@ -124,11 +142,12 @@ func Start(ctx context.Context, o Options) (*Guard, error) {
 	g.work.Go(func() { g.refused.run(running, g.now) })
 	g.work.Go(func() { g.watchIdentities(running) })
 	g.work.Go(func() { g.watchClock(running) })
+	g.work.Go(func() { g.watchCoverage(running) })
 	if g.approvals.register != nil {
 		g.work.Go(func() { g.watchApprovals(running) })
 	}
 	if g.trust != nil {
-		g.work.Go(func() { g.trust.Watch(running, identity.Poll, g.trouble) })
+		g.work.Go(func() { g.trust.Watch(running, g.pace.files, g.trouble) })
 	}
 	g.announce(r)
 	return g, nil
@@ -209,17 +228,19 @@ func (g *Guard) trouble(err error) {
 	g.log.Info("the files of identities are good again")
 }
 
-// recheck is how often live connections are looked at for revoked certificates, hours and parties that are gone.
-const recheck = 5 * time.Second
-
 // watchIdentities closes connections whose identity is not believed any more.
 func (g *Guard) watchIdentities(ctx context.Context) {
-	tick := time.NewTicker(recheck)
+	tick := time.NewTicker(g.pace.recheck)
 	defer tick.Stop()
 	for {
+		var changed <-chan struct{}
+		if g.trust != nil {
+			changed = g.trust.Changed()
+		}
 		select {
 		case <-ctx.Done():
 			return
+		case <-changed:
 		case <-tick.C:
 		}
 		g.mu.Lock()
@@ -228,12 +249,15 @@ func (g *Guard) watchIdentities(ctx context.Context) {
 			conns = append(conns, c)
 		}
 		g.mu.Unlock()
+		var closing sync.WaitGroup
 		for _, c := range conns {
-			if c.identified.Load() {
-				if err := c.check(); err != nil {
-					c.close(err)
-				}
+			if !c.identified.Load() {
+				continue
+			}
+			if err := c.check(); err != nil {
+				closing.Go(func() { c.close(err) }) // a peer that does not read makes closing wait
 			}
 		}
+		closing.Wait()
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -49,18 +50,18 @@ func (s *syncBuffer) String() string {
 }
 
 // begin starts a guard with a site file.
-func begin(t *testing.T, file string) *rig {
+func begin(t *testing.T, file string, change ...func(*Options)) *rig {
 	t.Helper()
 	r := &rig{t: t, dir: t.TempDir(), log: &syncBuffer{}}
-	r.start(Options{Site: r.site(file)})
+	r.start(file, change...)
 	t.Cleanup(r.end)
 	return r
 }
 
-// start starts a guard on the rig's ledger.
-func (r *rig) start(o Options) {
-	r.t.Helper()
+// start starts the guard, again when it has ended.
+func (r *rig) start(file string, change ...func(*Options)) {
 	t := r.t
+	t.Helper()
 	l, err := disk.Open(t.Context(), disk.Options{Dir: filepath.Join(r.dir, "ledger"), Keys: filepath.Join(r.dir, "keys"), Reserve: -1})
 	if err != nil {
 		t.Fatal(err)
@@ -70,10 +71,15 @@ func (r *rig) start(o Options) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.Ledger, o.Tokens, o.Log, o.Approvals = l, tokens, slog.New(slog.NewTextHandler(r.log, nil)), filepath.Join(r.dir, "approvals")
-	if r.guard, err = Start(t.Context(), o); err != nil {
+	o := Options{Site: r.site(file), Ledger: l, Tokens: tokens, Log: slog.New(slog.NewTextHandler(r.log, nil)), Approvals: filepath.Join(r.dir, "approvals")}
+	for _, f := range change {
+		f(&o)
+	}
+	g, err := Start(t.Context(), o)
+	if err != nil {
 		t.Fatal(err)
 	}
+	r.guard = g
 }
 
 func (r *rig) end() {
@@ -134,16 +140,49 @@ type engine struct {
 	net.Listener
 	mu     sync.Mutex
 	got    [][]byte // frames
+	raw    []byte   // everything
+	conns  []net.Conn
 	answer func(payload string) string
 }
 
+// has reports whether something arrived, framed or not.
+func (e *engine) has(text string) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return bytes.Contains(e.raw, []byte(text))
+}
+
+// closeAll ends the connections that are there, once there is one.
+func (e *engine) closeAll(t *testing.T) {
+	t.Helper()
+	eventually(t, "a connection", func() bool {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		return len(e.conns) > 0
+	})
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, c := range e.conns {
+		_ = c.Close()
+	}
+	e.conns = nil
+}
+
 func newEngine(t *testing.T) *engine {
+	t.Helper()
+	e := &engine{answer: ack}
+	e.listen(t, func(l net.Listener) net.Listener { return l })
+	return e
+}
+
+func (e *engine) listen(t *testing.T, wrap func(net.Listener) net.Listener) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := &engine{Listener: l, answer: ack}
+	l = wrap(l)
+	e.Listener = l
 	t.Cleanup(func() { _ = l.Close() })
 	go func() {
 		for {
@@ -151,15 +190,25 @@ func newEngine(t *testing.T) *engine {
 			if err != nil {
 				return
 			}
+			e.mu.Lock()
+			e.conns = append(e.conns, c)
+			e.mu.Unlock()
 			go e.serve(c)
 		}
 	}()
-	return e
+}
+
+// Write keeps everything that arrives.
+func (e *engine) Write(b []byte) (int, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.raw = append(e.raw, b...)
+	return len(b), nil
 }
 
 func (e *engine) serve(c net.Conn) {
 	defer c.Close()
-	in := bufio.NewReader(c)
+	in := bufio.NewReader(io.TeeReader(c, e))
 	for {
 		b, err := readFrame(in)
 		if err != nil {
@@ -383,5 +432,45 @@ func TestHL7Rubbish(t *testing.T) {
 	}
 	if n := len(e.frames()); n != 1 {
 		t.Errorf("the engine got %d messages, want 1", n)
+	}
+}
+
+// TestDrain: a guard that ends lets a message that has begun to arrive pass, and is answered; who is silent is let go at once.
+func TestDrain(t *testing.T) {
+	r, e := hl7Rig(t)
+	silent, busy := r.call("hl7"), r.call("hl7")
+	first := result("LAB|NORTH", "m1", "1")
+	for _, c := range []*caller{silent, busy} {
+		if got := c.send(first); got != ack(first) {
+			t.Fatalf("got %q", got)
+		}
+	}
+	m := "\x0b" + result("LAB|NORTH", "m2", "2") + "\x1c\r"
+	if _, err := busy.Write([]byte(m[:40])); err != nil {
+		t.Fatal(err)
+	}
+	for len(e.frames()) < 2 {
+		time.Sleep(time.Millisecond)
+	}
+	time.Sleep(50 * time.Millisecond) // the half message has arrived
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	ended := make(chan error, 1)
+	began := time.Now()
+	go func() { ended <- r.guard.Drain(ctx) }()
+	if got := silent.answer(); got != "" {
+		t.Errorf("the silent one: got %q", got)
+	}
+	if _, err := busy.Write([]byte(m[40:])); err != nil {
+		t.Fatal(err)
+	}
+	if got := busy.answer(); !strings.Contains(got, "MSA|AA|m2") {
+		t.Errorf("the busy one: got %q, want its answer", got)
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(began); took > 15*time.Second {
+		t.Errorf("it took %s", took)
 	}
 }

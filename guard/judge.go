@@ -25,6 +25,22 @@ type side struct {
 	claimed string
 }
 
+// in gives a side as rules know it now: a connection outlives the rules that it began with.
+func (s side) in(r *rules) side {
+	if s.party != nil {
+		s.party = r.site.Party(s.party.Name)
+	}
+	return s
+}
+
+// partyIn is in for the party alone: what else a side has may be changing, in a connection that somebody else looks at.
+func (s *side) partyIn(r *rules) *site.Party {
+	if s.party == nil {
+		return nil
+	}
+	return r.site.Party(s.party.Name)
+}
+
 func (s *side) record() chaperone.Party {
 	return chaperone.Party{Proven: s.proven, Addr: s.addr.Addr(), Port: s.addr.Port(), Claimed: s.claimed}
 }
@@ -39,9 +55,12 @@ type wish struct {
 	claims   []string
 	asked    bool // the client asked for them: they flow to it, or to whom it names
 
-	everybody  bool // it names nobody
-	unresolved bool // not everybody whom it is about could be found out
+	everybody  bool                            // it names nobody
+	most       int                             // people that may be in it; 0: as many as there are
+	echo       map[chaperone.PatientToken]bool // of an answer to what was no query: whom the client itself has named
+	unresolved bool                            // not everybody whom it is about could be found out
 	records    []chaperone.Record
+	known      []ledger.Covered // records that do not say whose they are, and somebody else did
 	merges     []chaperone.Merge
 	bytes      int64
 	offset     int64 // of its first byte, in its direction
@@ -88,6 +107,9 @@ const (
 	unknown    policy.Reason = "identity-unknown"
 	ambiguous  policy.Reason = "ambiguous"
 	unrecorded policy.Reason = "not-recorded"
+	handshake  policy.Reason = "identity-handshake"
+	unasked    policy.Reason = "unasked"
+	tooMany    policy.Reason = "more-than-asked"
 	control    policy.Reason = "control" // of a permission: it carries no record
 )
 
@@ -113,6 +135,12 @@ func (j *judge) attempt(r *rules, w *wish, u *use, now time.Time) (policy.Decisi
 		return policy.Decision{Reason: reason, Hint: hint}, nil
 	}
 	who, covered := j.covered(w)
+	if w.most > 0 && persons(covered)+who.unidentified > w.most {
+		return policy.Decision{Reason: tooMany, Hint: "A query that names patients by number is answered with those."}, nil
+	}
+	if w.echo != nil {
+		return j.echo(r, w, who, covered, now)
+	}
 	request := w.request(r, j, now)
 	request.Patients, request.Unidentified = len(covered), who.unidentified
 	u.put(&request)
@@ -124,7 +152,7 @@ func (j *judge) attempt(r *rules, w *wish, u *use, now time.Time) (policy.Decisi
 		return decision, nil
 	}
 	decision.Grant = u.grant(decision.Grant)
-	if len(w.records) == 0 && len(w.merges) == 0 {
+	if len(w.records)+len(w.known)+len(w.merges) == 0 {
 		return decision, nil
 	}
 	numbers, err := j.guard.ledger.Resolve(covered)
@@ -138,6 +166,23 @@ func (j *judge) attempt(r *rules, w *wish, u *use, now time.Time) (policy.Decisi
 	}
 	d := j.draft(r, w, &decision, now)
 	d.disclosure.Covered, d.disclosure.Unidentified, d.merges, d.use = covered, who.unidentified, who.merges, u
+	return decision, d
+}
+
+// echo decides an answer to a message that was no query: it may name again whom that message brought, and nobody else.
+func (j *judge) echo(r *rules, w *wish, who who, covered []ledger.Covered, now time.Time) (policy.Decision, *draft) {
+	foreign := who.unidentified > 0
+	for i := range covered {
+		for _, token := range tokensOf(&covered[i]) {
+			foreign = foreign || !w.echo[token]
+		}
+	}
+	if foreign {
+		return policy.Decision{Reason: unasked, Hint: "The answer to a message names others than the message did."}, nil
+	}
+	decision := policy.Decision{Permit: true, Reason: policy.Granted, Grant: "none, an answer to its sender", Version: r.site.Version}
+	d := j.draft(r, w, &decision, now)
+	d.disclosure.Covered, d.merges = covered, who.merges
 	return decision, d
 }
 
@@ -191,6 +236,7 @@ func (j *judge) covered(w *wish) (out who, all []ledger.Covered) {
 		}
 		all = append(all, ledger.Covered{Numbers: i.Numbers, Demographic: i.Demographic})
 	}
+	all = append(all, w.known...)
 	for _, m := range w.merges {
 		merge := ledger.Merge{Survivor: j.all(m.Survivor), Prior: j.all(m.Prior), Undo: m.Undo, At: j.guard.now()}
 		for i := range merge.Prior { // each is disclosed, and whether they are one person is not said
@@ -216,7 +262,7 @@ func (j *judge) draft(r *rules, w *wish, decision *policy.Decision, now time.Tim
 	d := &draft{disclosure: ledger.Disclosure{Disclosure: chaperone.Disclosure{
 		ID:   j.tokens.Digest("chaperone/guarded/v1", binary.BigEndian.AppendUint64(j.label[:16:16], j.seq)),
 		Time: now, Protocol: protocolOf(w.action), Action: w.word, From: w.from.record(), To: w.to.record(),
-		Records: len(w.records), Bytes: w.bytes, Protection: j.protection, Outcome: chaperone.Unknown,
+		Records: len(w.records) + len(w.known), Bytes: w.bytes, Protection: j.protection, Outcome: chaperone.Unknown,
 		Evidence: chaperone.Evidence{File: evidence(j.listener, decision), Offset: w.offset},
 	}}}
 	if w.asked {

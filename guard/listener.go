@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"chaperone/site"
 )
@@ -104,6 +105,10 @@ func (l *listener) accept(ctx context.Context) {
 		}
 		if err != nil { // out of descriptors: those that are open go on
 			l.guard.metrics.shed(l.name)
+			select {
+			case <-ctx.Done():
+			case <-time.After(50 * time.Millisecond): // it would fail again at once
+			}
 			continue
 		}
 		from := socket.RemoteAddr().(*net.TCPAddr).AddrPort()

@@ -40,12 +40,12 @@ func newMetrics() *metrics {
 func (m *metrics) connection(listener string, n float64) {
 	m.connections.WithLabelValues(listener).Add(n)
 }
-func (m *metrics) shed(listener string)          { m.turned.WithLabelValues(listener, "shed").Inc() }
-func (m *metrics) handshake(listener string)     { m.turned.WithLabelValues(listener, "handshake").Inc() }
-func (m *metrics) malformed(listener string)     { m.turned.WithLabelValues(listener, "malformed").Inc() }
-func (m *metrics) unrecorded(listener string)    { m.turned.WithLabelValues(listener, "unrecorded").Inc() }
-func (m *metrics) unread(listener string, n int) { m.turned.WithLabelValues(listener, "unread").Add(1) }
-func (m *metrics) recorded(d time.Duration)      { m.recording.Observe(d.Seconds()) }
+func (m *metrics) shed(listener string)       { m.turned.WithLabelValues(listener, "shed").Inc() }
+func (m *metrics) handshake(listener string)  { m.turned.WithLabelValues(listener, "handshake").Inc() }
+func (m *metrics) malformed(listener string)  { m.turned.WithLabelValues(listener, "malformed").Inc() }
+func (m *metrics) unrecorded(listener string) { m.turned.WithLabelValues(listener, "unrecorded").Inc() }
+func (m *metrics) unread(listener string)     { m.turned.WithLabelValues(listener, "unread").Add(1) }
+func (m *metrics) recorded(d time.Duration)   { m.recording.Observe(d.Seconds()) }
 
 func (m *metrics) decided(listener string, reason policy.Reason, d time.Duration) {
 	m.decisions.WithLabelValues(listener, string(reason)).Inc()

@@ -104,7 +104,8 @@ func (o *observer) offer(d wire.Dir, b []byte) {
 		}
 	}
 	o.missed[d].Add(int64(len(b)))
-	o.guard.metrics.unread(o.listener.name, len(b))
+	o.guard.metrics.unread(o.listener.name)
+	o.guard.refused.unread(int64(len(b)), at)
 }
 
 // read decodes what has passed, and records it.
@@ -129,7 +130,7 @@ func (o *observer) take(ctx context.Context, events []wire.Event) {
 	for i := range events {
 		e := &events[i]
 		if e.Stage == wire.Malformed {
-			o.guard.metrics.malformed(o.listener.name)
+			o.guard.malformed(o.listener.name)
 		}
 		if e.Message == nil || len(e.Records)+len(e.Merges) == 0 {
 			continue
@@ -141,6 +142,12 @@ func (o *observer) take(ctx context.Context, events []wire.Event) {
 	if err := o.guard.record(ctx, drafts); err != nil {
 		o.guard.metrics.unrecorded(o.listener.name)
 		o.guard.log.Error("it passed and is not on record", "listener", o.listener.name, "disclosures", len(drafts), "error", err)
+		for _, d := range drafts {
+			o.guard.refused.note(refusal{
+				listener: o.listener.name, word: d.disclosure.Action, from: d.disclosure.From, to: d.disclosure.To, records: d.disclosure.Records, offset: d.disclosure.Evidence.Offset,
+				decision: policy.Decision{Reason: unrecorded, Version: r.site.Version, Hint: "It passed. See chaperone ledger status."}, at: o.guard.now(), observed: true,
+			})
+		}
 	}
 }
 
@@ -154,6 +161,10 @@ func (o *observer) wish(e *wire.Event) *wish {
 		from, to = to, from
 	}
 	from.claimed, to.claimed = m.From, m.To
+	w.claims = []string{m.From}
+	if m.Data == wire.FromServer {
+		w.claims = []string{m.To}
+	}
 	w.from, w.to = &from, &to
 	return w
 }

@@ -34,6 +34,8 @@ type refusals struct {
 	mu      sync.Mutex
 	kinds   map[kindOfRefusal]*repeated
 	waiting []refusal
+	owed    []chaperone.Finding // that the record did not take
+	seen    ledger.Seen         // what passed unread since the last note
 	wake    chan struct{}
 }
 
@@ -82,6 +84,17 @@ func (r *refusals) note(f refusal) {
 	}
 }
 
+// unread notes bytes that passed a listener that observes and were not read.
+func (r *refusals) unread(n int64, at time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.seen.LostBytes == 0 {
+		r.seen.From = at
+	}
+	r.seen.Until = at
+	r.seen.LostBytes += n
+}
+
 // name gives a party as logs do: proven, else its address.
 func name(p chaperone.Party) string {
 	if p.Proven != "" {
@@ -112,7 +125,12 @@ func (r *refusals) run(ctx context.Context, now func() time.Time) {
 // flush records what waits, and the kinds whose time is over.
 func (r *refusals) flush(now time.Time, all bool) {
 	r.mu.Lock()
-	var batch ledger.Batch
+	batch := ledger.Batch{Findings: r.owed}
+	r.owed = nil
+	if seen := r.seen; seen.LostBytes > 0 && (all || now.Sub(seen.From) >= refusalWindow) {
+		batch.Notes = append(batch.Notes, ledger.Note{Kind: ledger.Coverage, At: now, Text: "the guard passed bytes on unread", Seen: seen})
+		r.seen = ledger.Seen{}
+	}
 	for _, f := range r.waiting {
 		batch.Findings = append(batch.Findings, f.finding(1, f.at))
 	}
@@ -129,11 +147,21 @@ func (r *refusals) flush(now time.Time, all bool) {
 		delete(r.kinds, k)
 	}
 	r.mu.Unlock()
-	if len(batch.Findings) == 0 {
+	if len(batch.Findings)+len(batch.Notes) == 0 {
 		return
 	}
-	if err := r.record(batch); err != nil {
-		r.log.Error("refusals are not on record", "count", len(batch.Findings), "error", err)
+	err := r.record(batch)
+	if err == nil {
+		return
+	}
+	r.log.Error("refusals are not on record", "count", len(batch.Findings), "error", err)
+	r.mu.Lock() // it is tried again
+	defer r.mu.Unlock()
+	r.owed = append(batch.Findings, r.owed...)
+	r.owed = r.owed[:min(len(r.owed), mostRefusals)]
+	for _, note := range batch.Notes {
+		r.seen.LostBytes += note.Seen.LostBytes
+		r.seen.From, r.seen.Until = note.Seen.From, now
 	}
 }
 
@@ -176,6 +204,12 @@ func explain(reason policy.Reason) string {
 		return "Two receivers could read it in two ways."
 	case unrecorded:
 		return "It could not be put on record."
+	case unasked:
+		return "Nobody asked for it on this connection."
+	case tooMany:
+		return "The answer has more patients than were asked for."
+	case handshake:
+		return "The other side did not prove itself by TLS and a certificate."
 	case spentApproval:
 		return "The approval's number of patients is used up."
 	}

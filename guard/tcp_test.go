@@ -226,7 +226,7 @@ func TestTCPMutual(t *testing.T) {
 		t.Fatal(err)
 	}
 	names := fmt.Sprintf("identity: {authority: %s, certificate: %s/guard.pem, key: %s/guard.key}\n", authority.Dir, dir, dir)
-	a.start(Options{Site: a.site(fmt.Sprintf(tcpSite, names, "tls: mutual", newDesktop(t).Addr())), Now: a.now, Trust: trust})
+	a.start(fmt.Sprintf(tcpSite, names, "tls: mutual", newDesktop(t).Addr()), func(o *Options) { o.Now, o.Trust = a.now, trust })
 	t.Cleanup(a.end)
 	dial := func(party string) net.Conn {
 		own, _, _ := pair(identity.Issue{Party: party})

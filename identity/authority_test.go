@@ -214,12 +214,15 @@ func TestRenew(t *testing.T) {
 	s.issue(t, Issue{Party: "ct1", Server: true, DNS: []string{"ct1.example"}, Addresses: []netip.Addr{here}, Life: 60 * 24 * time.Hour})
 	later := time.Now().Add(50 * 24 * time.Hour).Truncate(time.Second)
 	s.now = func() time.Time { return later }
-	certificate, err := s.Renew("ct1")
+	issued, err := s.Issued()
 	if err != nil {
 		t.Fatal(err)
 	}
-	issued, err := s.Issued()
+	certificate, err := s.Renew(Newest(issued)["ct1"])
 	if err != nil {
+		t.Fatal(err)
+	}
+	if issued, err = s.Issued(); err != nil {
 		t.Fatal(err)
 	}
 	old, is := issued[0], issued[1]
@@ -232,13 +235,21 @@ func TestRenew(t *testing.T) {
 	if got, want := is.NotAfter.Sub(later), 60*24*time.Hour; got != want {
 		t.Errorf("got a life of %s, want %s", got, want)
 	}
-	if _, err := s.Revoke("ct1", "cessationOfOperation"); err != nil {
-		t.Fatal(err)
+	if Newest(issued)["ct1"].Serial != is.Serial {
+		t.Error("the newest is another one")
 	}
-	for _, party := range []string{"ct1", "nobody", ""} {
-		if _, err := s.Renew(party); err == nil {
-			t.Errorf("%q: want an error", party)
-		}
+	if n, err := s.Revoke(old.Serial, keyCompromise); n != 2 || err != nil {
+		t.Errorf("the key is lost: got %d and %v, want both of its certificates", n, err)
+	}
+	if _, err := s.Renew(&is); err == nil || !strings.Contains(err.Error(), "was revoked") {
+		t.Errorf("got %v", err)
+	}
+	if issued, err = s.Issued(); err != nil || Newest(issued)["ct1"] != nil {
+		t.Errorf("got %v, and one that was revoked as the newest", err)
+	}
+	s.now = func() time.Time { return s.NotAfter.Add(-time.Hour) }
+	if _, err := s.Renew(&issued[2]); err == nil || !strings.Contains(err.Error(), "authority itself ends") {
+		t.Errorf("past the authority's end: got %v", err)
 	}
 }
 
@@ -317,6 +328,9 @@ func TestDamaged(t *testing.T) {
 					t.Fatal(err)
 				}
 				a, err := OpenAuthority(s.Dir)
+				if err == nil {
+					_, err = a.Issued()
+				}
 				if err == nil {
 					_, _, err = a.Issue(Issue{Party: "ct1"})
 				}

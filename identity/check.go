@@ -99,7 +99,9 @@ func (t *Trust) CheckServer(s *tls.ConnectionState, party, dns string, now time.
 		if s.PeerCertificates[0].VerifyHostname(dns) != nil {
 			return Peer{}, &Error{Code: Other, Serial: peer.Serial, Why: "the server's certificate is for other hosts than " + dns}
 		}
-		peer.Party, peer.Subject = party, "DNS:"+dns
+		if peer.Party == "" {
+			peer.Party, peer.Subject = party, "DNS:"+dns
+		}
 	}
 	switch peer.Party {
 	case party:

@@ -23,7 +23,8 @@ func (t *Trust) common() *tls.Config {
 }
 
 // Server is the configuration of the side that answers: the client must prove who it is, and stands at an address where its
-// certificate is good. A handshake that is refused gives an *Error.
+// certificate is good. A handshake that is refused gives an *Error; the text of any other error is that of crypto/tls, which may
+// quote a certificate, and is not for logs.
 //
 // In TLS 1.3 the client's side of a handshake ends before the server has refused. Nothing is sent to it before that.
 func (t *Trust) Server() *tls.Config {

@@ -145,6 +145,11 @@ func TestNoCertificate(t *testing.T) {
 func TestProfile(t *testing.T) {
 	s := newSite(t, TrustOptions{})
 	device := s.issue(t, Issue{Party: "ct1"})
+	for name, c := range map[string]*tls.Config{"server": s.trust.Server(), "client": s.trust.Client("guard", "")} {
+		if c.MinVersion != tls.VersionTLS12 || c.MaxVersion != 0 || c.VerifyConnection == nil {
+			t.Errorf("%s: it speaks other versions than 1.2 and later, or checks nobody", name)
+		}
+	}
 	for _, test := range []struct {
 		name   string
 		change func(*tls.Config)

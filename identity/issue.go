@@ -51,13 +51,16 @@ func (a *Authority) Issue(o Issue) (certificate, key []byte, err error) {
 	if err := o.check(); err != nil {
 		return nil, nil, err
 	}
-	if now.Add(o.Life).After(a.NotAfter) {
-		return nil, nil, fmt.Errorf("identity: the authority itself ends on %s, before the certificate would; make a new one in another folder", a.NotAfter.Format(time.DateOnly))
+	if _, err := a.list(); err != nil { // who cannot take back does not give
+		return nil, nil, err
 	}
 	var public any
 	if o.CSR != nil {
 		if public, err = requested(o.CSR); err != nil {
 			return nil, nil, fmt.Errorf("identity: certificate request: %w", err)
+		}
+		if err = a.checkKey(o.Party, public); err != nil {
+			return nil, nil, err
 		}
 	} else {
 		own, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -162,29 +165,24 @@ func strong(public any) bool {
 	return false
 }
 
-// Renew gives a new certificate, as PEM, for the party's key: the latest one again, with as much time before it. The key stays where
-// it is, so that only the certificate has to be exchanged. That somebody holds the authority's folder is all the proof it needs.
+// Renew gives a new certificate, as PEM, for one that was issued: the same party, key, names and addresses, for as long again. The key
+// stays where it is, so that only the certificate has to be exchanged. That somebody holds the authority's folder is all the
+// proof it needs.
 //
-// Errors: a party without a certificate that was not revoked.
-func (a *Authority) Renew(party string) (certificate []byte, err error) {
-	issued, err := a.Issued()
+// Errors: one that was revoked.
+func (a *Authority) Renew(is *Issued) (certificate []byte, err error) {
+	list, err := a.list()
 	if err != nil {
 		return nil, err
 	}
-	var last *Issued
-	for i := range issued {
-		if is := &issued[i]; is.Party == party && is.Revoked.IsZero() && (last == nil || !is.NotAfter.Before(last.NotAfter)) {
-			last = is
+	old := is.cert
+	for _, entry := range list.RevokedCertificateEntries {
+		if entry.SerialNumber.Cmp(old.SerialNumber) == 0 {
+			return nil, fmt.Errorf("identity: the certificate %s of %s was revoked; enroll it again", is.Serial, is.Party)
 		}
 	}
-	if last == nil {
-		return nil, errors.New("identity: this party has no certificate that could be renewed; enroll it")
-	}
-	now, old := a.now().UTC().Truncate(time.Second), last.cert
+	now := a.now().UTC().Truncate(time.Second)
 	end := now.Add(old.NotAfter.Sub(old.NotBefore) - early)
-	if end.After(a.NotAfter) {
-		return nil, fmt.Errorf("identity: the authority itself ends on %s, before the certificate would; make a new one in another folder", a.NotAfter.Format(time.DateOnly))
-	}
 	return a.sign(&x509.Certificate{
 		Subject: old.Subject, URIs: old.URIs, DNSNames: old.DNSNames, IPAddresses: old.IPAddresses,
 		NotBefore: now.Add(-early), NotAfter: end,
@@ -199,8 +197,8 @@ func (a *Authority) sign(template *x509.Certificate, public any) ([]byte, error)
 		return nil, err
 	}
 	defer held.Close() // it was only held
-	if err := a.checkKey(template.Subject.CommonName, public); err != nil {
-		return nil, err
+	if template.NotAfter.After(a.NotAfter) {
+		return nil, fmt.Errorf("identity: the authority itself ends on %s, before the certificate would; make a new one in another folder", a.NotAfter.Format(time.DateOnly))
 	}
 	key, err := a.key()
 	if err != nil {

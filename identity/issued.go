@@ -31,6 +31,18 @@ type Issued struct {
 // Good reports whether a certificate proves its party at a time.
 func (i *Issued) Good(at time.Time) bool { return i.Revoked.IsZero() && !at.After(i.NotAfter) }
 
+// Newest gives the certificate of each party that ends last, of those that were not revoked.
+func Newest(issued []Issued) map[string]*Issued {
+	newest := map[string]*Issued{}
+	for i := range issued {
+		is := &issued[i]
+		if have := newest[is.Party]; is.Revoked.IsZero() && (have == nil || !is.NotAfter.Before(have.NotAfter)) {
+			newest[is.Party] = is
+		}
+	}
+	return newest
+}
+
 // Issued lists what was signed, by party, the oldest first.
 //
 // Errors: a file in the list that cannot be read or is not what the authority signed. Nothing is left out instead: what is not

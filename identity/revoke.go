@@ -36,7 +36,8 @@ func reasonWord(code int) string {
 }
 
 // Revoke takes back the certificates of a party that have not run out, or the one with a serial number, and says how many.
-// Those that were revoked already are not counted, and keep their time and reason. The list is on disk when it returns.
+// A compromised key takes every certificate with it that it has. Those that were revoked already are not counted, and keep their
+// time and reason. The list is on disk when it returns.
 //
 // Errors: a party or a serial number to which nothing was issued; a reason that is not one of Reasons.
 func (a *Authority) Revoke(partyOrSerial, reason string) (n int, err error) {
@@ -58,19 +59,24 @@ func (a *Authority) Revoke(partyOrSerial, reason string) (n int, err error) {
 		return 0, err
 	}
 	serial := strings.ToLower(strings.ReplaceAll(partyOrSerial, ":", "")) // as other programs write it
-	now, known, entries := a.now().UTC().Truncate(time.Second), false, list.RevokedCertificateEntries
-	for _, is := range issued {
-		if is.Party != partyOrSerial && is.Serial != serial {
-			continue
-		}
-		known = true
-		if is.Good(now) || is.Serial == serial && is.Revoked.IsZero() {
-			entries = append(entries, x509.RevocationListEntry{SerialNumber: is.cert.SerialNumber, RevocationTime: now, ReasonCode: code})
-			n++
+	now, entries := a.now().UTC().Truncate(time.Second), list.RevokedCertificateEntries
+	meant := func(is *Issued) bool { return is.Party == partyOrSerial || is.Serial == serial }
+	known, lost := false, map[[32]byte]bool{} // keys
+	for i := range issued {
+		if is := &issued[i]; meant(is) {
+			known = true
+			lost[is.Key] = reason == keyCompromise
 		}
 	}
 	if !known {
 		return 0, errors.New("identity: nothing was issued to a party of that name, or with that serial number")
+	}
+	for i := range issued {
+		is := &issued[i]
+		if is.Serial == serial && is.Revoked.IsZero() || (meant(is) || lost[is.Key]) && is.Good(now) {
+			entries = append(entries, x509.RevocationListEntry{SerialNumber: is.cert.SerialNumber, RevocationTime: now, ReasonCode: code})
+			n++
+		}
 	}
 	if n == 0 {
 		return 0, nil

@@ -2,6 +2,8 @@ package identity
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
 	"math/big"
@@ -109,6 +111,7 @@ func TestOutsideServer(t *testing.T) {
 		{"another name", "www.hospital.example", "pacs", "pacs.hospital.example", Other},
 		{"no name configured", "pacs.hospital.example", "pacs", "", Name},
 		{"bound", "bound.hospital.example", "pacs", "", ""},
+		{"bound to another party, by name", "bound.hospital.example", "ris", "bound.hospital.example", Other},
 		{"bound to another party", "bound.hospital.example", "ris", "", Other},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -262,7 +265,11 @@ func TestOwnPair(t *testing.T) {
 	s := newSite(t, TrustOptions{})
 	before := s.trust.OwnNotAfter()
 	s.now = func() time.Time { return time.Now().Add(time.Hour) }
-	renewed, err := s.Renew("guard")
+	issued, err := s.Issued()
+	if err != nil {
+		t.Fatal(err)
+	}
+	renewed, err := s.Renew(Newest(issued)["guard"])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -417,5 +424,63 @@ func BenchmarkCheck(b *testing.B) {
 		if _, err := trust.Check(s, now); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// TestBetween: an authority between is held to what is above it, though its certificate stands among the roots.
+func TestBetween(t *testing.T) {
+	template := usual(time.Now())
+	template.Subject.CommonName, template.IsCA, template.MaxPathLenZero = "Hospital Root", true, true // no authorities below it
+	template.ExtKeyUsage, template.KeyUsage = nil, x509.KeyUsageCertSign
+	root := &outsideCA{sign(t, template, nil, nil)}
+	below := newOutside(t, "Hospital Devices", root)
+	leaf := usual(time.Now())
+	leaf.Subject.CommonName = "ct1"
+	device := below.issue(t, leaf)
+	for name, test := range map[string]struct {
+		roots []byte
+		want  Code
+	}{
+		"with what is above it": {append(root.pem(), below.pem()...), Untrusted},
+		"alone":                 {below.pem(), ""},
+	} {
+		roots := filepath.Join(t.TempDir(), "roots.pem")
+		if err := os.WriteFile(roots, test.roots, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		trust, err := NewTrust(TrustOptions{Roots: []string{roots}, Subjects: map[string]string{"CN=ct1": "ct1"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := trust.Check(seenAs(device.Leaf), time.Now()); code(err) != test.want {
+			t.Errorf("%s: got %v, want %q", name, err, test.want)
+		}
+	}
+}
+
+// TestWeak: a key that is too short is refused, whoever signed it (RFC 9325, 4.5).
+func TestWeak(t *testing.T) {
+	s := newSite(t, TrustOptions{})
+	t.Setenv("GODEBUG", "rsa1024min=0")
+	short, err := rsa.GenerateKey(rand.Reader, 1024)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := s.key()
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := usual(time.Now())
+	template.URIs = []*url.URL{{Scheme: "spiffe", Host: "north-clinic", Path: "/party/ct1"}}
+	der, err := x509.CreateCertificate(rand.Reader, template, s.cert, short.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.trust.Check(seenAs(leaf), time.Now()); code(err) != Weak {
+		t.Errorf("got %v, want %s", err, Weak)
 	}
 }

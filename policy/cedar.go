@@ -13,8 +13,13 @@ import (
 	"github.com/cedar-policy/cedar-go/x/exp/schema/validate"
 )
 
-// maxCedar bounds an own file. The parser is recursive, and a stack that overflows cannot be recovered from.
-const maxCedar = 64 << 10
+// An own file is bounded, because the parser and the checks are recursive, and a stack that overflows cannot be recovered
+// from; what they say about a deep file grows with its square.
+const (
+	maxCedar = 64 << 10
+	maxDeep  = 64
+	maxText  = 300 // of a problem
+)
 
 // contextAttributes are those that are made only if an own file mentions them.
 var contextAttributes = []string{"patients", "unidentified", "detail", "listener", "site", "wards", "hour", "weekday"}
@@ -63,12 +68,19 @@ type loader struct {
 }
 
 func (l *loader) wrong(file string, line int, text string) {
+	if len(text) > maxText {
+		text = strings.ToValidUTF8(text[:maxText], "") + "…"
+	}
 	l.problems = append(l.problems, Problem{File: file, Line: line, Text: text})
 }
 
 func (l *loader) load(file string, text []byte, own bool) {
 	if len(text) > maxCedar {
 		l.wrong(file, 1, fmt.Sprintf("it is longer than %d bytes", maxCedar))
+		return
+	}
+	if line, deep := tooDeep(text); deep {
+		l.wrong(file, line, fmt.Sprintf("it is nested more than %d deep", maxDeep))
 		return
 	}
 	list, err := cedar.NewPolicyListFromBytes(file, text)
@@ -99,13 +111,41 @@ func (l *loader) load(file string, text []byte, own bool) {
 	}
 }
 
+// tooDeep gives the line where brackets are nested too deep. Those in strings and remarks count too: that is simple, and
+// nobody has so many.
+func tooDeep(text []byte) (line int, deep bool) {
+	line = 1
+	depth := 0
+	for _, c := range text {
+		switch c {
+		case '\n':
+			line++
+		case '(', '[', '{':
+			depth++
+		case ')', ']', '}':
+			depth--
+		}
+		if depth > maxDeep {
+			return line, true
+		}
+	}
+	return 0, false
+}
+
 // names checks that every party, role and group of a policy exists, because a forbid for a name that nobody has forbids
 // nothing; and notes what the policy mentions.
 func (l *loader) names(file string, line int, p *ast.Policy) {
+	known := map[cedar.EntityType]map[string]bool{
+		"Party": l.site.names, "Role": l.site.roles, "Group": l.site.groups, "Action": l.site.actions,
+	}
 	check := func(uid cedar.EntityUID) {
-		known := map[cedar.EntityType]map[string]bool{"Party": l.site.names, "Role": l.site.roles, "Group": l.site.groups}
-		if set, ok := known[uid.Type]; ok && !set[string(uid.ID)] {
+		if !known[uid.Type][string(uid.ID)] {
 			l.wrong(file, line, fmt.Sprintf("there is no %s", uid))
+		}
+	}
+	kind := func(of cedar.EntityType) {
+		if known[of] == nil {
+			l.wrong(file, line, fmt.Sprintf("there is no type %s", of))
 		}
 	}
 	for _, scope := range []ast.IsScopeNode{p.Principal, p.Resource} {
@@ -135,6 +175,10 @@ func (l *loader) names(file string, line int, p *ast.Policy) {
 				attribute(n.Arg, string(n.Value))
 			case ast.NodeTypeHas:
 				attribute(n.Arg, string(n.Value))
+			case ast.NodeTypeIs:
+				kind(n.EntityType)
+			case ast.NodeTypeIsIn:
+				kind(n.EntityType)
 			case ast.NodeTypeVariable:
 				if isContext(n) {
 					whole++

@@ -86,8 +86,7 @@ func (s *Set) search(q *question, from, to *member) Decision {
 	if r.BreakGlass {
 		rows = s.glass[from.Role][r.Action]
 	}
-	best := near{Decision: Decision{Reason: NoGrant, Hint: fmt.Sprintf(
-		"a grant of %s to %s, to the role %s or to one of its groups would permit it", r.Action, from.Name, from.Role)}}
+	var best near
 	for _, g := range rows {
 		if d, ok := s.uncovered(q, g, from, to); ok {
 			best.offer(d)
@@ -111,6 +110,9 @@ func (s *Set) search(q *question, from, to *member) Decision {
 		case v.reason == PolicyError:
 			return Decision{Reason: PolicyError, Hint: s.hint(v, nil)}
 		}
+	}
+	if best.came == 0 {
+		return refuse(NoGrant, fmt.Sprintf("a grant of %s to %s, to the role %s or to one of its groups would permit it", r.Action, from.Name, from.Role))
 	}
 	return best.Decision
 }
@@ -199,5 +201,5 @@ func (s *Set) hint(v verdict, g *row) string {
 	case ApprovalMissing:
 		return "somebody would have to approve it first"
 	}
-	return ""
+	return "no policy permits it"
 }

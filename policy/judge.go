@@ -2,7 +2,6 @@ package policy
 
 import (
 	"iter"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -80,8 +79,7 @@ func entitiesOf(parties []Party) cedar.EntityMap {
 		add(principalOf(&p).uid, parents, cedar.RecordMap{"role": cedar.String(p.Role)})
 	}
 	for _, a := range Actions() {
-		protocol, _, _ := strings.Cut(string(a), ".")
-		add(actionUID(a), []cedar.EntityUID{cedar.NewEntityUID("Action", cedar.String(protocol))}, nil)
+		add(actionUID(a), []cedar.EntityUID{actionUID(Action(a.protocol()))}, nil)
 	}
 	return m
 }
@@ -131,8 +129,27 @@ type question struct {
 	site     string
 }
 
-// context is what the policies see of a request.
+// context is what the policies see of a request. When no own file asks for more than facts and grant, the one that was made
+// for the last request by this grant will mostly do.
 func (j *judge) context(q *question, grant *row) cedar.Record {
+	if grant == nil || len(j.asked) > 0 {
+		return j.newContext(q, grant)
+	}
+	last := grant.last.Load()
+	if last == nil || last.facts != q.facts {
+		last = &made{q.facts, j.newContext(q, grant)}
+		grant.last.Store(last)
+	}
+	return last.context
+}
+
+// made is a context and the facts that it says.
+type made struct {
+	facts   int
+	context cedar.Record
+}
+
+func (j *judge) newContext(q *question, grant *row) cedar.Record {
 	m := make(cedar.RecordMap, 2+len(j.asked))
 	m["request"] = j.request(q.facts)
 	if grant != nil {

@@ -9,6 +9,7 @@
 package policy
 
 import (
+	"strings"
 	"time"
 
 	"chaperone/policy/budget"
@@ -35,9 +36,15 @@ func Actions() []Action {
 	return []Action{Send, Ask, Associate, Store, Find, Get, Move, Other, Connect}
 }
 
+// protocol is the first word of an action.
+func (a Action) protocol() string {
+	protocol, _, _ := strings.Cut(string(a), ".")
+	return protocol
+}
+
 // Roles lists the roles that a party may have.
 func Roles() []string {
-	return []string{"modality", "pacs", "viewer", "engine", "lab", "vendor", "research"}
+	return []string{"modality", "pacs", "viewer", "engine", "server", "workstation", "lab", "vendor", "research"}
 }
 
 // Request is one thing that one party wants. Patient data is never in it.
@@ -74,7 +81,7 @@ type Decision struct {
 	Permit  bool
 	Reason  Reason
 	Grant   string        // name of the grant that permitted, or that came nearest
-	Limits  budget.Limits // of that grant, when it permits: the caller charges them to GrantKey
+	Limits  budget.Limits // of that grant, when it permits; none behind broken glass
 	Budget  string        // the budget that this request alone exceeds: "grant viewers look 24h 200"
 	Version string        // of the policy
 	Hint    string        // of a refusal, one sentence: what would have permitted it
@@ -88,9 +95,4 @@ type Party struct {
 	Outside  bool  // outside the entity
 	Approval bool  // each use must be approved
 	Hours    Hours // when it may do anything; zero: always
-}
-
-// GrantKey is the key of a grant's budget: each party that a grant permits has its own.
-func GrantKey(grant, party string) budget.Key {
-	return budget.Key("grant " + grant + " of " + party)
 }

@@ -6,9 +6,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
-
-	"chaperone/policy/budget"
 )
 
 // Options are what the site file says.
@@ -55,7 +54,7 @@ func (e *Error) Error() string {
 }
 
 // directory is who and what there is, for checking names.
-type directory struct{ names, roles, groups map[string]bool }
+type directory struct{ names, roles, groups, actions map[string]bool }
 
 // member is a party with the grants that are for it.
 type member struct {
@@ -68,6 +67,7 @@ type member struct {
 type row struct {
 	Grant
 	facts fact
+	last  atomic.Pointer[made]
 }
 
 // Set is a policy in force: safe for concurrent use, and never changed. Its zero value refuses everything.
@@ -108,7 +108,7 @@ func New(o Options) (*Set, error) {
 		}
 		seen[g.Name] = true
 		g.Whose = cmp.Or(g.Whose, Named)
-		rows = append(rows, &row{g, factOf(&g)})
+		rows = append(rows, &row{Grant: g, facts: factOf(&g)})
 	}
 	slices.SortStableFunc(rows, func(a, b *row) int { return wider(&a.Grant, &b.Grant) })
 	for _, r := range rows {
@@ -124,10 +124,13 @@ func New(o Options) (*Set, error) {
 
 // list gives the names of a site, and what is wrong with its parties.
 func list(o Options) (*directory, []Problem) {
-	site := &directory{map[string]bool{}, map[string]bool{}, map[string]bool{}}
+	site := &directory{map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]bool{}}
 	var problems []Problem
 	for _, role := range Roles() {
 		site.roles[role] = true
+	}
+	for _, a := range Actions() {
+		site.actions[string(a)], site.actions[a.protocol()] = true, true
 	}
 	for _, p := range o.Parties {
 		wrong := func(text string) { problems = append(problems, Problem{Party: p.Name, Text: text}) }
@@ -186,24 +189,6 @@ func (s *Set) index(r *row, parties []*member) {
 
 // Version is that of the Options.
 func (s *Set) Version() string { return s.version }
-
-// Grants gives the names of the grants that are for a party and an action, widest budget first.
-func (s *Set) Grants(party string, a Action) (names []string) {
-	if p := s.parties[party]; p != nil {
-		for _, r := range p.grants[a] {
-			names = append(names, r.Name)
-		}
-	}
-	return names
-}
-
-// Keys are the budgets that a permitted request is charged to, beside those of the site file: that of the grant.
-func (d *Decision) Keys(party string) []budget.Keyed {
-	if !d.Permit || d.Reason != Granted || d.Limits == (budget.Limits{}) {
-		return nil
-	}
-	return []budget.Keyed{{Key: GrantKey(d.Grant, party), Limits: d.Limits}}
-}
 
 // sortedNames gives the keys of a map in order, so that problems come in the same order each time.
 func sortedNames[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

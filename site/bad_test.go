@@ -85,6 +85,16 @@ func TestBytes(t *testing.T) {
 	}
 }
 
+// TestEscapes: what YAML lets in by an escape does not steer a terminal.
+func TestEscapes(t *testing.T) {
+	for _, line := range []string{`ledger: "a\x1b[2J"`, `parties: [{name: a, applications: ["A\x00"]}]`, `parties: [{name: a, applications: ["A @B"]}]`,
+		`parties: [{name: a, titles: ["A\x07"]}]`, `parties: [{name: a, subject: "CN=a\u202e"}]`, `parties: [{name: "a\n"}]`} {
+		if s, _ := Parse([]byte("site: a\ninside: [10.0.0.0/8]\n" + line)); s != nil {
+			t.Errorf("%s is taken", line)
+		}
+	}
+}
+
 // TestNoSecret: what was put in a wrong place is not repeated, wherever that is.
 func TestNoSecret(t *testing.T) {
 	const secret = "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgA+B/C"

@@ -3,7 +3,7 @@ package site
 import (
 	"cmp"
 	"fmt"
-	"maps"
+	"iter"
 	"net/netip"
 	"slices"
 	"strings"
@@ -15,12 +15,13 @@ type checker struct {
 	*Site
 	problems []Problem
 	parties  map[string]*Party
+	titles   map[string]*Party
 	groups   map[string]bool
 }
 
 // check completes what was read, and gives what does not fit together.
 func (s *Site) check() []Problem {
-	c := &checker{Site: s, parties: map[string]*Party{}, groups: map[string]bool{}}
+	c := &checker{Site: s, parties: map[string]*Party{}, titles: map[string]*Party{}, groups: map[string]bool{}}
 	for i := range s.Parties {
 		p := &s.Parties[i]
 		if first := c.parties[p.Name]; first != nil && p.Name != "" {
@@ -46,22 +47,22 @@ func (c *checker) fail(at any, format string, args ...any) { c.say(at, Wrong, fo
 func (c *checker) warn(at any, format string, args ...any) { c.say(at, Warning, format, args...) }
 
 func (c *checker) say(at any, s Severity, format string, args ...any) {
-	if !c.full() {
+	if len(c.problems) < maxKept {
 		c.problems = append(c.problems, Problem{c.Line(at), s, fmt.Sprintf(format, args...)})
 	}
 }
 
-// full reports whether enough is wrong: looking for suggestions takes time.
-func (c *checker) full() bool { return len(c.problems) >= maxKept }
-
-// known gives the names of parties for a suggestion.
-func (c *checker) known() []string {
-	return slices.Sorted(maps.Keys(c.parties))
+// meant suggests what was meant by a name, as long as that will be read: to look for it takes time.
+func (c *checker) meant(name string, known iter.Seq[string]) string {
+	if len(c.problems) > maxMeant {
+		return ""
+	}
+	return meant(name, slices.Sorted(known))
 }
 
 // checkParties: what tells parties apart must not be two parties'.
 func (c *checker) checkParties() {
-	titles, applications, subjects := map[string]*Party{}, map[string]*Party{}, map[string]*Party{}
+	applications, subjects := map[string]*Party{}, map[string]*Party{}
 	claim := func(owners map[string]*Party, what, name string, at any, p *Party) {
 		if name == "" {
 			return
@@ -76,7 +77,7 @@ func (c *checker) checkParties() {
 	for i := range c.Parties {
 		p := &c.Parties[i]
 		for j := range p.Titles {
-			claim(titles, "the title", p.Titles[j], &p.Titles[j], p)
+			claim(c.titles, "the title", p.Titles[j], &p.Titles[j], p)
 		}
 		for j := range p.Applications {
 			claim(applications, "the application", p.Applications[j], &p.Applications[j], p)
@@ -152,13 +153,16 @@ func (c *checker) overlaps() {
 	slices.SortStableFunc(all, func(a, b place) int {
 		return cmp.Or(a.net.Addr().Compare(b.net.Addr()), cmp.Compare(a.net.Bits(), b.net.Bits()))
 	})
-	var around []place // the networks that contain the next one, the widest first
+	outside := func(x place) func(place) bool { return func(y place) bool { return !y.net.Contains(x.net.Addr()) } }
+	var around, silent []place // the networks that contain the next one; of them, those of parties that claim nothing
 	for _, x := range all {
-		for len(around) > 0 && !around[len(around)-1].net.Contains(x.net.Addr()) {
-			around = around[:len(around)-1]
+		around, silent = until(around, outside(x)), until(silent, outside(x))
+		rivals := around
+		if x.party.claims() {
+			rivals = silent
 		}
-		for _, y := range around {
-			if y.party == x.party || x.party.claims() && y.party.claims() {
+		for _, y := range rivals {
+			if y.party == x.party {
 				continue
 			}
 			first, second := y, x
@@ -170,7 +174,18 @@ func (c *checker) overlaps() {
 			break // once for each network is enough
 		}
 		around = append(around, x)
+		if !x.party.claims() {
+			silent = append(silent, x)
+		}
 	}
+}
+
+// until takes off the end of a stack what is over.
+func until[T any](stack []T, over func(T) bool) []T {
+	for len(stack) > 0 && over(stack[len(stack)-1]) {
+		stack = stack[:len(stack)-1]
+	}
+	return stack
 }
 
 func (p *Party) claims() bool { return len(p.Titles)+len(p.Applications) > 0 }

@@ -31,11 +31,11 @@ var (
 	target = matching(`^((role|group):)?[a-z0-9][a-z0-9.-]{0,62}$`, "not a target; write a party, role:pacs, group:radiology or self")
 	// title: PS3.5 table 6.2-1, AE.
 	title       = matching(`^[!-\[\]-~]([ -\[\]-~]{0,14}[!-\[\]-~])?$`, "not an AE title; it has up to 16 characters, no backslash and no blank around it: CT1")
-	application = matching(`^[^@|^~\\& ][^@|^~\\&]{0,99}(@[^@|^~\\& ][^@|^~\\&]{0,99})?$`, "not an application; write MSH-3 alone or MSH-3@MSH-4: RIS@NORTH")
-	detail      = matching(`^([A-Z0-9]{3}\^([A-Z0-9]{3}|\*)|[0-9]+(\.[0-9]+)+)$`, "not a detail; write ORU^R01, ADT^* or the UID of a SOP class")
+	application = matching(`^[^@|^~\\&\pC ]([^@|^~\\&\pC]{0,98}[^@|^~\\&\pC ])?(@[^@|^~\\&\pC ]([^@|^~\\&\pC]{0,98}[^@|^~\\&\pC ])?)?$`, "not an application; write MSH-3 alone or MSH-3@MSH-4: RIS@NORTH")
+	detail      = matching(`^([A-Z0-9]{3}(\^([A-Z0-9]{3}|\*))?|[0-9]+(\.[0-9]+)+)$`, "not a detail; write ORU^R01, ADT^* (all of ADT) or the UID of a SOP class")
 
-	path     = matching(`^[^ -](.*[^ ])?$`, "not the path of a file")
-	sentence = matching(`^\S([^\r\n]{0,298}\S)?$`, "write one line of text, up to 300 letters")
+	path     = matching(`^[^ \pC-]([^\pC]*[^ \pC])?$`, "not the path of a file")
+	sentence = matching(`^[^\pC\pZ]([^\pC]{0,298}[^\pC\pZ])?$`, "write one line of text, up to 300 letters, without control characters")
 	host     = regexp.MustCompile(`^[A-Za-z0-9:.%_-]{1,253}$`)
 )
 

@@ -62,6 +62,7 @@ func wrong(all []Problem) []Problem {
 const (
 	maxProblems = 100
 	maxKept     = 10 * maxProblems
+	maxMeant    = 20 // with a suggestion of a name of a party or group
 )
 
 // bounded puts problems in the order of their lines and keeps the first ones.

@@ -62,14 +62,14 @@ func (c *checker) target(at *string, to string) (outside bool) {
 func (c *checker) broken(list []string) bool { return slices.Contains(list, "") }
 
 func (c *checker) party(at any, name, key string) {
-	if name != "" && c.parties[name] == nil && !c.full() {
-		c.fail(at, "%s: there is no party %s%s", key, name, meant(name, c.known()))
+	if name != "" && c.parties[name] == nil {
+		c.fail(at, "%s: there is no party %s%s", key, name, c.meant(name, maps.Keys(c.parties)))
 	}
 }
 
 func (c *checker) group(at any, name, key string) {
-	if name != "" && !c.groups[name] && !c.full() {
-		c.fail(at, "%s: no party is in a group %s%s", key, name, meant(name, slices.Sorted(maps.Keys(c.groups))))
+	if name != "" && !c.groups[name] {
+		c.fail(at, "%s: no party is in a group %s%s", key, name, c.meant(name, maps.Keys(c.groups)))
 	}
 }
 

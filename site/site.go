@@ -16,7 +16,8 @@ import (
 	"path/filepath"
 )
 
-// Site is a file that was read and found good. It is not changed after Load, and then safe for concurrent use.
+// Site is a file that was read and found good; one that was made otherwise can be written, and asked nothing. It is not changed
+// after Load, and then safe for concurrent use.
 type Site struct {
 	Name       string // in certificates: spiffe://NAME/party/…
 	Zone       string // IANA name of the zone of Party.Hours; "" for the machine's own

@@ -142,9 +142,13 @@ func TestLarge(t *testing.T) {
 	for i := range 500 {
 		fmt.Fprintf(&b, "  - name: g %d\n    parties: [p%d]\n    groups: [g%d]\n    actions: [dicom.find, dicom.move]\n    to: [self, p%d]\n    budget: {24h: 100}\n", i, i, i%50, i+1)
 	}
-	start := time.Now()
-	s := parse(t, b.String())
-	took := time.Since(start)
+	var s *Site
+	took := time.Hour
+	for range 5 { // the best of a few: the machine has other work
+		start := time.Now()
+		s = parse(t, b.String())
+		took = min(took, time.Since(start))
+	}
 	t.Logf("%d bytes took %s", b.Len(), took)
 	if len(s.Parties) != 1000 || len(s.Grants) != 500 {
 		t.Errorf("got %d parties and %d grants", len(s.Parties), len(s.Grants))

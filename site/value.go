@@ -60,6 +60,9 @@ func parsed[T any](r *reader, key string, n *yaml.Node, c codec[T]) (x T, ok boo
 	return x, err == nil
 }
 
+// maxList bounds a list of values.
+const maxList = 1000
+
 type list[S ~[]T, T any] struct {
 	to     *S
 	codec  codec[T]
@@ -84,6 +87,10 @@ func (v list[S, T]) read(r *reader, key string, n *yaml.Node) {
 	}
 	if len(items) == 0 {
 		r.fail(n.Line, "%s: the list is empty; leave the key out", key)
+		return
+	}
+	if len(items) > maxList {
+		r.fail(n.Line, "%s: more than %d", key, maxList)
 		return
 	}
 	*v.to = make(S, len(items)) // at once: lines are kept by pointers into it

@@ -1,8 +1,10 @@
 package site
 
 import (
+	"maps"
 	"net"
 	"net/netip"
+	"slices"
 )
 
 // checkListeners: no address is taken twice, everybody behind is known, and nothing is in the clear without a reason.
@@ -120,21 +122,15 @@ func (c *checker) speech(l *Listener) {
 		c.fail(l, "%s: destinations are of protocol dicom; leave them out", l.label())
 		return
 	}
-	owners := map[string]string{}
-	for i := range c.Parties {
-		for _, t := range c.Parties[i].Titles {
-			owners[c.fold(t)] = c.Parties[i].Name
-		}
-	}
 	folded := map[string]string{}
-	for ae, to := range l.Destinations {
-		at := entry{&l.Destinations, ae}
+	for _, ae := range slices.Sorted(maps.Keys(l.Destinations)) {
+		to, at := l.Destinations[ae], entry{&l.Destinations, ae}
 		if to == "" {
 			continue
 		}
 		c.party(at, to, "destinations")
-		if owner := owners[c.fold(ae)]; owner != "" && owner != to && c.parties[to] != nil {
-			c.fail(at, "destinations: %s is a title of party %s, not of %s", shown(ae), owner, to)
+		if owner := c.titles[c.fold(ae)]; owner != nil && owner.Name != to && c.parties[to] != nil {
+			c.fail(at, "destinations: %s is a title of party %s, not of %s", shown(ae), owner.Name, to)
 		}
 		if other, twice := folded[c.fold(ae)]; twice && other != to {
 			c.fail(at, "destinations: %s stands here twice, in capitals and not; with ignore_case it is one", shown(ae))

@@ -212,6 +212,9 @@ func (b *books) event(c *exchange.Connection, s *step) {
 		b.inventory.Event(c, s.event)
 		if !c.Second() {
 			b.findings.Event(c, s.event, b.where)
+			if b.options.Seen != nil {
+				b.options.Seen(c, s.event)
+			}
 		}
 	}
 }

@@ -30,11 +30,12 @@ type Options struct {
 	Site     inventory.Given // what the operator says of the site
 	Reveal   bool
 	Tokens   *patient.Tokenizer
-	Limits   wire.Limits                  // zero for the defaults
-	Progress func(done, total int64)      // called now and then; may be nil
-	Each     func(exchange.Disclosed)     // every disclosure as it is made, from one goroutine; may be nil
-	Begin    func(census *patient.Census) // before the first disclosure; may be nil
-	Ledger   *Recording                   // where disclosures, findings and coverage are recorded; may be nil
+	Limits   wire.Limits                            // zero for the defaults
+	Progress func(done, total int64)                // called now and then; may be nil
+	Each     func(exchange.Disclosed)               // every disclosure as it is made, from one goroutine; may be nil
+	Begin    func(census *patient.Census)           // before the first disclosure; may be nil
+	Seen     func(*exchange.Connection, wire.Event) // every event of a message that counts, from one goroutine; may be nil
+	Ledger   *Recording                             // where disclosures, findings and coverage are recorded; may be nil
 	// Logs adds what other evidence says, before findings are judged, and gives the time it covers; may be nil.
 	Logs func(*detect.Set) (first, last time.Time)
 }

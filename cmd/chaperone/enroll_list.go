@@ -62,22 +62,10 @@ func stateOf(is *identity.Issued, now time.Time) string {
 	return stateGood
 }
 
-// newestOf gives the certificate of each party that ends last and was not revoked.
-func newestOf(issued []identity.Issued) map[string]*identity.Issued {
-	newest := map[string]*identity.Issued{}
-	for i := range issued {
-		is := &issued[i]
-		if have := newest[is.Party]; is.Revoked.IsZero() && (have == nil || !is.NotAfter.Before(have.NotAfter)) {
-			newest[is.Party] = is
-		}
-	}
-	return newest
-}
-
 func enrolledText(out io.Writer, a *identity.Authority, issued []identity.Issued, now time.Time) error {
 	p := page.Writer{Out: out}
 	p.Line("%s, in %s, until %s", a.Site, a.Dir, a.NotAfter.In(time.Local).Format(time.DateOnly))
-	newest, width, soon, old := newestOf(issued), len("PARTY"), 0, 0
+	newest, width, soon, old := identity.Newest(issued), len("PARTY"), 0, 0
 	for _, is := range issued {
 		width = max(width, len(is.Party))
 	}
@@ -140,7 +128,7 @@ func enrolledJSON(out io.Writer, a *identity.Authority, issued []identity.Issued
 		Reason    string     `json:"reason,omitempty"`
 	}
 	var err error
-	newest, count := newestOf(issued), map[string]int{}
+	newest, count := identity.Newest(issued), map[string]int{}
 	for i := range issued {
 		is := &issued[i]
 		state, addresses := stateOf(is, now), []string{}

@@ -42,7 +42,7 @@ whose certificate ends within 7 days. What has run out already is renewed only b
 
 // meant gives the parties to renew.
 func (r *renewFlags) meant(issued []identity.Issued, names []string, now time.Time) ([]string, error) {
-	newest := newestOf(issued)
+	newest := identity.Newest(issued)
 	if len(names) > 0 {
 		if r.within != "" {
 			return nil, errors.New("enroll renew: either by name or by --within")
@@ -88,7 +88,7 @@ func runEnrollRenew(c *cobra.Command, f *enrollFlags, r renewFlags, names []stri
 		return p.Err
 	}
 	// All is looked at before anything is signed.
-	newest := newestOf(issued)
+	newest := identity.Newest(issued)
 	for _, party := range names {
 		if err := replaceable(a, filesOf(r.out, party).certificate, newest[party]); err != nil {
 			return err
@@ -98,7 +98,7 @@ func runEnrollRenew(c *cobra.Command, f *enrollFlags, r renewFlags, names []stri
 		return fmt.Errorf("--out: %w", err)
 	}
 	for _, party := range names {
-		certificate, err := a.Renew(party)
+		certificate, err := a.Renew(newest[party])
 		if err != nil {
 			return err
 		}

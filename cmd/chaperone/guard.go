@@ -79,8 +79,8 @@ func runGuard(c *cobra.Command, f guardFlags) error {
 		return err
 	}
 	if f.check {
-		_, err := fmt.Fprintf(c.OutOrStdout(), "%s is right: policy %s, %s, %s.\n", f.site, s.Version,
-			page.Count(len(s.Listeners), "listener"), page.Count(len(s.Parties), "party"))
+		_, err := fmt.Fprintf(c.OutOrStdout(), "%s is right: policy %s; %s; parties: %d; grants: %d.\n", f.site, s.Version,
+			page.Count(len(s.Listeners), "listener"), len(s.Parties), len(s.Grants))
 		return err
 	}
 	return f.run(c, s)

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"chaperone/site"
 )
 
 func TestMain(m *testing.M) {
@@ -46,7 +48,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"status": status, "cut": cut, "wide": wide, "rubbish": rubbish,
-			"hold": hold, "jsonlines": jsonLines, "oneline": oneLine, "proven": proven, "listing": listing, "flip": flip, "find": find,
+			"hold": hold, "jsonlines": jsonLines, "oneline": oneLine, "proven": proven, "listing": listing, "flip": flip, "find": find, "goodsite": goodSite,
 		},
 	})
 }
@@ -61,6 +63,12 @@ func status(ts *testscript.TestScript, _ bool, args []string) {
 	if got != args[0] {
 		ts.Fatalf("exit status %s, want %s", got, args[0])
 	}
+}
+
+// goodSite fails when a site file is not good: goodsite FILE.
+func goodSite(ts *testscript.TestScript, _ bool, args []string) {
+	_, err := site.Load(ts.MkAbs(args[0]))
+	ts.Check(err)
 }
 
 // cut copies the first n bytes of a file: cut FROM TO N.

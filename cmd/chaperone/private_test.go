@@ -74,7 +74,7 @@ func TestPrivate(t *testing.T) {
 	}
 	l, k := filepath.Join(written, "l"), filepath.Join(written, "k")
 	at := func(args ...string) []string { return append(args, "--ledger", l, "--keys", k) }
-	call(0, "", "watch", capture)
+	call(0, "", "watch", "--propose-site", filepath.Join(written, "site.yaml"), capture)
 	call(0, "", "watch", "--json", capture)
 	call(0, "", at("watch", capture)...)
 	call(2, "", at("watch", "--json", cut)...)

@@ -15,6 +15,7 @@ import (
 
 	"chaperone"
 	"chaperone/exchange"
+	"chaperone/inventory/propose"
 	"chaperone/ledger/keys"
 	"chaperone/patient"
 	"chaperone/source"
@@ -28,6 +29,7 @@ type watchFlags struct {
 	ledger                       ledgerFlags
 	since, until, host, protocol string
 	failOn                       string
+	proposeSite                  string
 }
 
 func newWatch() *cobra.Command {
@@ -44,6 +46,9 @@ HL7 v2 (MLLP) and DICOM are found by what connections carry, on any port. Nothin
 Patients appear as tokens: keyed stand-ins that say nothing without the key. With a key (--keys) the same patient
 has the same token in every run; without one a new key is used for this run only.
 
+With --propose-site a first site file is written: parties, grants, budgets and listeners as they were seen, each with a comment that
+says what it rests on, for a person to go through. It holds no patient data.
+
 With --ledger, or $CHAPERONE_LEDGER, everything that passed is put on record there, once however often it is read. A ledger
 that is not there is made, with its keys. Without either nothing is recorded.
 
@@ -51,6 +56,7 @@ Exit status: 0 done; 1 done, and --fail-on found something; 2 not everything cou
 		Example: `  chaperone watch clinic.pcapng
   chaperone watch --names hosts.csv --since 2026-11-08T08:00 /var/captures
   chaperone watch --json clinic.pcapng | jq 'select(.kind=="disclosure")'
+  chaperone watch --names hosts.csv --propose-site site.yaml /var/captures
   chaperone watch --ledger /var/lib/chaperone/ledger /var/captures
   tcpdump -i eth0 -U -w - | chaperone watch --follow --json -`,
 		Args: func(_ *cobra.Command, args []string) error {
@@ -71,6 +77,7 @@ Exit status: 0 done; 1 done, and --fail-on found something; 2 not everything cou
 	flags.StringVar(&f.until, "until", "", "count messages before this `time`")
 	flags.StringVar(&f.host, "host", "", "count messages from or to this `address`")
 	flags.StringVar(&f.protocol, "protocol", "", "count messages of this `protocol`: hl7 or dicom")
+	flags.StringVar(&f.proposeSite, "propose-site", "", "write a first site file for the guard, made from what was seen, to this new `file`")
 	flags.StringVar(&f.failOn, "fail-on", "", "exit with 1 when there is a finding of this `severity` or above: low, medium, high, critical")
 	_ = c.RegisterFlagCompletionFunc("protocol", cobra.FixedCompletions([]string{"hl7", "dicom"}, cobra.ShellCompDirectiveNoFileComp))
 	_ = c.RegisterFlagCompletionFunc("fail-on", cobra.FixedCompletions([]string{"low", "medium", "high", "critical"}, cobra.ShellCompDirectiveNoFileComp))
@@ -85,6 +92,9 @@ func runWatch(c *cobra.Command, f watchFlags, args []string) error {
 		return err
 	}
 	names := watch.Names{}
+	if err := f.newProposal(); err != nil {
+		return err
+	}
 	if f.names != "" {
 		if names, err = watch.LoadNames(f.names); err != nil {
 			return err
@@ -139,6 +149,11 @@ func watchTo(c *cobra.Command, f watchFlags, o watch.Options, names watch.Names,
 			fmt.Fprintln(stderr, "chaperone: --reveal: the output contains patient data in the clear")
 		}
 	}
+	var seen *propose.Collector
+	if f.proposeSite != "" {
+		seen = propose.New()
+		o.Seen = seen.Event
+	}
 	bar := progress(stderr, &o)
 	var result *watch.Result
 	if f.json {
@@ -159,6 +174,9 @@ func watchTo(c *cobra.Command, f watchFlags, o watch.Options, names watch.Names,
 		if result != nil && result.Packets > 0 {
 			err = errors.Join(report.Write(c.OutOrStdout(), result), err)
 		}
+	}
+	if seen != nil && result != nil && result.Packets > 0 {
+		err = errors.Join(err, writeProposal(f.proposeSite, seen.Site(propose.Known{Site: result.Site, Trails: result.Detected.Trails, Census: result.Census, Names: names})))
 	}
 	if err == nil && failOn != nil && len(result.Findings) > 0 && result.Findings[0].Severity >= *failOn {
 		return notHeld{fmt.Sprintf("--fail-on %s: the most severe finding is %s", *failOn, result.Findings[0].Severity)}

@@ -22,6 +22,9 @@ func (w *Walker) element() {
 	}
 	w.have = 0
 	w.keeping = false
+	if w.strict != nil {
+		w.strict(tag, vr, length)
+	}
 	if tag.Group() == 0xFFFE {
 		w.delimiter(tag, length)
 		return

@@ -2,7 +2,10 @@
 // and skips the rest. Pixel data is never copied.
 package dicom
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Tag is group<<16 | element.
 type Tag uint32
@@ -15,6 +18,8 @@ func (t Tag) Group() uint16 { return uint16(t >> 16) }
 // The tags this program reads (PS3.6).
 const (
 	SpecificCharacterSet Tag = 0x00080005
+	SOPInstanceUID       Tag = 0x00080018
+	AccessionNumber      Tag = 0x00080050
 	QueryRetrieveLevel   Tag = 0x00080052
 	PatientName          Tag = 0x00100010
 	PatientID            Tag = 0x00100020
@@ -64,6 +69,25 @@ func SyntaxOf(uid string) Syntax {
 		return Syntax{Deflated: true}
 	}
 	return Syntax{}
+}
+
+// Walkable reports whether the elements of a data set in a transfer syntax can be told apart without knowing more: those of
+// PS3.5 section 10, without those whose pixel data lies behind a URL (JPIP) and those of single manufacturers.
+func Walkable(uid string) bool {
+	const standard = "1.2.840.10008.1.2"
+	switch uid {
+	case standard, standard + ".1", standard + ".1.98", standard + ".1.99", standard + ".2", standard + ".5", standard + ".8.1":
+		return true
+	case standard + ".4.94", standard + ".4.95", standard + ".4.204", standard + ".4.205":
+		return false
+	}
+	return strings.HasPrefix(uid, standard+".4.")
+}
+
+// Encapsulated reports whether the pixel data of a transfer syntax is a list of fragments (PS3.5 annex A.4).
+func Encapsulated(uid string) bool {
+	const standard = "1.2.840.10008.1.2"
+	return strings.HasPrefix(uid, standard+".4.") || uid == standard+".5" || uid == standard+".8.1" || uid == standard+".1.98"
 }
 
 // longLength lists the value representations with a 32-bit length (PS3.5 table 7.1-1); the others have 16 bits.

@@ -45,6 +45,8 @@ type Walker struct {
 	kept    int64 // bytes of the values in Elements
 	err     error // why the walk stopped
 	odd     error // the first thing outside the strict grammar
+
+	strict func(Tag, [2]byte, uint32) // looks at each header, may be nil
 }
 
 // opening is a sequence or item that was begun.

@@ -18,6 +18,7 @@ type Content struct {
 	Query       bool   // it has QRD or QPD and answers nothing
 	Records     []chaperone.Record
 	Merges      []chaperone.Merge
+	Others      []chaperone.Record // whom MRG names in an event that merges nobody
 }
 
 // mergeEvents are the triggers whose MRG names the same person as the PID before it (chapter 3: merge, and change of
@@ -52,6 +53,8 @@ func (m *Message) Read() Content {
 			}
 			if mergeEvents[c.Event] && len(prior) > 0 {
 				c.Merges = append(c.Merges, chaperone.Merge{Survivor: last, Prior: prior})
+			} else if len(prior) > 0 {
+				c.Others = append(c.Others, chaperone.Record{Identifiers: prior})
 			}
 		case "MSA":
 			c.Ack, c.AckFor = clip(s.Field(1).raw), clip(s.Field(2).raw)

@@ -1,7 +1,9 @@
 package budget
 
 import (
+	"fmt"
 	"math"
+	"slices"
 	"testing"
 	"time"
 )
@@ -66,6 +68,34 @@ func TestLimits(t *testing.T) {
 		}
 		if got != step.want {
 			t.Errorf("%s: got %q, want %q", step.name, got, step.want)
+		}
+	}
+}
+
+// TestLarge charges more patients and keys than fit into the room that needs no memory.
+func TestLarge(t *testing.T) {
+	b := New(at(start))
+	var keys []Keyed
+	for i := range 40 {
+		keys = append(keys, Keyed{Key(fmt.Sprint("party ", i%20)), Limits{Day: 5000}})
+	}
+	var patients []uint32
+	for i := range uint32(10_000) {
+		patients = append(patients, 1+i*7919%5000)
+	}
+	before := slices.Clone(patients)
+	if over := b.Charge(at(start), keys, patients, 0); over != nil {
+		t.Fatal(over)
+	}
+	if !slices.Equal(before, patients) {
+		t.Error("the caller's list was changed")
+	}
+	if over := b.Charge(at(start), keys, []uint32{5001}, 0); over == nil || over.Count != 5001 {
+		t.Errorf("one more: got %v", over)
+	}
+	for i := range 20 {
+		if got := b.Count(Key(fmt.Sprint("party ", i)), Day, at(start)); got != 5000 {
+			t.Errorf("party %d: got %d", i, got)
 		}
 	}
 }

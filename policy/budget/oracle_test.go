@@ -256,7 +256,7 @@ func TestTable(t *testing.T) {
 					size += len(p.slots)
 				}
 			}
-			if size > 4*n {
+			if size > 2*n {
 				t.Errorf("%d slots for %d patients: the old ones were not forgotten", size, n)
 			}
 		})

@@ -1,0 +1,98 @@
+// Command guard measures the guard in line, and HAProxy beside it, with the same clients and the same receiver, in one run.
+//
+//	go run ./bench/guard           # HL7: 1, 16 and 256 connections, TLS on both sides
+//	go run ./bench/guard -smoke    # shows that everything works, not how fast
+//
+// HAProxy neither decodes nor records: it is the least that a proxy with TLS on both sides can do. The guard is the real
+// program with a ledger on disk. Every message and every answer is compared with what was sent. README.md says how to read it.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"time"
+)
+
+// options are the flags as they are typed.
+type options struct {
+	For   time.Duration // each measurement
+	Dir   string
+	Smoke bool
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	if errors.Is(err, flag.ErrHelp) {
+		return
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	var o options
+	flags := flag.NewFlagSet("guard", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.DurationVar(&o.For, "for", 10*time.Second, "`time` for each measurement")
+	flags.StringVar(&o.Dir, "dir", "", "`folder` to work in (default: the system's for temporary files)")
+	flags.BoolVar(&o.Smoke, "smoke", false, "half a second each: shows that everything works, not how fast")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if o.Smoke {
+		o.For = 500 * time.Millisecond
+	}
+	dir, err := os.MkdirTemp(o.Dir, "chaperone-bench-guard-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	o.Dir = dir
+	c, err := newClinic(ctx, dir)
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	return measure(ctx, o, c, stdout)
+}
+
+// crowd are the numbers of connections that are measured.
+func (o *options) crowd() []int {
+	if o.Smoke {
+		return []int{1, 16}
+	}
+	return []int{1, 16, 256}
+}
+
+// measure lets each contender work, one after the other, and prints a table.
+func measure(ctx context.Context, o options, c *clinic, stdout io.Writer) error {
+	disk, err := fdatasyncs(o)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(stdout, "one fdatasync of 600 bytes: median %s, 99th percentile %s: %.0f a second\n\n", at(disk, 0.5), at(disk, 0.99), float64(time.Second)/float64(mean(disk)))
+	fmt.Fprintf(stdout, "%-22s %11s %12s %10s %10s %12s\n", "HL7, TLS both sides", "connections", "messages/s", "median", "99 %", "hop, µs each")
+	for _, n := range o.crowd() {
+		for _, x := range c.contenders() {
+			r, err := contest(ctx, o, c, x, n)
+			if err != nil {
+				return fmt.Errorf("%s with %d connections: %w", x.name, n, err)
+			}
+			hop := "-"
+			if x.process != nil {
+				hop = fmt.Sprintf("%.1f", float64(r.processor.Microseconds())/float64(r.messages))
+			}
+			fmt.Fprintf(stdout, "%-22s %11d %12.0f %10s %10s %12s\n", x.name, n, float64(r.messages)/r.took.Seconds(), r.median, r.p99, hop)
+		}
+	}
+	return nil
+}

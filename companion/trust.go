@@ -1,0 +1,27 @@
+package companion
+
+import (
+	"os"
+	"path/filepath"
+
+	"chaperone/identity"
+)
+
+// Trust believes that one party of a site, by what enroll writes for a device: there most often is no list of what was revoked
+// beside the authority's certificate.
+func Trust(authority, site, party, certificate, key string) (*identity.Trust, error) {
+	o := identity.TrustOptions{
+		Roots:       []string{filepath.Join(authority, identity.CertificateFile)},
+		Subjects:    map[string]string{"URI:spiffe://" + site + "/party/" + party: party},
+		Certificate: certificate, Key: key,
+	}
+	if list := filepath.Join(authority, identity.RevokedFile); exists(list) {
+		o.CRLs = []string{list}
+	}
+	return identity.NewTrust(o)
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}

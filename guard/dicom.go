@@ -1,0 +1,276 @@
+package guard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+	"time"
+
+	"chaperone"
+	"chaperone/wire"
+)
+
+// dicomConn is a connection of DICOM: two associations, the client's with the guard and the guard's with the system behind it
+// (PS3.8). One goroutine does everything; each side has another one that reads a little ahead.
+type dicomConn struct {
+	*conn
+	judge   *judge
+	legs    [2]*leg // by the direction in which the peer sends
+	phase   phase
+	request *association // the client's
+	call    *association // the guard's: what of the request is passed on
+
+	contexts map[byte]*proposed              // accepted
+	op       *operation                      // what the client asked for and is not answered
+	sub      *operation                      // what the server asked for and is not answered
+	found    []match                         // held until they are decided together
+	asked    map[chaperone.PatientToken]bool // studies that the guard asked about by itself
+}
+
+// operation is a request that was passed on and is not answered.
+type operation struct {
+	*command
+	service   service
+	retrieval *retrieval // of C-GET and C-MOVE
+	everybody bool       // of C-FIND
+	withheld  int        // matches or objects that were held back
+	reference string     // of the first that was
+	cancelled bool       // by the guard
+}
+
+// phase is how far the two associations are.
+type phase uint8
+
+const (
+	phaseWaiting   phase = iota // for the client's request
+	phaseAsked                  // for the system's answer to it
+	phaseOpen                   // messages pass
+	phaseClientOut              // the client asked to release
+	phaseServerOut              // the system did
+	phaseCollided               // both did: the client, who requested the association, answers first (PS3.8 section 7.2.3)
+	phaseHalf                   // and the system is to answer
+	phaseOver
+	phases // how many there are
+)
+
+// step is what may come next.
+type step struct {
+	phase phase
+	from  wire.Dir
+	kind  byte
+}
+
+// steps is the table of both upper layers together; what is not in it is an unexpected PDU. An abort may come at any time.
+var steps = map[step]phase{
+	{phaseWaiting, wire.FromClient, pduAssociateRQ}: phaseAsked,
+	{phaseAsked, wire.FromServer, pduAssociateAC}:   phaseOpen,
+	{phaseAsked, wire.FromServer, pduAssociateRJ}:   phaseOver,
+	{phaseOpen, wire.FromClient, pduData}:           phaseOpen,
+	{phaseOpen, wire.FromServer, pduData}:           phaseOpen,
+	{phaseOpen, wire.FromClient, pduReleaseRQ}:      phaseClientOut,
+	{phaseOpen, wire.FromServer, pduReleaseRQ}:      phaseServerOut,
+	{phaseClientOut, wire.FromServer, pduData}:      phaseClientOut,
+	{phaseClientOut, wire.FromServer, pduReleaseRP}: phaseOver,
+	{phaseClientOut, wire.FromServer, pduReleaseRQ}: phaseCollided,
+	{phaseServerOut, wire.FromClient, pduData}:      phaseServerOut,
+	{phaseServerOut, wire.FromClient, pduReleaseRP}: phaseOver,
+	{phaseServerOut, wire.FromClient, pduReleaseRQ}: phaseCollided,
+	{phaseCollided, wire.FromClient, pduReleaseRP}:  phaseHalf,
+	{phaseHalf, wire.FromServer, pduReleaseRP}:      phaseOver,
+}
+
+// serveDICOM passes an association on: what is permitted of it, each message when it is decided and on record.
+func (c *conn) serveDICOM(ctx context.Context) error {
+	limits := c.spec().Limits
+	d := &dicomConn{conn: c, judge: c.guard.judge(c.listener.name, c.secured), contexts: map[byte]*proposed{}, asked: map[chaperone.PatientToken]bool{}}
+	d.legs[wire.FromClient] = &leg{dir: wire.FromClient, conn: c.client, in: newPDUReader(c.client, limits.InMessage), patient: limits.InMessage}
+	d.legs[wire.FromServer] = &leg{dir: wire.FromServer, conn: c.upstream, in: newPDUReader(c.upstream, limits.InMessage), patient: limits.InMessage}
+	var reading sync.WaitGroup
+	for _, l := range d.legs {
+		reading.Go(func() { l.in.run(c.ended) })
+	}
+	err := d.pass(ctx)
+	for _, l := range d.legs {
+		l.message.drop()
+	}
+	c.close(d.part(err))
+	reading.Wait()
+	return c.why
+}
+
+// errTold ends a connection whose peers know why.
+var errTold = fmt.Errorf("%w, and both sides know", errRefused)
+
+var errSilent = errors.New("nothing comes any more")
+
+// pass takes what either side sends, in turn, until one of them ends.
+func (d *dicomConn) pass(ctx context.Context) error {
+	timer := time.NewTimer(d.patience())
+	defer timer.Stop()
+	for d.phase != phaseOver {
+		var b batch
+		var from *leg
+		var open bool
+		select {
+		case b, open = <-d.legs[wire.FromClient].in.out:
+			from = d.legs[wire.FromClient]
+		case b, open = <-d.legs[wire.FromServer].in.out:
+			from = d.legs[wire.FromServer]
+		case <-timer.C:
+			return errSilent
+		case <-d.ended:
+			return errClosed
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if !open {
+			return errClosed
+		}
+		if err := d.batch(ctx, from, b); err != nil {
+			return err
+		}
+		timer.Reset(d.patience())
+	}
+	return io.EOF
+}
+
+// patience is how long nothing may come: for a request, within a message, between messages.
+func (d *dicomConn) patience() time.Duration {
+	limits := d.spec().Limits
+	switch {
+	case d.phase == phaseWaiting:
+		return limits.FirstByte
+	case d.phase != phaseOpen:
+		return limits.InMessage // ARTIM (PS3.8 section 9.1.5)
+	case slices.ContainsFunc(d.legs[:], func(l *leg) bool { return l.message.begun() }):
+		return limits.InMessage
+	}
+	return limits.Idle
+}
+
+func (d *dicomConn) batch(ctx context.Context, from *leg, b batch) error {
+	for _, p := range b.list {
+		from.offset = p.offset
+		if err := d.take(ctx, from, p); err != nil {
+			return d.blame(from, err)
+		}
+		if d.phase == phaseOver {
+			return nil
+		}
+	}
+	if err := d.release(ctx); err != nil { // of matches: nothing more of them has come
+		return d.blame(from, err)
+	}
+	if b.err != nil {
+		return d.blame(from, b.err)
+	}
+	from.in.done(b)
+	return nil
+}
+
+// blamed is an error with the side that caused it.
+type blamed struct {
+	error
+	leg *leg
+}
+
+func (b *blamed) Unwrap() error { return b.error }
+
+func (d *dicomConn) blame(l *leg, err error) error { return &blamed{err, l} }
+
+// take acts on one PDU.
+func (d *dicomConn) take(ctx context.Context, from *leg, p pdu) error {
+	to := d.legs[from.dir.Other()]
+	if p.kind == pduAbort {
+		_ = to.control(pduAbort, p.body) // it is over anyway
+		return errTold
+	}
+	next, ok := steps[step{d.phase, from.dir, p.kind}]
+	if !ok {
+		if d.phase == phaseWaiting {
+			return errProtocol
+		}
+		return unexpected(fmt.Sprintf("PDU of type %d", p.kind))
+	}
+	switch p.kind {
+	case pduAssociateRQ:
+		if err := d.negotiate(p); err != nil {
+			return err
+		}
+	case pduAssociateAC:
+		if err := d.accept(p.body); err != nil {
+			return err
+		}
+	case pduData:
+		return fragments(p.body, func(f fragment) error { return d.fragment(ctx, from, f) })
+	case pduAssociateRJ, pduReleaseRQ, pduReleaseRP:
+		if err := to.control(p.kind, p.body); err != nil {
+			return err
+		}
+	}
+	d.phase = next
+	return nil
+}
+
+// part ends both associations, as their peers have to be told.
+func (d *dicomConn) part(err error) error {
+	var who *blamed
+	var v *violation
+	offender := d.legs[wire.FromClient]
+	if errors.As(err, &who) {
+		offender, err = who.leg, who.error
+	}
+	other := d.legs[offender.dir.Other()]
+	switch {
+	case err == io.EOF && d.phase == phaseOver, errors.Is(err, errTold):
+	case errors.As(err, &v):
+		d.guard.metrics.malformed(d.listener.name)
+		if d.phase != phaseWaiting || v.reason != abortUnrecognised { // what never spoke DICOM is told nothing in it
+			offender.abort(2, v.reason)
+		}
+		d.quit(other)
+		err = fmt.Errorf("%w (%v)", errProtocol, err)
+	default:
+		if !errors.Is(err, io.EOF) {
+			d.quit(offender)
+		}
+		d.quit(other)
+	}
+	d.linger()
+	return err
+}
+
+// quit aborts an association, if there is one.
+func (d *dicomConn) quit(l *leg) {
+	if d.phase != phaseWaiting {
+		l.abort(2, 0)
+	}
+}
+
+// lingering is how long a client may take to read the last PDU: closing at once may lose it (PS3.8: ARTIM, state 13).
+const lingering = time.Second
+
+// linger waits for the client to close.
+func (d *dicomConn) linger() {
+	client := d.legs[wire.FromClient]
+	if half, ok := client.conn.(interface{ CloseWrite() error }); ok {
+		_ = half.CloseWrite() // it may be gone
+	}
+	timer := time.NewTimer(lingering)
+	defer timer.Stop()
+	for {
+		select {
+		case b, open := <-client.in.out:
+			if !open || b.err != nil {
+				return
+			}
+		case <-timer.C:
+			return
+		case <-d.ended:
+			return
+		}
+	}
+}

@@ -1,0 +1,239 @@
+package guard
+
+import (
+	"context"
+	"strings"
+
+	"chaperone"
+	"chaperone/format/dicom"
+	"chaperone/ledger"
+	"chaperone/policy"
+	"chaperone/wire"
+)
+
+// match is one answer to a C-FIND that is held until it is decided.
+type match struct {
+	op     *operation
+	set    *command
+	data   []byte
+	offset int64
+}
+
+// mostMatches are decided and put on record together.
+const mostMatches = 64
+
+// find decides a C-FIND when its keys are there, and passes it on.
+func (d *dicomConn) find(_ context.Context, op *operation) (receiver, error) {
+	if !op.dataSet {
+		return nil, unexpected("C-FIND without keys")
+	}
+	offset := d.legs[wire.FromClient].offset
+	return &collecting{then: func(_ context.Context, data []byte) error {
+		r := d.guard.rules.Load()
+		keys, err := readWhole(d.contexts[op.context].accepted, data)
+		op.everybody = !namesAnybody(keys.elements)
+		w := d.query(op, offset)
+		v := verdict{}
+		if err != nil {
+			v = d.judge.refuse(r, w, policy.Decision{Reason: ambiguous, Hint: err.Error()})
+		} else {
+			v = d.judge.decide(r, w, d.guard.now())
+		}
+		d.guard.metrics.decided(d.listener.name, v.Reason, 0)
+		if !v.Permit {
+			d.op = nil
+			return d.legs[wire.FromClient].send(op.context, true, true, op.reply(refusalOf(op.field, v.Reason), comment(v.reference)))
+		}
+		server := d.legs[wire.FromServer]
+		if err := server.send(op.context, true, true, op.raw); err != nil {
+			return err
+		}
+		return server.send(op.context, false, true, data)
+	}}, nil
+}
+
+// query is what a C-FIND, or one of its matches, asks for.
+func (d *dicomConn) query(op *operation, offset int64) *wish {
+	return &wish{
+		action: policy.Find, word: op.word(), detail: d.contexts[op.context].abstract, client: &d.from, from: &d.to, to: &d.from, asked: true,
+		everybody: op.everybody, claims: []string{d.from.claimed}, offset: offset,
+	}
+}
+
+// namesAnybody reports whether keys say who is asked for: a patient, an order, a study, without wildcards (PS3.4 section C.2.2.2).
+func namesAnybody(keys []dicom.Element) bool {
+	for _, e := range keys {
+		if e.Depth > 0 {
+			continue
+		}
+		switch e.Tag {
+		case dicom.PatientID, dicom.PatientName, dicom.AccessionNumber, dicom.StudyInstanceUID, dicom.SeriesInstanceUID, dicom.SOPInstanceUID:
+			if single(title(e.Value)) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// single reports whether a key is matched by value: it says something, and has no wildcard.
+func single(key string) bool {
+	return !strings.ContainsAny(key, "*?") && strings.ContainsFunc(key, func(r rune) bool {
+		return r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z' || r > '~'
+	})
+}
+
+// foundOne takes an answer to a C-FIND.
+func (d *dicomConn) foundOne(ctx context.Context, op *operation, c *command) (receiver, error) {
+	if c.dataSet {
+		offset := d.legs[wire.FromServer].offset
+		return &collecting{then: func(ctx context.Context, data []byte) error {
+			d.found = append(d.found, match{op, c, data, offset})
+			if len(d.found) < mostMatches {
+				return nil // until no more is there to be read
+			}
+			return d.release(ctx)
+		}}, nil
+	}
+	if err := d.release(ctx); err != nil {
+		return nil, err
+	}
+	client := d.legs[wire.FromClient]
+	if pending(c.status) || op.withheld == 0 {
+		return nil, client.send(c.context, true, true, c.raw)
+	}
+	return nil, client.send(c.context, true, true, op.reply(statusNotAllowed, comment(op.reference))) // never success: something is missing
+}
+
+// release decides the matches that are held, puts those that are granted on record together, and passes them on.
+func (d *dicomConn) release(ctx context.Context) error {
+	if len(d.found) == 0 {
+		return nil
+	}
+	list := d.found
+	d.found = d.found[:0]
+	var all *draft
+	granted := list[:0:0]
+	for _, m := range list {
+		v := d.judgeMatch(ctx, m)
+		d.guard.metrics.decided(d.listener.name, v.Reason, 0)
+		if !v.Permit {
+			if err := d.keepBack(m.op, v); err != nil {
+				return err
+			}
+			continue
+		}
+		granted = append(granted, m)
+		all = join(all, v.draft)
+	}
+	if all != nil {
+		op := granted[0].op
+		v := d.record(ctx, d.query(op, granted[0].offset), verdict{Decision: policy.Decision{Permit: true}, draft: all})
+		if !v.Permit {
+			for range granted {
+				if err := d.keepBack(op, v); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}
+	client := d.legs[wire.FromClient]
+	for _, m := range granted {
+		if err := client.send(m.set.context, true, true, m.set.raw); err != nil {
+			return err
+		}
+		if err := client.send(m.set.context, false, true, m.data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// judgeMatch decides one match by whose it is.
+func (d *dicomConn) judgeMatch(ctx context.Context, m match) verdict {
+	if m.op.cancelled {
+		return verdict{reference: m.op.reference} // the budget is spent: what is still on its way is held back too
+	}
+	r := d.guard.rules.Load()
+	w := d.query(m.op, m.offset)
+	w.bytes = int64(len(m.data))
+	read, err := readWhole(d.contexts[m.set.context].accepted, m.data)
+	if err != nil {
+		return d.judge.refuse(r, w, policy.Decision{Reason: ambiguous, Hint: err.Error()})
+	}
+	d.learn(read.elements, true)
+	w.records = read.records
+	d.lookUp(ctx, w)
+	d.resolve(w)
+	return d.judge.decide(r, w, d.guard.now())
+}
+
+// keepBack counts what was held back of an operation. When a budget is spent nothing more of it can be granted, and the system
+// behind the guard is told to stop.
+func (d *dicomConn) keepBack(op *operation, v verdict) error {
+	if op.withheld == 0 {
+		op.reference = v.reference
+	}
+	op.withheld++
+	if op.cancelled || !strings.HasPrefix(string(v.Reason), "budget") {
+		return nil
+	}
+	op.cancelled = true
+	if d.op != op {
+		return nil // it has ended
+	}
+	return d.legs[wire.FromServer].send(op.context, true, true, op.cancel())
+}
+
+// join makes one release of several that are put on record together.
+func join(all, one *draft) *draft {
+	switch {
+	case all == nil:
+		return one
+	case one == nil:
+		return all
+	}
+	a, b := &all.disclosure, &one.disclosure
+	a.Records += b.Records
+	a.Bytes += b.Bytes
+	a.Unidentified += b.Unidentified
+	for _, c := range b.Covered {
+		if last := len(a.Covered) - 1; last < 0 || !same(a.Covered[last], c) { // many matches may be of one patient
+			a.Covered = append(a.Covered, c)
+		}
+	}
+	return all
+}
+
+func same(a, b ledger.Covered) bool {
+	if a.Demographic != b.Demographic || len(a.Numbers) != len(b.Numbers) {
+		return false
+	}
+	for i := range a.Numbers {
+		if a.Numbers[i] != b.Numbers[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// mostInquiries bounds what is asked on behalf of one connection beside what it retrieves.
+const mostInquiries = 64
+
+// lookUp asks the system behind the guard whose the studies of records are that do not say it, once for each.
+func (d *dicomConn) lookUp(ctx context.Context, w *wish) {
+	for _, r := range w.records {
+		if _, ok := d.ownerOf(r); ok || r.Study.Empty() {
+			continue
+		}
+		token := d.study(chaperone.StudyUID, r.Study)
+		if _, ok := d.guard.studies.owner(token, false); ok || d.asked[token] {
+			continue
+		}
+		if len(d.asked) < mostInquiries {
+			d.asked[token] = true
+			d.inquire(ctx, inquiry{level: "STUDY", study: r.Study})
+		}
+	}
+}

@@ -1,0 +1,198 @@
+package guard
+
+import (
+	"slices"
+
+	"chaperone/format/dicom"
+	"chaperone/policy"
+	"chaperone/site"
+	"chaperone/wire"
+)
+
+// rejection is an A-ASSOCIATE-RJ: result, source, reason (PS3.8 table 9-21).
+type rejection [3]byte
+
+func rejectionOf(reason policy.Reason) rejection {
+	switch reason {
+	case unknown, policy.IdentityTitle, policy.IdentityAddress:
+		return rejection{1, 1, 3} // calling AE title not recognized
+	case reasonCalled:
+		return rejection{1, 1, 7} // called AE title not recognized
+	case unrecorded, policy.ClockLeap:
+		return rejection{2, 3, 2} // local limit exceeded: it may be tried again
+	}
+	return rejection{1, 1, 1} // no reason given
+}
+
+// reasonCalled refuses an association with somebody who is not behind this listener.
+const reasonCalled = policy.Destination
+
+// negotiate decides the client's request, and passes on what of it is permitted.
+func (d *dicomConn) negotiate(p pdu) error {
+	request, err := readAssociation(pduAssociateRQ, p.body)
+	if err != nil {
+		return err
+	}
+	switch {
+	case request.head[1]&1 == 0:
+		return d.reject(rejection{1, 2, 2}) // protocol version not supported
+	case request.application != applicationContext:
+		return d.reject(rejection{1, 1, 2}) // application context name not supported
+	case !goodTitle(request.calling()):
+		return d.reject(rejection{1, 1, 3})
+	case !goodTitle(request.called()):
+		return d.reject(rejection{1, 1, 7})
+	case d.leaving.Load():
+		return d.reject(rejection{2, 3, 1}) // temporary congestion
+	}
+	d.request = request
+	d.from.claimed, d.to.claimed = request.calling(), request.called()
+	r := d.guard.rules.Load()
+	w := &wish{action: policy.Associate, word: "A-ASSOCIATE", client: &d.from, from: &d.from, to: &d.to, claims: []string{request.calling()}, offset: p.offset}
+	v := d.judge.decide(r, w, d.guard.now())
+	if v.Permit && !isCalled(r.site, d.to.party, request.called()) {
+		v = d.judge.refuse(r, w, policy.Decision{Reason: reasonCalled, Hint: "The AE title that was called is not one of the system behind the listener: add it to that party's titles, if it is right."})
+	}
+	if v.Permit {
+		d.filter(r)
+		if len(d.call.contexts) == 0 && slices.ContainsFunc(request.contexts, func(p proposed) bool { return p.result == contextRejected }) {
+			v = d.judge.refuse(r, w, policy.Decision{Reason: "no-grant", Hint: "No grant allows any of the services that it proposed."})
+		}
+	}
+	d.guard.metrics.decided(d.listener.name, v.Reason, 0)
+	if !v.Permit {
+		return d.reject(rejectionOf(v.Reason))
+	}
+	client, server := d.legs[wire.FromClient], d.legs[wire.FromServer]
+	client.most = bounded(request.most)
+	if len(d.call.contexts) == 0 { // nothing that the other side could say anything to
+		return d.reject(rejection{1, 1, 1})
+	}
+	return server.control(pduAssociateRQ, d.call.body(pduAssociateRQ))
+}
+
+// isCalled reports whether an AE title is one of a party, or of nobody when the party has none.
+func isCalled(s *site.Site, p *site.Party, called string) bool {
+	bound := s.Title(called)
+	if bound == nil || p == nil {
+		return bound == nil && (p == nil || len(p.Titles) == 0)
+	}
+	return bound.Name == p.Name
+}
+
+// reject ends an association before there is one.
+func (d *dicomConn) reject(r rejection) error {
+	if err := d.legs[wire.FromClient].control(pduAssociateRJ, []byte{0, r[0], r[1], r[2]}); err != nil {
+		return err
+	}
+	return errTold
+}
+
+// bounded gives how long a P-DATA-TF may be for a peer that asked for so much.
+func bounded(most uint32) int {
+	if most == 0 || most > mostPDU {
+		return mostPDU
+	}
+	return max(int(most), leastPDU)
+}
+
+// offered is how much the guard asks for itself: what the other side is ready to take, within bounds.
+func offered(most uint32) uint32 { return uint32(max(bounded(most), usualPDU)) }
+
+// filter makes the guard's own request: of the client's, the contexts whose services are permitted and whose transfer
+// syntaxes can be walked. The others get their results now.
+func (d *dicomConn) filter(r *rules) {
+	q := d.request
+	call := *q
+	call.contexts, call.roles, call.most = nil, nil, offered(q.most)
+	for i := range q.contexts {
+		p := &q.contexts[i]
+		scu, scp := d.permits(r, p.abstract, q.role(p.abstract))
+		if !scu && !scp {
+			p.result = contextRejected
+			continue
+		}
+		passed := *p
+		passed.transfer = slices.DeleteFunc(slices.Clone(p.transfer), func(t string) bool { return !dicom.Walkable(t) })
+		if len(passed.transfer) == 0 {
+			p.result = contextNoTransfer
+			continue
+		}
+		call.contexts = append(call.contexts, passed)
+		if asked := q.role(p.abstract); asked != nil && call.role(p.abstract) == nil {
+			call.roles = append(call.roles, role{p.abstract, asked.scu & bit(scu), asked.scp & bit(scp)})
+		}
+	}
+	d.call = &call
+}
+
+func bit(b bool) byte {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// permits reports in which roles a class may be used: as far as that can be said without knowing whose records it will be
+// about.
+func (d *dicomConn) permits(r *rules, class string, asked *role) (scu, scp bool) {
+	s := serviceOf(class)
+	may := func(a policy.Action, to *side) bool {
+		w := &wish{action: a, detail: class, client: &d.from, to: to}
+		q := w.request(r, d.judge, d.guard.now())
+		return r.policy.Decide(&q).Permit
+	}
+	switch s {
+	case verifying:
+		return true, false
+	case storing:
+		scp = asked != nil && asked.scp == 1 && may(policy.Get, &d.from)
+		return (asked == nil || asked.scu == 1) && may(policy.Store, &d.to), scp
+	case finding, getting:
+		return may(s.action(), &d.from), false
+	case moving:
+		for _, name := range d.spec().Destinations {
+			if p := r.site.Party(name); p != nil && may(policy.Move, &side{party: p}) {
+				return true, false
+			}
+		}
+		return false, false
+	}
+	return may(policy.Other, &d.to), asked != nil && asked.scp == 1
+}
+
+// accept takes the answer of the system behind the guard, and gives the client its own.
+func (d *dicomConn) accept(body []byte) error {
+	answer, err := readAssociation(pduAssociateAC, body)
+	if err != nil {
+		return err
+	}
+	for i := range answer.contexts {
+		p := &answer.contexts[i]
+		asked := d.call.context(p.id)
+		if asked == nil || p.result == contextAccepted && !slices.Contains(asked.transfer, p.accepted) {
+			return invalid("an answer to what was not asked")
+		}
+	}
+	back := *answer
+	back.head, back.contexts, back.roles, back.most = d.request.head, nil, nil, offered(answer.most)
+	for _, p := range d.request.contexts {
+		if d.call.context(p.id) != nil {
+			p.result = contextNoReason
+			if got := answer.context(p.id); got != nil {
+				p.result, p.accepted = got.result, got.accepted
+			}
+		}
+		if p.result == contextAccepted {
+			d.contexts[p.id] = &p
+		}
+		back.contexts = append(back.contexts, p)
+	}
+	for _, asked := range d.call.roles {
+		if got := answer.role(asked.class); got != nil {
+			back.roles = append(back.roles, role{asked.class, asked.scu & got.scu, asked.scp & got.scp})
+		}
+	}
+	d.legs[wire.FromServer].most = bounded(answer.most)
+	return d.legs[wire.FromClient].control(pduAssociateAC, back.body(pduAssociateAC))
+}

@@ -1,0 +1,234 @@
+package guard
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"chaperone"
+	"chaperone/format/dicom"
+	"chaperone/ledger"
+	"chaperone/policy"
+	"chaperone/site"
+	"chaperone/wire"
+)
+
+// retrieval is whose records a C-GET or C-MOVE may bring: found out before it is passed on.
+type retrieval struct {
+	owners   []owner
+	studies  map[chaperone.PatientToken]bool // of the owners
+	complete bool                            // nobody else can be among them
+}
+
+func (t *retrieval) add(o owner) {
+	if !slices.ContainsFunc(t.owners, func(have owner) bool { return have.number == o.number && have.is(o) }) {
+		t.owners = append(t.owners, o)
+	}
+}
+
+// known reports whether somebody is among those whose records may come, whoever gave the number.
+func (t *retrieval) known(o owner) bool { return slices.ContainsFunc(t.owners, o.is) }
+
+func (t *retrieval) covered() []ledger.Covered {
+	all := make([]ledger.Covered, 0, len(t.owners))
+	for _, o := range t.owners {
+		all = append(all, o.covered())
+	}
+	return all
+}
+
+// covers reports whether an object of the retrieval is of somebody who was found out. A retrieval that was permitted although
+// not everybody was known brings anybody: each is decided by itself.
+func (t *retrieval) covers(d *dicomConn, records []chaperone.Record) bool {
+	if !t.complete {
+		return true
+	}
+	for _, r := range records {
+		o, ok := d.ownerOf(r)
+		switch {
+		case ok && !t.known(o):
+			return false
+		case !ok && !t.studies[d.study(chaperone.StudyUID, r.Study)]:
+			return false
+		}
+	}
+	return true
+}
+
+// retrieve decides a C-GET or C-MOVE when its keys are there: whose records it would bring is found out first.
+func (d *dicomConn) retrieve(_ context.Context, op *operation) (receiver, error) {
+	if !op.dataSet {
+		return nil, unexpected("retrieval without keys")
+	}
+	offset := d.legs[wire.FromClient].offset
+	return &collecting{then: func(ctx context.Context, data []byte) error {
+		v := d.judgeRetrieval(ctx, op, data, offset)
+		d.guard.metrics.decided(d.listener.name, v.Reason, 0)
+		if !v.Permit {
+			status := refusalOf(op.field, v.Reason)
+			if v.Reason == reasonCalled {
+				status = statusDestination
+			}
+			d.op = nil
+			return d.legs[wire.FromClient].send(op.context, true, true, op.reply(status, comment(v.reference)))
+		}
+		server := d.legs[wire.FromServer]
+		if err := server.send(op.context, true, true, op.raw); err != nil {
+			return err
+		}
+		return server.send(op.context, false, true, data)
+	}}, nil
+}
+
+func (d *dicomConn) judgeRetrieval(ctx context.Context, op *operation, data []byte, offset int64) verdict {
+	r := d.guard.rules.Load()
+	w := &wish{
+		action: op.service.action(), word: op.word(), detail: d.contexts[op.context].abstract, client: &d.from, from: &d.to, to: &d.from, asked: true,
+		claims: []string{d.from.claimed}, bytes: int64(len(data)), offset: offset,
+	}
+	keys, err := readWhole(d.contexts[op.context].accepted, data)
+	if err != nil {
+		return d.judge.refuse(r, w, policy.Decision{Reason: ambiguous, Hint: err.Error()})
+	}
+	if op.field == fieldMove {
+		if w.to = destination(r.site, d.listener.name, op.destination); w.to == nil {
+			w.to = &side{claimed: op.destination}
+			return d.judge.refuse(r, w, policy.Decision{Reason: reasonCalled, Hint: "The listener has no such destination in the site file."})
+		}
+	}
+	op.retrieval = d.whose(ctx, keys.elements)
+	w.everybody, w.unresolved, w.known = !namesAnybody(keys.elements), !op.retrieval.complete, op.retrieval.covered()
+	v := d.judge.decide(r, w, d.guard.now())
+	if v.Permit {
+		v = d.record(ctx, w, v)
+	}
+	return v
+}
+
+// destination gives the party to which a C-MOVE would send; nil when the site file has none of that AE title. Where it is
+// reached is known when it has one address: the budgets find it by that when they are loaded from the record.
+func destination(s *site.Site, listener, title string) *side {
+	p := s.Destination(s.Listener(listener), title)
+	if p == nil {
+		return nil
+	}
+	to := &side{party: p, claimed: title}
+	if len(p.Addresses) == 1 && p.Addresses[0].IsSingleIP() {
+		to.addr = netip.AddrPortFrom(p.Addresses[0].Addr(), 0)
+	}
+	return to
+}
+
+// whose finds out whose records the keys of a retrieval bring (PS3.4 section C.4.2.1.4): from what the archive has said, else by
+// asking it. Archives differ in which keys they look at, so that everybody counts whom any of them leads to.
+func (d *dicomConn) whose(ctx context.Context, keys []dicom.Element) *retrieval {
+	t := &retrieval{studies: map[chaperone.PatientToken]bool{}, complete: true}
+	patient := text(keys, dicom.PatientID)
+	named, byNumber := d.ownerOf(dicom.Records(keys)[0])
+	byNumber = byNumber && exact(patient)
+	studies, ok1 := list(text(keys, dicom.StudyInstanceUID))
+	series, ok2 := list(text(keys, dicom.SeriesInstanceUID))
+	objects, ok3 := list(text(keys, dicom.SOPInstanceUID))
+	if !ok1 || !ok2 || !ok3 || len(studies) == 0 {
+		q := inquiry{level: "STUDY", patient: patient, name: text(keys, dicom.PatientName), accession: text(keys, dicom.AccessionNumber), study: text(keys, dicom.StudyInstanceUID), into: t}
+		asked := d.inquire(ctx, q)
+		if byNumber && len(t.owners) == 0 {
+			t.add(named) // the archive does not answer, or has nothing: who is named is named
+			asked = asked || q.name.Empty() && q.accession.Empty() && q.study.Empty()
+		}
+		t.complete = asked && len(series)+len(objects) == 0 && ok2 && ok3
+		return t
+	}
+	for _, uid := range studies {
+		token := d.study(chaperone.StudyUID, uid)
+		t.studies[token] = true
+		o, ok := d.guard.studies.owner(token, true)
+		if ok {
+			t.add(o)
+		} else {
+			ok = d.inquire(ctx, inquiry{level: "STUDY", study: uid, into: t, expect: 1})
+		}
+		t.complete = t.complete && ok
+	}
+	if byNumber {
+		t.add(named)
+	}
+	t.complete = t.complete && d.within(ctx, t, studies, series, objects)
+	return t
+}
+
+// exact reports whether a patient's number is one value and no wildcard.
+func exact(key chaperone.PHI) bool {
+	value := key.Reveal() // looked at, not shown
+	return single(value) && !strings.Contains(value, `\`)
+}
+
+// within makes sure that series and objects are of the studies that are named with them: an archive may look at the last key
+// alone.
+func (d *dicomConn) within(ctx context.Context, t *retrieval, studies, series, objects []chaperone.PHI) bool {
+	if len(objects) == 0 {
+		unknown := series[:0:0]
+		for _, uid := range series {
+			o, ok := d.guard.studies.owner(d.study(seriesUID, uid), true)
+			if !ok {
+				unknown = append(unknown, uid)
+				continue
+			}
+			t.add(o)
+		}
+		return len(unknown) == 0 || d.inquire(ctx, inquiry{level: "SERIES", study: studies[0], series: oneKey(unknown), expect: len(unknown), only: len(studies) == 1})
+	}
+	return len(studies) == 1 && len(series) <= 1 && d.inquire(ctx, inquiry{level: "IMAGE", study: studies[0], series: oneKey(series), object: oneKey(objects), expect: len(objects), only: true})
+}
+
+// list gives the values of a key that is a list of UIDs; ok says that none of them is a wildcard.
+func list(key chaperone.PHI) (uids []chaperone.PHI, ok bool) {
+	if key.Empty() {
+		return nil, true
+	}
+	for one := range strings.SplitSeq(key.Reveal(), `\`) { // split here, and hidden again at once
+		one = strings.Trim(one, " \x00")
+		if one == "" || strings.Trim(one, "0123456789.") != "" || len(uids) == mostKeys {
+			return nil, false
+		}
+		uids = append(uids, chaperone.NewPHI(one))
+	}
+	return uids, true
+}
+
+// mostKeys bounds the UIDs of one key.
+const mostKeys = 1024
+
+// oneKey makes a key of several UIDs again.
+func oneKey(uids []chaperone.PHI) chaperone.PHI {
+	var b strings.Builder
+	for i, uid := range uids {
+		if i > 0 {
+			b.WriteByte('\\')
+		}
+		b.WriteString(uid.Reveal()) // into a key, hidden again at once
+	}
+	return chaperone.NewPHI(b.String())
+}
+
+// withhold refuses one object of a C-GET to the system behind the guard.
+func (d *dicomConn) withhold(v verdict) error {
+	if d.op == nil {
+		return nil
+	}
+	return d.keepBack(d.op, v)
+}
+
+// forced reports whether a final answer would hide that something was held back: success, or a cancellation that the client did
+// not ask for.
+func (op *operation) forced(c *command) bool {
+	return op.withheld > 0 && (c.status == statusSuccess || c.status == statusCancelled)
+}
+
+// endRetrieval ends a C-GET of which something was held back.
+func (d *dicomConn) endRetrieval(op *operation, c *command) error {
+	n := c.counts
+	n[2] = max(n[2], uint16(min(op.withheld, 0xFFFF)))
+	return d.legs[wire.FromClient].send(c.context, true, true, op.reply(statusSubs, comment(op.reference), n[0], n[1], n[2], n[3]))
+}

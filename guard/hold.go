@@ -1,0 +1,66 @@
+package guard
+
+import (
+	"context"
+	"errors"
+	"os"
+	"time"
+
+	"chaperone/site"
+	"chaperone/wire"
+)
+
+// hold keeps a message, and with it the queue behind it, until it is permitted and on record: somebody changes the policy, or
+// mends the disk. A client that gives up meanwhile sends it again on another connection: what is held here then ends with it.
+func (h *hl7Conn) hold(ctx context.Context, f frame) error {
+	j := h.guard.judge(h.listener.name, h.secured)
+	h.guard.log.Warn("held: the queue behind it waits", "listener", h.listener.name, "party", h.from.name())
+	tick := time.NewTicker(h.guard.pace.hold)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-h.ended:
+			return errClosed
+		case <-tick.C:
+		}
+		if h.leaving.Load() {
+			return errDrained
+		}
+		if err := h.present(); err != nil {
+			return err
+		}
+		if err := h.check(); err != nil {
+			return err
+		}
+		v, m := h.decide(j, f, wire.FromClient)
+		if !v.Permit {
+			if h.spec().Refuse != site.Hold || v.Reason == ambiguous { // the rules are others now
+				return h.refuse(ctx, m, v, f)
+			}
+			continue
+		}
+		p := []passing{{f, m, v.draft}}
+		if v.draft != nil {
+			if err := h.guard.record(ctx, []*draft{v.draft}); err != nil {
+				h.guard.metrics.unrecorded(h.listener.name)
+				continue
+			}
+		}
+		return h.forward(ctx, p)
+	}
+}
+
+// present reports whether the client is still there, by reading what it sends behind the message that is held, as far as there
+// is room for it.
+func (h *hl7Conn) present() error {
+	if err := h.client.SetReadDeadline(time.Now().Add(time.Millisecond)); err != nil {
+		return err
+	}
+	err := h.in.ahead()
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return nil
+	}
+	return err
+}

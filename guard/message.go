@@ -1,0 +1,250 @@
+package guard
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+
+	"chaperone"
+	"chaperone/format/hl7"
+	"chaperone/policy"
+	"chaperone/wire"
+	"chaperone/wire/mllp"
+)
+
+// message is what is read of a frame. Of several messages in one frame it is all of them together: they are decided as one.
+type message struct {
+	first   hl7.Message
+	content hl7.Content
+	word    string
+	role    wire.Role
+	query   bool
+	named   int   // how many a query names by number; 0: others, or nobody
+	nobody  bool  // a query that names nobody
+	acks    int   // different messages that it answers
+	awaited bool  // its sender asks for an answer
+	err     error // it cannot be read in one way
+}
+
+// parse reads a frame.
+func parse(payload []byte) *message {
+	m := &message{err: hl7.Strict(payload)}
+	wrong := func(why string) { m.err = errors.Join(m.err, errors.New(why)) }
+	parts, more := hl7.Split(payload)
+	if more {
+		wrong("more messages in a frame than are read")
+	}
+	for i, raw := range parts {
+		one, err := hl7.Parse(raw)
+		if err == nil && one.Odd != "" {
+			err = errors.New(one.Odd)
+		}
+		if err != nil {
+			m.err = errors.Join(m.err, err)
+			continue
+		}
+		content := one.Read()
+		content.Records = append(content.Records, content.Others...)
+		if len(content.Records)+len(content.Merges) == 0 && bearing(&one, content.Ack != "") {
+			content.Records = append(content.Records, chaperone.Record{}) // somebody's, and nobody knows whose
+		}
+		role := mllp.RoleOf(content)
+		m.awaited = m.awaited || awaited(&one, role)
+		if role == wire.Query && len(parts) > 1 {
+			wrong("a query is not alone in its frame")
+		}
+		if i == 0 || m.word == "" {
+			m.first, m.content, m.word, m.role, m.acks = one, content, mllp.Action(content), role, 1
+			continue
+		}
+		if content.AckFor != m.content.AckFor {
+			m.acks++
+		}
+		m.content.Records = append(m.content.Records, content.Records...)
+		m.content.Merges = append(m.content.Merges, content.Merges...)
+		if content.From != m.content.From || content.To != m.content.To || role != m.role {
+			wrong("messages of several kinds in one frame")
+		}
+	}
+	if m.query = m.role == wire.Query; m.query {
+		if !m.asks() {
+			wrong("a query asks twice, or brings a record")
+		}
+	}
+	if len(parts) == 0 {
+		wrong("no message in a frame")
+	}
+	return m
+}
+
+// bears reports whether a message bears a patient.
+func (m *message) bears() bool { return len(m.content.Records)+len(m.content.Merges) > 0 }
+
+// asks finds out whom a query is about. It reports whether that can be told: it asks once, and brings nothing.
+func (m *message) asks() bool {
+	queries := 0
+	for _, s := range m.first.Segments {
+		if !s.Is("QPD") && !s.Is("QRD") {
+			continue
+		}
+		queries++
+		numbers, names := namedBy(s)
+		m.named, m.nobody = numbers, numbers+names == 0
+		if names > 0 {
+			m.named = 0
+		}
+	}
+	return queries == 1 && !m.bears()
+}
+
+// bearing reports whether a message without a PID has something of a patient all the same: results, a visit, lines of a display
+// or rows of a table (HL7 v2.5 chapter 5, DSP and RDT). An answer says again which order it answers.
+func bearing(m *hl7.Message, answer bool) bool {
+	for _, s := range m.Segments {
+		switch string(s.Name[:]) {
+		case "PD1", "NK1", "GT1", "IN1", "IN2", "IN3", "PV1", "PV2", "OBX", "TXA", "DSP", "RDT", "AL1", "DG1", "PR1", "RXA", "MRG":
+			return true
+		case "OBR", "RXE", "RXO":
+			if !answer {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// awaited tells whether a message will have an answer whatever becomes of it: in original mode, and where MSH-15 or MSH-16 say
+// always. One that is sent in case of an error only, or of success, is not waited for.
+func awaited(m *hl7.Message, role wire.Role) bool {
+	header, _ := m.Header()
+	accept, application := string(header.Field(15).Component(1)), string(header.Field(16).Component(1))
+	return role != wire.Control && (accept == "AL" || application == "AL" || accept == "" && application == "")
+}
+
+// Commit acknowledgements of MLLP release 2 are one byte, and carry nothing.
+const (
+	commitACK = 0x06
+	commitNAK = 0x15
+)
+
+func isCommit(payload []byte) bool {
+	return len(payload) == 1 && (payload[0] == commitACK || payload[0] == commitNAK)
+}
+
+// decide judges one frame of a direction.
+func (h *hl7Conn) decide(j *judge, f frame, d wire.Dir) (verdict, *message) {
+	if isCommit(f.payload) {
+		return verdict{Decision: policy.Decision{Permit: true, Reason: control}}, nil
+	}
+	m := parse(f.payload)
+	r := h.guard.rules.Load()
+	client, server := h.from.in(r), h.to.in(r)
+	from, to := client, server
+	if d == wire.FromServer {
+		from, to = server, client
+	}
+	from.claimed, to.claimed = m.content.From, m.content.To
+	w := &wish{
+		action: policy.Send, word: m.word, detail: m.word, client: &client, from: &from, to: &to,
+		records: m.content.Records, merges: m.content.Merges, bytes: int64(len(f.raw)), offset: f.offset,
+	}
+	if m.err != nil {
+		if harmless(f.payload) {
+			return verdict{Decision: policy.Decision{Permit: true, Reason: control}}, m
+		}
+		return j.refuse(r, w, policy.Decision{Reason: ambiguous, Hint: m.err.Error()}), m
+	}
+	switch {
+	case !m.bears() && (m.role == wire.Control || m.role == wire.Reply && d == wire.FromServer):
+		return verdict{Decision: policy.Decision{Permit: true, Reason: control}}, m
+	case d == wire.FromServer:
+		w.action, w.asked = policy.Ask, true
+		if !m.bears() {
+			break
+		}
+		q := h.asked.find(m)
+		if q == nil || m.acks > 1 {
+			return j.refuse(r, w, policy.Decision{Reason: unasked, Hint: "Only what was asked for on the same connection is passed on, once."}), m
+		}
+		w.most, w.echo = q.named, q.sent
+	case m.query:
+		w.action, w.asked, w.from, w.to = policy.Ask, true, &to, &from
+		w.everybody = m.nobody
+		w.claims = []string{m.content.From}
+	default:
+		w.claims = []string{m.content.From}
+	}
+	return j.decide(r, w, h.guard.now()), m
+}
+
+// harmless reports whether an answer of an old system, which is not in the strict grammar, can bear no patient: there are only
+// segments that say what became of a message.
+func harmless(payload []byte) bool {
+	const most = 4 << 10
+	if len(payload) > most || !bytes.HasPrefix(payload, []byte("MSH")) {
+		return false
+	}
+	answers := false
+	for line := range bytes.FieldsFuncSeq(payload, func(c rune) bool { return c == '\r' || c == '\n' }) {
+		name := string(line[:min(3, len(line))])
+		switch {
+		case len(line) > 3 && alphanumeric(line[3]):
+			return false
+		case name == "MSA":
+			answers = true
+		case name != "MSH" && name != "ERR" && name != "SFT":
+			return false
+		}
+	}
+	for _, name := range []string{"PID", "MRG"} {
+		if bytes.Contains(bytes.ToUpper(payload), []byte(name)) {
+			return false
+		}
+	}
+	return answers
+}
+
+func alphanumeric(c byte) bool {
+	return c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z'
+}
+
+// namedBy counts whom a QPD or QRD asks for: identifiers, and names without a wildcard (HL7 v2.5 chapter 5, QPD-3 and QRD-8;
+// chapter 3.3.57 and 3.3.58 for their parameters).
+func namedBy(s hl7.Segment) (numbers, names int) {
+	if s.Is("QRD") {
+		who := s.Field(8)
+		for i := range who.Repetitions() {
+			if specific(string(who.Repetition(i).Component(1))) {
+				numbers++
+			}
+		}
+		return numbers, 0
+	}
+	field := s.Field(3)
+	for i := range field.Repetitions() {
+		one := field.Repetition(i)
+		name, value := string(one.Component(1)), string(one.Component(2))
+		if !strings.HasPrefix(name, "@") {
+			if specific(name) { // a CX: PIX queries (Q23)
+				numbers++
+			}
+			continue
+		}
+		if !specific(value) {
+			continue
+		}
+		switch name { // not its authority, nor the kind of a name: those are everybody's
+		case "@PID.3", "@PID.3.1", "@PID.18", "@PID.18.1":
+			numbers++
+		case "@PID.5", "@PID.5.1", "@PID.5.1.1":
+			if len(value) > 1 { // one letter is nobody's name
+				names++
+			}
+		}
+	}
+	return numbers, names
+}
+
+func specific(value string) bool {
+	return value != "" && value != `""` && !strings.ContainsAny(value, "*?%")
+}
