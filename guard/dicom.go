@@ -27,6 +27,7 @@ type dicomConn struct {
 	op       *operation                      // what the client asked for and is not answered
 	sub      *operation                      // what the server asked for and is not answered
 	found    []match                         // held until they are decided together
+	waiting  int                             // bytes of them
 	asked    map[chaperone.PatientToken]bool // studies that the guard asked about by itself
 }
 
@@ -39,47 +40,6 @@ type operation struct {
 	withheld  int        // matches or objects that were held back
 	reference string     // of the first that was
 	cancelled bool       // by the guard
-}
-
-// phase is how far the two associations are.
-type phase uint8
-
-const (
-	phaseWaiting   phase = iota // for the client's request
-	phaseAsked                  // for the system's answer to it
-	phaseOpen                   // messages pass
-	phaseClientOut              // the client asked to release
-	phaseServerOut              // the system did
-	phaseCollided               // both did: the client, who requested the association, answers first (PS3.8 section 7.2.3)
-	phaseHalf                   // and the system is to answer
-	phaseOver
-	phases // how many there are
-)
-
-// step is what may come next.
-type step struct {
-	phase phase
-	from  wire.Dir
-	kind  byte
-}
-
-// steps is the table of both upper layers together; what is not in it is an unexpected PDU. An abort may come at any time.
-var steps = map[step]phase{
-	{phaseWaiting, wire.FromClient, pduAssociateRQ}: phaseAsked,
-	{phaseAsked, wire.FromServer, pduAssociateAC}:   phaseOpen,
-	{phaseAsked, wire.FromServer, pduAssociateRJ}:   phaseOver,
-	{phaseOpen, wire.FromClient, pduData}:           phaseOpen,
-	{phaseOpen, wire.FromServer, pduData}:           phaseOpen,
-	{phaseOpen, wire.FromClient, pduReleaseRQ}:      phaseClientOut,
-	{phaseOpen, wire.FromServer, pduReleaseRQ}:      phaseServerOut,
-	{phaseClientOut, wire.FromServer, pduData}:      phaseClientOut,
-	{phaseClientOut, wire.FromServer, pduReleaseRP}: phaseOver,
-	{phaseClientOut, wire.FromServer, pduReleaseRQ}: phaseCollided,
-	{phaseServerOut, wire.FromClient, pduData}:      phaseServerOut,
-	{phaseServerOut, wire.FromClient, pduReleaseRP}: phaseOver,
-	{phaseServerOut, wire.FromClient, pduReleaseRQ}: phaseCollided,
-	{phaseCollided, wire.FromClient, pduReleaseRP}:  phaseHalf,
-	{phaseHalf, wire.FromServer, pduReleaseRP}:      phaseOver,
 }
 
 // serveDICOM passes an association on: what is permitted of it, each message when it is decided and on record.
@@ -132,9 +92,17 @@ func (d *dicomConn) pass(ctx context.Context) error {
 		if err := d.batch(ctx, from, b); err != nil {
 			return err
 		}
+		if d.leaving.Load() && d.idle() {
+			return errDrained
+		}
 		timer.Reset(d.patience())
 	}
 	return io.EOF
+}
+
+// idle reports whether nothing is in the middle of passing.
+func (d *dicomConn) idle() bool {
+	return d.op == nil && d.sub == nil && d.phase <= phaseOpen && d.phase != phaseAsked && !slices.ContainsFunc(d.legs[:], func(l *leg) bool { return l.message.begun() })
 }
 
 // patience is how long nothing may come: for a request, within a message, between messages.

@@ -89,7 +89,8 @@ func (d *dicomConn) foundOne(ctx context.Context, op *operation, c *command) (re
 		offset := d.legs[wire.FromServer].offset
 		return &collecting{then: func(ctx context.Context, data []byte) error {
 			d.found = append(d.found, match{op, c, data, offset})
-			if len(d.found) < mostMatches {
+			d.waiting += len(data)
+			if len(d.found) < mostMatches && d.waiting < mostHeld {
 				return nil // until no more is there to be read
 			}
 			return d.release(ctx)
@@ -111,7 +112,7 @@ func (d *dicomConn) release(ctx context.Context) error {
 		return nil
 	}
 	list := d.found
-	d.found = d.found[:0]
+	d.found, d.waiting = d.found[:0], 0
 	var all *draft
 	granted := list[:0:0]
 	for _, m := range list {
@@ -161,6 +162,9 @@ func (d *dicomConn) judgeMatch(ctx context.Context, m match) verdict {
 	read, err := readWhole(d.contexts[m.set.context].accepted, m.data)
 	if err != nil {
 		return d.judge.refuse(r, w, policy.Decision{Reason: ambiguous, Hint: err.Error()})
+	}
+	if !plain(read.elements) {
+		return d.judge.refuse(r, w, policy.Decision{Reason: ambiguous, Hint: "A number in a match has characters in it by which receivers read another one."})
 	}
 	d.learn(read.elements, true)
 	w.records = read.records

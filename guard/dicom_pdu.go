@@ -7,9 +7,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"time"
-
-	"chaperone/wire"
 )
 
 // PDU types (PS3.8 section 9.3.1).
@@ -75,13 +74,42 @@ type pduReader struct {
 	out       chan batch // closed behind the first error
 	free      chan []byte
 	inMessage time.Duration // from the first byte of a PDU to its last
+	until     time.Time     // when the PDU that is being read has to be there; zero between PDUs
 	offset    int64
 }
 
 const aheadOf = 64 << 10
 
 func newPDUReader(conn net.Conn, inMessage time.Duration) *pduReader {
-	return &pduReader{conn: conn, in: bufio.NewReaderSize(promptly(conn), aheadOf), inMessage: inMessage, out: make(chan batch, 2), free: make(chan []byte, 4)}
+	r := &pduReader{conn: conn, inMessage: inMessage, out: make(chan batch, 2), free: make(chan []byte, 4)}
+	r.in = bufio.NewReaderSize(&untilThen{r, promptly(conn)}, aheadOf)
+	return r
+}
+
+// errWoken is no error: somebody set a deadline while nothing was being read, so that the connection looks around.
+var errWoken = errors.New("woken up")
+
+// untilThen reads under the deadline of a PDU, whatever other deadline somebody sets to wake its reader up.
+type untilThen struct {
+	*pduReader
+	from io.Reader
+}
+
+func (u *untilThen) Read(b []byte) (int, error) {
+	for {
+		n, err := u.from.Read(b)
+		switch {
+		case n > 0 || !errors.Is(err, os.ErrDeadlineExceeded):
+			return n, err
+		case u.until.IsZero():
+			return 0, errWoken
+		case !time.Now().Before(u.until):
+			return 0, err
+		}
+		if err := u.conn.SetReadDeadline(u.until); err != nil {
+			return 0, err
+		}
+	}
 }
 
 // run reads until there is an error, or the connection has ended.
@@ -89,6 +117,9 @@ func (r *pduReader) run(ended <-chan struct{}) {
 	defer close(r.out)
 	for {
 		b := r.next()
+		if errors.Is(b.err, errWoken) {
+			b.err = r.conn.SetReadDeadline(time.Time{})
+		}
 		select {
 		case r.out <- b:
 		case <-ended:
@@ -139,7 +170,8 @@ func (r *pduReader) one(b *batch) error {
 	if _, err := r.in.Peek(1); err != nil { // as long as it takes: whoever decides knows how long that may be
 		return err
 	}
-	if err := r.conn.SetReadDeadline(time.Now().Add(r.inMessage)); err != nil {
+	r.until = time.Now().Add(r.inMessage)
+	if err := r.conn.SetReadDeadline(r.until); err != nil {
 		return err
 	}
 	head, err := r.in.Peek(6)
@@ -158,6 +190,7 @@ func (r *pduReader) one(b *batch) error {
 	}
 	b.list = append(b.list, pdu{kind, b.buffer[from:len(b.buffer):len(b.buffer)], r.offset})
 	r.offset += int64(length) + 6
+	r.until = time.Time{}
 	return r.conn.SetReadDeadline(time.Time{})
 }
 
@@ -195,84 +228,4 @@ func checkPDU(kind byte, length uint32) error {
 		return &violation{abortUnrecognised, fmt.Sprintf("dicom: PDU of type %d", kind)}
 	}
 	return nil
-}
-
-// fragment is a presentation data value: a piece of a message (PS3.8 section 9.3.5 and annex E.2).
-type fragment struct {
-	context       byte
-	command, last bool
-	data          []byte
-}
-
-// fragments gives the pieces in a P-DATA-TF.
-func fragments(body []byte, each func(fragment) error) error {
-	for len(body) > 0 {
-		if len(body) < 6 {
-			return invalid("bytes left over in a P-DATA-TF")
-		}
-		n := binary.BigEndian.Uint32(body)
-		if n < 2 || uint64(n) > uint64(len(body)-4) || body[5] > 3 {
-			return invalid(fmt.Sprintf("PDV of %d bytes", n))
-		}
-		f := fragment{context: body[4], command: body[5]&1 != 0, last: body[5]&2 != 0, data: body[6 : 4+n]}
-		if err := each(f); err != nil {
-			return err
-		}
-		body = body[4+n:]
-	}
-	return nil
-}
-
-// leg is one of the two associations of which a connection is made, as seen from the guard.
-type leg struct {
-	dir     wire.Dir // in which its peer sends
-	conn    net.Conn
-	in      *pduReader
-	most    int // bytes of a P-DATA-TF that its peer takes
-	patient time.Duration
-	out     []byte
-	message incoming
-	offset  int64 // of the PDU being read
-}
-
-// write writes one PDU, or several that are whole, at once.
-func (l *leg) write(b []byte) error {
-	if err := l.conn.SetWriteDeadline(time.Now().Add(l.patient)); err != nil {
-		return err
-	}
-	_, err := l.conn.Write(b)
-	return err
-}
-
-// control writes a PDU that is not P-DATA.
-func (l *leg) control(kind byte, body []byte) error {
-	b := binary.BigEndian.AppendUint32([]byte{kind, 0}, uint32(len(body)))
-	return l.write(append(b, body...))
-}
-
-func (l *leg) abort(source, reason byte) { _ = l.control(pduAbort, []byte{0, 0, source, reason}) } // it is over anyway
-
-// send writes a piece of a message in PDUs of a size that the peer takes, each in one write.
-func (l *leg) send(context byte, command, last bool, b []byte) error {
-	flags := byte(0)
-	if command {
-		flags = 1
-	}
-	for {
-		n := min(len(b), l.most-6)
-		mark := flags
-		if last && n == len(b) {
-			mark |= 2
-		}
-		l.out = append(l.out[:0], pduData, 0)
-		l.out = binary.BigEndian.AppendUint32(l.out, uint32(n+6))
-		l.out = binary.BigEndian.AppendUint32(l.out, uint32(n+2))
-		l.out = append(append(l.out, context, mark), b[:n]...)
-		if err := l.write(l.out); err != nil {
-			return err
-		}
-		if b = b[n:]; len(b) == 0 {
-			return nil
-		}
-	}
 }

@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -188,5 +189,45 @@ func TestDICOMReport(t *testing.T) {
 	}
 	if n := len(r.rows()); n != 0 {
 		t.Errorf("got %d disclosures of nobody", n)
+	}
+}
+
+// TestDICOMDrain: a guard that ends lets an object that is passing arrive, and does not wait for who says nothing.
+func TestDICOMDrain(t *testing.T) {
+	a := newArchive(t, well)
+	r := dicomRig(t, a.Addr().String(), 100)
+	silent, waiting, busy := r.talk(), r.talk(), r.talk()
+	silent.associate()
+	busy.associate()
+	_, _, data := object(1, 1, 1)
+	busy.must(busy.send(1, true, true, set(1, fieldStore, 1, true)))
+	busy.must(busy.send(1, false, false, data[:4000]))
+	for len(r.rows()) == 0 { // until the object has begun to pass
+		time.Sleep(5 * time.Millisecond)
+	}
+	done := make(chan error, 1)
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		defer cancel()
+		done <- r.guard.Drain(ctx)
+	}()
+	if _, _, end := silent.reply(); end.kind != pduAbort {
+		t.Errorf("who is silent got PDU %d, want an abort", end.kind)
+	}
+	if _, _, end := waiting.reply(); end.kind != 0 {
+		t.Errorf("who has no association got PDU %d", end.kind)
+	}
+	_ = silent.conn.Close()
+	_ = waiting.conn.Close()
+	busy.must(busy.send(1, false, true, data[4000:]))
+	if c, _, _ := busy.reply(); c == nil || c.status != statusSuccess {
+		t.Errorf("got %+v, want success", c)
+	}
+	if _, _, end := busy.reply(); end.kind != pduAbort {
+		t.Errorf("and then PDU %d, want an abort", end.kind)
+	}
+	_ = busy.conn.Close()
+	if err := <-done; err != nil {
+		t.Error(err)
 	}
 }

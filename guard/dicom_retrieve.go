@@ -93,7 +93,10 @@ func (d *dicomConn) judgeRetrieval(ctx context.Context, op *operation, data []by
 	}
 	if op.field == fieldMove {
 		if w.to = destination(r.site, d.listener.name, op.destination); w.to == nil {
-			w.to = &side{claimed: op.destination}
+			w.to = &side{}
+			if goodTitle(op.destination) {
+				w.to.claimed = op.destination
+			}
 			return d.judge.refuse(r, w, policy.Decision{Reason: reasonCalled, Hint: "The listener has no such destination in the site file."})
 		}
 	}
@@ -140,23 +143,50 @@ func (d *dicomConn) whose(ctx context.Context, keys []dicom.Element) *retrieval 
 		t.complete = asked && len(series)+len(objects) == 0 && ok2 && ok3
 		return t
 	}
-	for _, uid := range studies {
-		token := d.study(chaperone.StudyUID, uid)
-		t.studies[token] = true
-		o, ok := d.guard.studies.owner(token, true)
-		if ok {
-			t.add(o)
-		} else {
-			ok = d.inquire(ctx, inquiry{level: "STUDY", study: uid, into: t, expect: 1})
-		}
-		t.complete = t.complete && ok
-	}
+	t.complete = d.ownersOf(ctx, t, studies)
 	if byNumber {
 		t.add(named)
 	}
 	t.complete = t.complete && d.within(ctx, t, studies, series, objects)
 	return t
 }
+
+// ownersOf adds whose studies are: all that the archive does not yet have told in one inquiry, and those one by one that an archive
+// leaves out which does not know lists. It reports whether each has an owner.
+func (d *dicomConn) ownersOf(ctx context.Context, t *retrieval, studies []chaperone.PHI) bool {
+	missing := studies[:0:0]
+	for _, uid := range studies {
+		token := d.study(chaperone.StudyUID, uid)
+		if o, ok := d.guard.studies.owner(token, true); ok {
+			t.add(o)
+			t.studies[token] = true
+			continue
+		}
+		missing = append(missing, uid)
+	}
+	ask := func(uids []chaperone.PHI) bool {
+		return d.inquire(ctx, inquiry{level: "STUDY", study: oneKey(uids), into: t})
+	}
+	left := func() []chaperone.PHI {
+		return slices.DeleteFunc(missing, func(uid chaperone.PHI) bool { return t.studies[d.study(chaperone.StudyUID, uid)] })
+	}
+	if len(missing) > 0 && !ask(missing) {
+		return false
+	}
+	missing = left()
+	if len(missing) == 0 || len(studies) == 1 || len(missing) > mostSingly {
+		return len(missing) == 0
+	}
+	for _, uid := range missing {
+		if !ask([]chaperone.PHI{uid}) {
+			return false
+		}
+	}
+	return len(left()) == 0
+}
+
+// mostSingly bounds the inquiries for single studies of a list.
+const mostSingly = 16
 
 // exact reports whether a patient's number is one value and no wildcard.
 func exact(key chaperone.PHI) bool {

@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"bytes"
 	"context"
 
 	"chaperone"
@@ -20,6 +21,7 @@ type push struct {
 	held     []byte
 	offset   int64
 	passing  bool
+	looked   bool         // whether the identity group tells
 	refused  func() error // answers, behind the data set
 }
 
@@ -43,7 +45,7 @@ func (d *dicomConn) newPush(from *leg, op *operation, action policy.Action) (rec
 
 // keep says which elements are read of a data set.
 func keep(t dicom.Tag) bool {
-	return dicom.Identifying(t) || t == dicom.SeriesInstanceUID || t == dicom.SOPInstanceUID || t == dicom.AccessionNumber
+	return dicom.Identifying(t) || t == dicom.SeriesInstanceUID || t == dicom.SOPInstanceUID || t == dicom.SOPClassUID || t == dicom.AccessionNumber
 }
 
 func (p *push) drop() {
@@ -77,7 +79,7 @@ func (p *push) take(ctx context.Context, b []byte, last bool) error {
 		p.d.judge.refuse(p.d.guard.rules.Load(), p.wish(nil), policy.Decision{Reason: ambiguous, Hint: err.Error()})
 		return invalid("data set: " + err.Error())
 	case err != nil:
-		return p.refuse(p.d.judge.refuse(p.d.guard.rules.Load(), p.wish(nil), policy.Decision{Reason: ambiguous, Hint: err.Error()}), last)
+		return p.ambiguous(err.Error(), last)
 	case p.passing:
 		err = p.to.send(p.op.context, false, last, b)
 	default:
@@ -96,22 +98,31 @@ const (
 	historyGroup  = 0x0400
 )
 
-// decide decides what is held, if it says enough by now.
+// decide decides what is held, if it says enough by now: its own number, or everything up to the numbers that it had before.
 func (p *push) decide(ctx context.Context, last bool) error {
-	if !last && !p.walker.Passed(identityGroup) {
-		return p.tooLong(last)
+	if last || p.walker.Passed(historyGroup) {
+		return p.decideBy(ctx, p.walker.Elements, last)
 	}
-	elements := p.walker.Elements
-	if !last {
-		elements = p.walker.Until(identityGroup)
+	if !p.looked && p.walker.Passed(identityGroup) {
+		p.looked = true
+		if elements := p.walker.Until(identityGroup); known(dicom.Records(elements)) {
+			return p.decideBy(ctx, elements, last)
+		}
+	}
+	if len(p.held) > mostHeld {
+		return p.ambiguous("The data set does not say whose it is within 1 MiB.", last)
+	}
+	return nil
+}
+
+func (p *push) decideBy(ctx context.Context, elements []dicom.Element, last bool) error {
+	if class := text(elements, dicom.SOPClassUID).Reveal(); p.op.field == fieldStore && class != "" && class != p.op.class { // compared, not shown
+		return p.ambiguous("The data set is of another class than its command says.", last)
+	}
+	if !plain(elements) {
+		return p.ambiguous("A number in the data set has characters in it by which receivers read another one.", last)
 	}
 	records := dicom.Records(elements)
-	if !known(records) {
-		if !last && !p.walker.Passed(historyGroup) {
-			return p.tooLong(last)
-		}
-		records = dicom.Records(p.walker.Elements)
-	}
 	if p.op.field != fieldStore && !known(records) && records[0].Name.Empty() {
 		records = nil // a step, a commitment or a film: it bears no patient
 	}
@@ -132,17 +143,37 @@ func (p *push) decide(ctx context.Context, last bool) error {
 	return err
 }
 
+// plain reports whether all receivers read the numbers of a data set alike: some end a value at a NUL, some take the first of
+// several values.
+func plain(elements []dicom.Element) bool {
+	for _, e := range elements {
+		switch e.Tag {
+		case dicom.PatientID, dicom.IssuerOfPatientID, dicom.StudyInstanceUID, dicom.SeriesInstanceUID:
+		default:
+			continue
+		}
+		value, foreign := bytes.TrimRight(e.Value, " \x00"), false
+		for _, c := range value {
+			foreign = foreign || c == 0x1B || c >= 0x80 // a character set in which a backslash is half a character
+			if c < ' ' && c != 0x1B {
+				return false
+			}
+		}
+		if !foreign && bytes.IndexByte(value, '\\') >= 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// ambiguous refuses what can be read in two ways.
+func (p *push) ambiguous(hint string, last bool) error {
+	return p.refuse(p.d.judge.refuse(p.d.guard.rules.Load(), p.wish(nil), policy.Decision{Reason: ambiguous, Hint: hint}), last)
+}
+
 // known reports whether records have a number of any kind.
 func known(records []chaperone.Record) bool {
 	return len(records[0].Identifiers) > 0 || len(records[0].Alternates) > 0
-}
-
-// tooLong refuses a data set that says nothing for too long.
-func (p *push) tooLong(last bool) error {
-	if len(p.held) <= mostHeld {
-		return nil
-	}
-	return p.refuse(p.d.judge.refuse(p.d.guard.rules.Load(), p.wish(nil), policy.Decision{Reason: ambiguous, Hint: "The data set does not say whose it is within 1 MiB."}), last)
 }
 
 // refuse answers in the place of who would have got it, behind the data set.
@@ -187,85 +218,4 @@ func (p *push) judge(records []chaperone.Record) verdict {
 		return d.judge.refuse(d.guard.rules.Load(), w, policy.Decision{Reason: policy.Unresolved, Hint: "The system behind the guard sent a record that the request did not name."})
 	}
 	return d.judge.decide(d.guard.rules.Load(), w, d.guard.now())
-}
-
-// record puts a permission on record. It is none when that fails.
-func (d *dicomConn) record(ctx context.Context, w *wish, v verdict) verdict {
-	if v.draft == nil {
-		return v
-	}
-	if err := d.guard.record(ctx, []*draft{v.draft}); err != nil {
-		d.guard.log.Error("not recorded, so not released", "listener", d.listener.name, "error", err)
-		d.guard.metrics.unrecorded(d.listener.name)
-		return d.judge.refuse(d.guard.rules.Load(), w, policy.Decision{Reason: unrecorded, Hint: "See chaperone ledger status."})
-	}
-	return v
-}
-
-// refusalOf gives the status of a refusal.
-func refusalOf(field uint16, reason policy.Reason) uint16 {
-	n := field >= 0x0100 && field < fieldCancel
-	switch {
-	case reason == ambiguous && n:
-		return statusProcessing
-	case reason == ambiguous:
-		return statusMismatch
-	case reason == unrecorded && n:
-		return statusProcessing
-	case reason == unrecorded && (field == fieldMove || field == fieldGet):
-		return statusSubs
-	case reason == unrecorded:
-		return statusResources
-	}
-	return statusNotAllowed
-}
-
-// newAnswer holds a final answer with a data set until it is decided whole.
-func (d *dicomConn) newAnswer(op *operation, c *command) receiver {
-	return &collecting{then: func(ctx context.Context, data []byte) error {
-		r, client := d.guard.rules.Load(), d.legs[wire.FromClient]
-		records, err := readWhole(d.contexts[c.context].accepted, data)
-		w := &wish{action: policy.Other, word: op.word(), detail: d.contexts[op.context].abstract, client: &d.from, from: &d.to, to: &d.from, asked: true, bytes: int64(len(data)), offset: d.legs[wire.FromServer].offset}
-		if op.field == fieldMove || op.field == fieldGet {
-			w.action = op.service.action()
-		}
-		var v verdict
-		if err != nil {
-			v = d.judge.refuse(r, w, policy.Decision{Reason: ambiguous, Hint: err.Error()})
-		} else {
-			if known(records.records) || !records.records[0].Name.Empty() {
-				w.records = records.records
-			}
-			if v = d.judge.decide(r, w, d.guard.now()); v.Permit {
-				v = d.record(ctx, w, v)
-			}
-		}
-		if !v.Permit {
-			return client.send(c.context, true, true, op.reply(refusalOf(op.field, v.Reason), comment(v.reference)))
-		}
-		if op.forced(c) {
-			return d.endRetrieval(op, c)
-		}
-		if err := client.send(c.context, true, true, c.raw); err != nil {
-			return err
-		}
-		return client.send(c.context, false, true, data)
-	}}
-}
-
-// whole is a data set that was read to its end.
-type whole struct {
-	elements []dicom.Element
-	records  []chaperone.Record
-}
-
-// readWhole reads keys or a match. Errors: it is not in the strict grammar.
-func readWhole(transferSyntax string, data []byte) (whole, error) {
-	walker := dicom.NewStrict(transferSyntax, keep)
-	defer walker.Close()
-	err := walker.Write(data)
-	if err == nil {
-		err = walker.Finish()
-	}
-	return whole{walker.Elements, dicom.Records(walker.Elements)}, err
 }

@@ -1,7 +1,6 @@
 package guard
 
 import (
-	"bufio"
 	"encoding/binary"
 	"net"
 	"slices"
@@ -21,7 +20,7 @@ type talker struct {
 
 func newTalker(t *testing.T, c net.Conn) *talker {
 	t.Cleanup(func() { _ = c.Close() })
-	in := &pduReader{conn: c, in: bufio.NewReader(c), inMessage: 20 * time.Second}
+	in := newPDUReader(c, 20*time.Second)
 	return &talker{asking{leg: leg{conn: c, in: in, patient: 20 * time.Second, most: 16384}}, t, nil}
 }
 

@@ -189,7 +189,7 @@ func severity(reason policy.Reason) chaperone.Severity {
 	switch {
 	case strings.HasPrefix(string(reason), "identity-"):
 		return chaperone.High
-	case strings.HasPrefix(string(reason), "budget-"), reason == unrecorded, reason == policy.ClockLeap, reason == policy.PolicyError:
+	case strings.HasPrefix(string(reason), "budget-"), reason == unrecorded, reason == busy, reason == policy.ClockLeap, reason == policy.PolicyError:
 		return chaperone.Medium
 	}
 	return chaperone.Low
@@ -204,6 +204,8 @@ func explain(reason policy.Reason) string {
 		return "Two receivers could read it in two ways."
 	case unrecorded:
 		return "It could not be put on record."
+	case busy:
+		return "More messages came at once than can be put on record."
 	case unasked:
 		return "Nobody asked for it on this connection."
 	case tooMany:

@@ -18,6 +18,7 @@ func (t Tag) Group() uint16 { return uint16(t >> 16) }
 // The tags this program reads (PS3.6).
 const (
 	SpecificCharacterSet Tag = 0x00080005
+	SOPClassUID          Tag = 0x00080016
 	SOPInstanceUID       Tag = 0x00080018
 	AccessionNumber      Tag = 0x00080050
 	QueryRetrieveLevel   Tag = 0x00080052

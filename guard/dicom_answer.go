@@ -1,0 +1,91 @@
+package guard
+
+import (
+	"context"
+
+	"chaperone"
+	"chaperone/format/dicom"
+	"chaperone/policy"
+	"chaperone/wire"
+)
+
+// record puts a permission on record. It is none when that fails.
+func (d *dicomConn) record(ctx context.Context, w *wish, v verdict) verdict {
+	if v.draft == nil {
+		return v
+	}
+	if err := d.guard.record(ctx, []*draft{v.draft}); err != nil {
+		d.guard.log.Error("not recorded, so not released", "listener", d.listener.name, "error", err)
+		d.guard.metrics.unrecorded(d.listener.name)
+		return d.judge.refuse(d.guard.rules.Load(), w, policy.Decision{Reason: unrecorded, Hint: "See chaperone ledger status."})
+	}
+	return v
+}
+
+// refusalOf gives the status of a refusal.
+func refusalOf(field uint16, reason policy.Reason) uint16 {
+	n := field >= 0x0100 && field < fieldCancel
+	switch {
+	case reason == ambiguous && n:
+		return statusProcessing
+	case reason == ambiguous:
+		return statusMismatch
+	case reason == unrecorded && n:
+		return statusProcessing
+	case reason == unrecorded && (field == fieldMove || field == fieldGet):
+		return statusSubs
+	case reason == unrecorded:
+		return statusResources
+	}
+	return statusNotAllowed
+}
+
+// newAnswer holds a final answer with a data set until it is decided whole.
+func (d *dicomConn) newAnswer(op *operation, c *command) receiver {
+	return &collecting{then: func(ctx context.Context, data []byte) error {
+		r, client := d.guard.rules.Load(), d.legs[wire.FromClient]
+		records, err := readWhole(d.contexts[c.context].accepted, data)
+		w := &wish{action: policy.Other, word: op.word(), detail: d.contexts[op.context].abstract, client: &d.from, from: &d.to, to: &d.from, asked: true, bytes: int64(len(data)), offset: d.legs[wire.FromServer].offset}
+		if op.field == fieldMove || op.field == fieldGet {
+			w.action = op.service.action()
+		}
+		var v verdict
+		if err != nil {
+			v = d.judge.refuse(r, w, policy.Decision{Reason: ambiguous, Hint: err.Error()})
+		} else {
+			if known(records.records) || !records.records[0].Name.Empty() {
+				w.records = records.records
+			}
+			if v = d.judge.decide(r, w, d.guard.now()); v.Permit {
+				v = d.record(ctx, w, v)
+			}
+		}
+		if !v.Permit {
+			return client.send(c.context, true, true, op.reply(refusalOf(op.field, v.Reason), comment(v.reference)))
+		}
+		if op.forced(c) {
+			return d.endRetrieval(op, c)
+		}
+		if err := client.send(c.context, true, true, c.raw); err != nil {
+			return err
+		}
+		return client.send(c.context, false, true, data)
+	}}
+}
+
+// whole is a data set that was read to its end.
+type whole struct {
+	elements []dicom.Element
+	records  []chaperone.Record
+}
+
+// readWhole reads keys or a match. Errors: it is not in the strict grammar.
+func readWhole(transferSyntax string, data []byte) (whole, error) {
+	walker := dicom.NewStrict(transferSyntax, keep)
+	defer walker.Close()
+	err := walker.Write(data)
+	if err == nil {
+		err = walker.Finish()
+	}
+	return whole{walker.Elements, dicom.Records(walker.Elements)}, err
+}

@@ -1,0 +1,90 @@
+package guard
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net"
+	"time"
+
+	"chaperone/wire"
+)
+
+// fragment is a presentation data value: a piece of a message (PS3.8 section 9.3.5 and annex E.2).
+type fragment struct {
+	context       byte
+	command, last bool
+	data          []byte
+}
+
+// fragments gives the pieces in a P-DATA-TF.
+func fragments(body []byte, each func(fragment) error) error {
+	for len(body) > 0 {
+		if len(body) < 6 {
+			return invalid("bytes left over in a P-DATA-TF")
+		}
+		n := binary.BigEndian.Uint32(body)
+		if n < 2 || uint64(n) > uint64(len(body)-4) || body[5] > 3 {
+			return invalid(fmt.Sprintf("PDV of %d bytes", n))
+		}
+		f := fragment{context: body[4], command: body[5]&1 != 0, last: body[5]&2 != 0, data: body[6 : 4+n]}
+		if err := each(f); err != nil {
+			return err
+		}
+		body = body[4+n:]
+	}
+	return nil
+}
+
+// leg is one of the two associations of which a connection is made, as seen from the guard.
+type leg struct {
+	dir     wire.Dir // in which its peer sends
+	conn    net.Conn
+	in      *pduReader
+	most    int // bytes of a P-DATA-TF that its peer takes
+	patient time.Duration
+	out     []byte
+	message incoming
+	offset  int64 // of the PDU being read
+}
+
+// write writes one PDU, or several that are whole, at once.
+func (l *leg) write(b []byte) error {
+	if err := l.conn.SetWriteDeadline(time.Now().Add(l.patient)); err != nil {
+		return err
+	}
+	_, err := l.conn.Write(b)
+	return err
+}
+
+// control writes a PDU that is not P-DATA.
+func (l *leg) control(kind byte, body []byte) error {
+	b := binary.BigEndian.AppendUint32([]byte{kind, 0}, uint32(len(body)))
+	return l.write(append(b, body...))
+}
+
+func (l *leg) abort(source, reason byte) { _ = l.control(pduAbort, []byte{0, 0, source, reason}) } // it is over anyway
+
+// send writes a piece of a message in PDUs of a size that the peer takes, each in one write.
+func (l *leg) send(context byte, command, last bool, b []byte) error {
+	flags := byte(0)
+	if command {
+		flags = 1
+	}
+	for {
+		n := min(len(b), l.most-6)
+		mark := flags
+		if last && n == len(b) {
+			mark |= 2
+		}
+		l.out = append(l.out[:0], pduData, 0)
+		l.out = binary.BigEndian.AppendUint32(l.out, uint32(n+6))
+		l.out = binary.BigEndian.AppendUint32(l.out, uint32(n+2))
+		l.out = append(append(l.out, context, mark), b[:n]...)
+		if err := l.write(l.out); err != nil {
+			return err
+		}
+		if b = b[n:]; len(b) == 0 {
+			return nil
+		}
+	}
+}
