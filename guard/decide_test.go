@@ -221,3 +221,26 @@ func TestReload(t *testing.T) {
 		t.Errorf("got decisions by %v, want two versions", versions)
 	}
 }
+
+// TestMerges: two numbers become one person's only by the word of a system that may say so; both were disclosed all the same.
+func TestMerges(t *testing.T) {
+	for role, want := range map[string]int{"lab": 3, "engine": 2, "server": 2} {
+		e := newEngine(t)
+		file := strings.NewReplacer("role: lab", "role: "+role, "[lab]", "["+role+"]", "[ORU^R01]", "[ORU^R01, ADT^A40]").Replace(fmt.Sprintf(hl7Site, e.Addr()))
+		r := begin(t, file)
+		c := r.call("hl7")
+		for i, m := range []string{
+			result("LAB|NORTH", "m1", "1"), result("LAB|NORTH", "m2", "2"), result("LAB|NORTH", "m3", "3"),
+			"MSH|^~\\&|LAB|NORTH|EHR|NORTH|20260301||ADT^A40^ADT_A39|m4|P|2.5\rEVN|A40|20260301\rPID|1||1^^^NORTH^MR\rMRG|2^^^NORTH^MR\r",
+		} {
+			if got := c.send(m); !strings.Contains(got, fmt.Sprint("MSA|AA|m", i+1)) {
+				t.Fatalf("%s: got %q", role, got)
+			}
+		}
+		s, err := r.ledger.Scope(t.Context(), ledger.Query{})
+		if err != nil || s.Patients != want || s.Unmerged != 3 || s.Disclosures != 4 {
+			t.Errorf("%s: got %+v, %v; want %d patients, 3 without merges", role, s.Counts, err, want)
+		}
+		r.end()
+	}
+}

@@ -242,7 +242,9 @@ func (j *judge) covered(w *wish) (out who, all []ledger.Covered) {
 		for i := range merge.Prior { // each is disclosed, and whether they are one person is not said
 			all = append(all, ledger.Covered{Numbers: merge.Prior[i : i+1]})
 		}
-		out.merges = append(out.merges, merge)
+		if merges(w.from.party) {
+			out.merges = append(out.merges, merge)
+		}
 	}
 	return out, all
 }

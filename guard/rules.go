@@ -15,6 +15,10 @@ func byAddress(s *site.Site, a netip.Addr) *site.Party {
 	return nil
 }
 
+// merges reports whether what a party says of two numbers being one person's, or not, goes on record: whoever registers patients, or
+// passes on what such a system says. Anybody else could make many patients look like one.
+func merges(p *site.Party) bool { return p != nil && (p.Role == site.Engine || p.Role == site.Server) }
+
 // claimReason is why a party that calls itself what it is not is refused.
 func claimReason(action policy.Action) policy.Reason {
 	if action == policy.Send || action == policy.Ask {
