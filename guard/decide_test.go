@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 
 	"chaperone/ledger"
 	"chaperone/ledger/disk"
+	"chaperone/policy"
 )
 
 // restart ends the guard and starts another with the same ledger.
@@ -242,5 +244,18 @@ func TestMerges(t *testing.T) {
 			t.Errorf("%s: got %+v, %v; want %d patients, 3 without merges", role, s.Counts, err, want)
 		}
 		r.end()
+	}
+}
+
+// TestReasonsAreTold: every reason that the guard finds has words, and stands in the documentation.
+func TestReasonsAreTold(t *testing.T) {
+	doc, err := os.ReadFile("../docs/policy.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, reason := range []policy.Reason{unknown, ambiguous, unrecorded, handshake, unasked, tooMany, spentApproval, busy} {
+		if explain(reason) == explain("nothing") || !strings.Contains(string(doc), "`"+string(reason)+"`") {
+			t.Errorf("%s is not explained, or not documented", reason)
+		}
 	}
 }
