@@ -196,6 +196,25 @@ func TestEnds(t *testing.T) {
 	}
 }
 
+// TestUnrecorded: while its begin is not on record it does not hold; ended meanwhile, it never begins.
+func TestUnrecorded(t *testing.T) {
+	r := newRig(t)
+	r.write(usual())
+	for range 2 {
+		if begin, _, _ := r.Look(noon()); len(begin) != 1 || len(r.InForce("ct-service", noon())) != 0 {
+			t.Errorf("got %d begin, want 1 again and again", len(begin))
+		}
+	}
+	if _, ended, err := End(r.dir, usual().ID, noon()); !ended || err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if begin, over, _ := r.Look(noon()); len(begin)+len(over) != 0 {
+			t.Errorf("got %d begin, %d over, want none", len(begin), len(over))
+		}
+	}
+}
+
 // TestBad: what is not good permits nothing, and is reported once.
 func TestBad(t *testing.T) {
 	good := `{"version":1,"id":"3f9c0a5b2e48","kind":"approve","party":"ct-service","by":"anna","user":"","reason":"why not","from":"2026-03-02T12:00:00Z","until":"2026-03-02T14:00:00Z","patients":20}`
@@ -255,6 +274,11 @@ func TestRestart(t *testing.T) {
 	r = newRig(t, past) // its file is gone
 	if _, ended, _ := r.Look(noon()); len(ended) != 1 || !ended[0].Restored || ended[0].Party != a.Party {
 		t.Errorf("got %+v, want its end", ended)
+	}
+	r = newRig(t, past)
+	r.write(a)
+	if _, ended, _ := r.Look(noon().Add(-2 * time.Hour)); len(ended) != 1 || len(r.InForce(a.Party, noon().Add(-2*time.Hour))) != 0 {
+		t.Error("a clock that was put back makes it longer")
 	}
 	changed := a
 	changed.Patients = 200

@@ -111,6 +111,9 @@ func (r *Register) Look(now time.Time) (begin, over []Change, troubles []Trouble
 			if e.begun.IsZero() {
 				delete(r.live, id)
 			}
+		case e.begun.IsZero() && !e.overAt.IsZero(): // ended before it was on record: it never was
+			delete(r.live, id)
+			r.over[id] = true
 		case e.begun.IsZero():
 			begin = append(begin, Change{Approval: e.Approval, At: now})
 		}
@@ -162,6 +165,9 @@ func (r *Register) see(a *Approval, now time.Time) error {
 			e.begin(past.Begun)
 			e.restored = true
 			delete(r.past, a.ID)
+			if now.Add(ahead).Before(past.Begun) {
+				e.end(now, "the machine's clock was put back before its begin")
+			}
 		}
 	}
 	if e != nil && !a.Revoked.IsZero() {

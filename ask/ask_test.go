@@ -76,6 +76,17 @@ func invented(t *testing.T) *mem.Store {
 	for _, r := range []ledger.Seen{seen, later, joined} {
 		b.Notes = append(b.Notes, ledger.Note{Kind: ledger.Coverage, At: r.Until, Seen: r})
 	}
+	tell := func(rule string, severity chaperone.Severity, from, to chaperone.Party, hours float64, count int) {
+		at := begin.Add(time.Duration(hours * float64(time.Hour)))
+		b.Findings = append(b.Findings, chaperone.Finding{
+			Rule: rule, Severity: severity, From: from, To: to, First: at, Last: at, Count: count,
+			Title: "Something of the kind " + rule + " was seen.", Advice: "Ask whether it is right.",
+		})
+	}
+	tell("refused-budget-24h", chaperone.Medium, archive, viewer, 3, 1)
+	tell("refused-budget-24h", chaperone.Medium, archive, viewer, 4, 41)
+	tell("would-refuse-no-grant", chaperone.Low, archive, hostile, 5, 2)
+	tell("clock-moved", chaperone.High, chaperone.Party{}, chaperone.Party{}, 6, 1)
 	if _, err := s.Record(t.Context(), b); err != nil {
 		t.Fatal(err)
 	}
@@ -169,18 +180,22 @@ func answers(s ledger.Store) map[string]func(out io.Writer) error {
 	outside.Outside = func(r ledger.Row) bool { return r.To.Addr != viewer.Addr }
 	outside.Purpose = func(r ledger.Row) string { return "a theft" }
 	return map[string]func(io.Writer) error{
-		"scope.txt":      scope(everything, ledger.Seal{Batches: 12, Sealed: 11, Witnessed: 9, Witnesses: 3, Needed: 2}, Scope),
-		"scope.jsonl":    scope(everything, ledger.Seal{Batches: 12, Sealed: 11, Witnessed: 9, Witnesses: 3, Needed: 2}, ScopeJSON),
-		"part.txt":       scope(part, ledger.Seal{Batches: 1, Sealed: 1}, Scope),
-		"part.jsonl":     scope(part, ledger.Seal{Batches: 1, Sealed: 1}, ScopeJSON),
-		"nobody.txt":     scope(nobody, ledger.Seal{}, Scope),
-		"nobody.jsonl":   scope(nobody, ledger.Seal{}, ScopeJSON),
-		"table.txt":      list(ledger.Query{}, Table),
-		"empty.txt":      list(nobody, Table),
-		"foot.txt":       scope(part, ledger.Seal{Batches: 1, Sealed: 1}, Foot),
-		"list.csv":       list(ledger.Query{}, CSV),
-		"empty.csv":      list(nobody, CSV),
-		"list.jsonl":     list(ledger.Query{}, JSON),
+		"scope.txt":    scope(everything, ledger.Seal{Batches: 12, Sealed: 11, Witnessed: 9, Witnesses: 3, Needed: 2}, Scope),
+		"scope.jsonl":  scope(everything, ledger.Seal{Batches: 12, Sealed: 11, Witnessed: 9, Witnesses: 3, Needed: 2}, ScopeJSON),
+		"part.txt":     scope(part, ledger.Seal{Batches: 1, Sealed: 1}, Scope),
+		"part.jsonl":   scope(part, ledger.Seal{Batches: 1, Sealed: 1}, ScopeJSON),
+		"nobody.txt":   scope(nobody, ledger.Seal{}, Scope),
+		"nobody.jsonl": scope(nobody, ledger.Seal{}, ScopeJSON),
+		"table.txt":    list(ledger.Query{}, Table),
+		"empty.txt":    list(nobody, Table),
+		"foot.txt":     scope(part, ledger.Seal{Batches: 1, Sealed: 1}, Foot),
+		"list.csv":     list(ledger.Query{}, CSV),
+		"empty.csv":    list(nobody, CSV),
+		"list.jsonl":   list(ledger.Query{}, JSON),
+		"digest.txt":   func(out io.Writer) error { return Digest(ctx, out, s, begin, begin.Add(100*time.Hour), style) },
+		"digest-empty.txt": func(out io.Writer) error {
+			return Digest(ctx, out, s, begin.AddDate(-20, 0, 0), begin.AddDate(-19, 0, 0), style)
+		},
 		"account.txt":    account(a, (*Accounted).Write),
 		"account.jsonl":  account(a, (*Accounted).WriteJSON),
 		"outside.txt":    account(outside, (*Accounted).Write),

@@ -2,6 +2,9 @@ package guard
 
 import (
 	"context"
+	"net"
+	"net/netip"
+	"slices"
 	"time"
 
 	"chaperone"
@@ -22,7 +25,8 @@ const longest = (365*24 + 1) * time.Hour
 
 // loadBudgets brings what was delivered within the longest window back into the book: the record is the budgets' only memory.
 func (g *Guard) loadBudgets(ctx context.Context, r *rules) error {
-	keep := func(to chaperone.Party) bool { return r.party(to) != nil }
+	keep := func(chaperone.Party) bool { return true }
+	behind := upstreams(ctx, r.site)
 	var patients []uint32
 	err := g.ledger.Delivered(ctx, g.now().Add(-longest), keep, func(d disk.Delivered) error {
 		patients = patients[:0]
@@ -30,22 +34,59 @@ func (g *Guard) loadBudgets(ctx context.Context, r *rules) error {
 			patients = append(patients, uint32(n))
 		}
 		load := func(key budget.Key) { g.book.Load(key, d.Hour, patients, d.Unidentified) }
-		p := r.party(d.To)
-		load(siteKey(r.site))
-		load(partyKey(p))
-		for _, group := range p.Groups {
-			load(groupKey(group))
+		var receivers []*site.Party
+		if p := r.party(d.To); p != nil {
+			receivers = []*site.Party{p}
 		}
-		if p.Role != "" {
-			load(roleKey(p))
+		if all := behind[d.To.Addr]; d.To.Proven == "" && !d.Requested && len(all) > 0 {
+			receivers = all
+		}
+		known := false
+		for _, p := range receivers {
+			known = true
+			load(partyKey(p))
+			for _, group := range p.Groups {
+				load(groupKey(group))
+			}
+			if p.Role != "" {
+				load(roleKey(p))
+			}
 		}
 		if from := r.party(d.From); from != nil && !d.Requested {
+			known = true
 			load(senderKey(from))
+		}
+		if known {
+			load(siteKey(r.site))
 		}
 		return nil
 	})
 	g.book.Advance(g.now())
 	return err
+}
+
+// upstreams gives who is behind listeners in the clear, by the address that is on record: there nobody proves who it is. Where
+// several are behind one address, what it got counts for each.
+func upstreams(ctx context.Context, s *site.Site) map[netip.Addr][]*site.Party {
+	all := map[netip.Addr][]*site.Party{}
+	for i := range s.Listeners {
+		up := &s.Listeners[i].Upstream
+		p := s.Party(up.Party)
+		host, _, err := net.SplitHostPort(up.Address)
+		if p == nil || err != nil || up.TLS == site.Mutual {
+			continue
+		}
+		addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+		if err != nil {
+			continue // it cannot be reached either
+		}
+		for _, a := range addrs {
+			if a = a.Unmap(); !slices.Contains(all[a], p) {
+				all[a] = append(all[a], p)
+			}
+		}
+	}
+	return all
 }
 
 // party finds whose a side on record is: by its certificate, else by its address. The destination of a C-MOVE has neither: it is

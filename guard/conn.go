@@ -205,7 +205,7 @@ func (c *conn) disbelieved(why *identity.Error) {
 // bound checks what a certificate alone does not prove: that the party is known, and where it stands.
 func (c *conn) bound(r *rules) error {
 	var reason policy.Reason
-	switch p := c.from.in(r).party; {
+	switch p := c.from.partyIn(r); {
 	case p == nil:
 		reason = unknown
 	case !p.From(c.from.addr.Addr()):
@@ -239,7 +239,7 @@ func (c *conn) check() error {
 		return nil
 	}
 	r := c.guard.rules.Load()
-	switch p := c.from.in(r).party; {
+	switch p := c.from.partyIn(r); {
 	case p == nil, c.secured && r.site.PartyOf(c.from.proven) != p:
 		return errors.New("the site file does not name its party any more")
 	case !p.From(c.from.addr.Addr()):

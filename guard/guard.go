@@ -72,6 +72,7 @@ type Guard struct {
 	rules    atomic.Pointer[rules]
 	book     *budget.Book
 	refused  *refusals
+	room     room
 	metrics  *metrics
 	studies  *studies
 	coverage coverage
@@ -118,6 +119,7 @@ func Start(ctx context.Context, o Options) (*Guard, error) {
 	if g.pace = o.pace; g.pace == (pace{}) {
 		g.pace = usualPace
 	}
+	g.room.most = mostWaiting
 	g.book = budget.New(g.now())
 	if g.trust != nil {
 		g.server = g.trust.Server()

@@ -3,6 +3,7 @@ package guard
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -143,6 +144,7 @@ type engine struct {
 	raw    []byte   // everything
 	conns  []net.Conn
 	answer func(payload string) string
+	host   string
 }
 
 // has reports whether something arrived, framed or not.
@@ -177,7 +179,7 @@ func newEngine(t *testing.T) *engine {
 
 func (e *engine) listen(t *testing.T, wrap func(net.Listener) net.Listener) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", cmp.Or(e.host, "127.0.0.1")+":0")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,7 +14,6 @@ import (
 	"chaperone/format/hl7"
 	"chaperone/policy"
 	"chaperone/site"
-	"chaperone/wire"
 )
 
 // hl7Conn is a connection of HL7 v2 over MLLP. Each direction has a goroutine of its own.
@@ -122,6 +121,7 @@ type passing struct {
 	frame
 	message *message
 	draft   *draft // nil: it releases nothing
+	entered int    // how many places it has in the room of those that wait
 }
 
 // pass decides some messages of the client, and passes on what is permitted, in their order.
@@ -134,9 +134,10 @@ func (h *hl7Conn) pass(ctx context.Context, j *judge, list []frame) error {
 	}
 	for _, f := range list {
 		began := time.Now()
-		v, m := h.decide(j, f, wire.FromClient)
+		v, m, entered := h.admit(j, f)
 		h.guard.metrics.decided(h.listener.name, v.Reason, time.Since(began))
 		if !v.Permit {
+			h.guard.room.leave(entered)
 			if err := flush(); err != nil {
 				return err
 			}
@@ -145,7 +146,7 @@ func (h *hl7Conn) pass(ctx context.Context, j *judge, list []frame) error {
 			}
 			continue
 		}
-		granted = append(granted, passing{f, m, v.draft})
+		granted = append(granted, passing{f, m, v.draft, entered})
 		if len(granted) >= h.spec().Limits.Pending {
 			if err := flush(); err != nil {
 				return err
@@ -161,13 +162,17 @@ func (h *hl7Conn) release(ctx context.Context, granted []passing) error {
 		return nil
 	}
 	var drafts []*draft
+	entered := 0
 	for _, p := range granted {
 		if p.draft != nil {
 			drafts = append(drafts, p.draft)
 		}
+		entered += p.entered
 	}
 	began := time.Now()
-	if err := h.guard.record(ctx, drafts); err != nil {
+	err := h.guard.record(ctx, drafts)
+	h.guard.room.leave(entered)
+	if err != nil {
 		return h.unrecorded(ctx, granted, err)
 	}
 	h.guard.metrics.recorded(time.Since(began))
@@ -257,7 +262,7 @@ func (h *hl7Conn) refuse(ctx context.Context, m *message, v verdict, f frame) er
 		return err
 	}
 	answer := hl7.Refuse(&m.first, hl7.Refusal{
-		Error:  spec.Refuse == site.Fail || v.Reason == unrecorded,
+		Error:  spec.Refuse == site.Fail || v.Reason == unrecorded || v.Reason == busy,
 		Reason: string(v.Reason), Reference: v.reference, ID: "CHAP" + v.reference, Now: h.guard.now(),
 	})
 	if answer == nil {

@@ -41,7 +41,7 @@ func (h *hl7Conn) hold(ctx context.Context, f frame) error {
 			}
 			continue
 		}
-		p := []passing{{f, m, v.draft}}
+		p := []passing{{f, m, v.draft, 0}}
 		if v.draft != nil {
 			if err := h.guard.record(ctx, []*draft{v.draft}); err != nil {
 				h.guard.metrics.unrecorded(h.listener.name)

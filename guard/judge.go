@@ -33,6 +33,14 @@ func (s side) in(r *rules) side {
 	return s
 }
 
+// partyIn is in for the party alone: what else a side has may be changing, in a connection that somebody else looks at.
+func (s *side) partyIn(r *rules) *site.Party {
+	if s.party == nil {
+		return nil
+	}
+	return r.site.Party(s.party.Name)
+}
+
 func (s *side) record() chaperone.Party {
 	return chaperone.Party{Proven: s.proven, Addr: s.addr.Addr(), Port: s.addr.Port(), Claimed: s.claimed}
 }

@@ -15,6 +15,9 @@ func policySet(s *site.Site) (*policy.Set, error) {
 		p := &s.Parties[i]
 		o.Parties = append(o.Parties, policy.Party{Name: p.Name, Role: string(p.Role), Groups: p.Groups, Outside: p.Outside, Approval: p.Approval})
 	}
+	if s.Defaults {
+		o.Grants = policy.Defaults()
+	}
 	for i := range s.Grants {
 		g := &s.Grants[i]
 		grant := policy.Grant{Name: g.Name, Parties: g.Parties, Roles: g.Roles, Groups: g.Groups, Details: g.Details, To: g.To, Outside: g.Outside,

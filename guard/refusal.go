@@ -37,6 +37,8 @@ type refusals struct {
 	owed    []chaperone.Finding // that the record did not take
 	seen    ledger.Seen         // what passed unread since the last note
 	wake    chan struct{}
+
+	flushing sync.Mutex // one at a time: who has flushed finds everything on record that was noted before
 }
 
 type kindOfRefusal struct{ listener, word, reason, from, to string }
@@ -124,6 +126,8 @@ func (r *refusals) run(ctx context.Context, now func() time.Time) {
 
 // flush records what waits, and the kinds whose time is over.
 func (r *refusals) flush(now time.Time, all bool) {
+	r.flushing.Lock()
+	defer r.flushing.Unlock()
 	r.mu.Lock()
 	batch := ledger.Batch{Findings: r.owed}
 	r.owed = nil
@@ -189,7 +193,7 @@ func severity(reason policy.Reason) chaperone.Severity {
 	switch {
 	case strings.HasPrefix(string(reason), "identity-"):
 		return chaperone.High
-	case strings.HasPrefix(string(reason), "budget-"), reason == unrecorded, reason == policy.ClockLeap, reason == policy.PolicyError:
+	case strings.HasPrefix(string(reason), "budget-"), reason == unrecorded, reason == busy, reason == policy.ClockLeap, reason == policy.PolicyError:
 		return chaperone.Medium
 	}
 	return chaperone.Low
@@ -204,6 +208,8 @@ func explain(reason policy.Reason) string {
 		return "Two receivers could read it in two ways."
 	case unrecorded:
 		return "It could not be put on record."
+	case busy:
+		return "More messages came at once than can be put on record."
 	case unasked:
 		return "Nobody asked for it on this connection."
 	case tooMany:

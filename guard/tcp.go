@@ -99,7 +99,10 @@ func (t *tunnel) check() error {
 	if t.use != nil && !t.guard.approvals.holds(t.use, now) {
 		return errUnapproved
 	}
-	if d, _ := t.judge.attempt(t.guard.rules.Load(), t.wish, t.use, now); !d.Permit {
+	r := t.guard.rules.Load()
+	from, to, w := t.from.in(r), t.to.in(r), *t.wish
+	w.client, w.from, w.to = &from, &from, &to
+	if d, _ := t.judge.attempt(r, &w, t.use, now); !d.Permit {
 		return fmt.Errorf("it would not be permitted any more: %s", d.Reason)
 	}
 	return nil

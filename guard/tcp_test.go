@@ -181,6 +181,23 @@ func TestTCPEnds(t *testing.T) {
 	}
 }
 
+// TestTCPObserve: a listener that observes refuses nothing, and says what it would have refused.
+func TestTCPObserve(t *testing.T) {
+	a := beginApproved(t, fmt.Sprintf(tcpSite, "", "tls: none\n    because: this is a test\n    mode: observe", newDesktop(t).Addr()))
+	c := a.call("desktop")
+	if !says(c, make([]byte, 8<<10)) {
+		t.Error("its bytes did not pass")
+	}
+	if found := a.findings(); found["would-refuse-approval-missing"] != 1 || found[TunnelRule] != 1 {
+		t.Errorf("got %v", found)
+	}
+	_ = c.Close()
+	a.quiesce()
+	if f := a.receipt(TunnelOverRule); f.Bytes != 16<<10 || !strings.HasSuffix(f.Evidence.File, "grant none, observed") {
+		t.Errorf("got %+v", f)
+	}
+}
+
 // TestTCPMutual: by certificate, and by nobody else's.
 func TestTCPMutual(t *testing.T) {
 	dir := t.TempDir()

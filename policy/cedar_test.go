@@ -187,7 +187,7 @@ func TestBadTable(t *testing.T) {
 		"a party called self":  func(o *Options) { o.Parties[0].Name = Self },
 		"a party with a colon": func(o *Options) { o.Parties[0].Name = "role:pacs" },
 		"two parties":          func(o *Options) { o.Parties[0].Name = o.Parties[1].Name },
-		"a party without role": func(o *Options) { o.Parties[0].Role = "" },
+		"a role that is none":  func(o *Options) { o.Parties[0].Role = "doctor" },
 		"a group without name": func(o *Options) { o.Parties[0].Groups = []string{""} },
 		"hours that are none":  func(o *Options) { o.Parties[0].Hours = Hours{5, 5} },
 	} {

@@ -140,7 +140,7 @@ func list(o Options) (*directory, []Problem) {
 		case site.names[p.Name]:
 			wrong("there are two of this name")
 		}
-		if !site.roles[p.Role] {
+		if p.Role != "" && !site.roles[p.Role] {
 			wrong(fmt.Sprintf("there is no role %q", p.Role))
 		}
 		if !p.Hours.valid() {

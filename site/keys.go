@@ -18,6 +18,7 @@ func (s *Site) block() block {
 		{"inside", many(&s.Inside, network()), "inside: [10.0.0.0/8]", "The networks that are the site's own."},
 		{"ignore_case", one(&s.IgnoreCase, yes(), false), "", "Whether ct1 is CT1, in AE titles and applications."},
 		{"parties", each(&s.Parties, (*Party).block), "", "Who exchanges patient data."},
+		{"defaults", one(&s.Defaults, yes(), false), "", "Whether the grants that come with the program, for each role, hold too."},
 		{"grants", each(&s.Grants, (*Grant).block), "", "Who may do what. What is not granted is not permitted."},
 		{"budgets", s.Budgets.block(), "", "How many different patients at most, beside the budgets of parties and grants."},
 		{"cedar", many(&s.Cedar, path), "", "Own Cedar policies. A forbid in them always wins."},

@@ -27,6 +27,7 @@ type Site struct {
 	Inside     []netip.Prefix // the operator's own networks
 	IgnoreCase bool           // of AE titles and applications
 	Parties    []Party
+	Defaults   bool // the grants that come with the program hold too
 	Grants     []Grant
 	Budgets    Budgets
 	Cedar      []string // files

@@ -109,6 +109,9 @@ func (f *guardFlags) run(c *cobra.Command, s *site.Site) (err error) {
 	if f.ledger.keys == "" {
 		f.ledger.keys = s.Keys
 	}
+	again := make(chan os.Signal, 1)
+	signal.Notify(again, reloadSignals()...) // before the first of them would end the program: opening a ledger may take long
+	defer signal.Stop(again)
 	l, err := f.ledger.record(c, func() error { return nil })
 	if err != nil {
 		return err
@@ -135,7 +138,7 @@ func (f *guardFlags) run(c *cobra.Command, s *site.Site) (err error) {
 	if err != nil {
 		return err
 	}
-	stop := f.watchSignals(c, g, log)
+	stop := f.watchSignals(c, g, log, again)
 	defer stop()
 	metrics, err := serveMetrics(s, g, log)
 	if err == nil {
@@ -177,9 +180,7 @@ func trustOf(s *site.Site) (*identity.Trust, error) {
 }
 
 // watchSignals reads the site file again at each SIGHUP. A file that is not good changes nothing.
-func (f *guardFlags) watchSignals(c *cobra.Command, g *guard.Guard, log *slog.Logger) (stop func()) {
-	again := make(chan os.Signal, 1)
-	signal.Notify(again, reloadSignals()...)
+func (f *guardFlags) watchSignals(c *cobra.Command, g *guard.Guard, log *slog.Logger, again <-chan os.Signal) (stop func()) {
 	ctx, cancel := context.WithCancel(c.Context())
 	go func() {
 		for {
@@ -197,10 +198,7 @@ func (f *guardFlags) watchSignals(c *cobra.Command, g *guard.Guard, log *slog.Lo
 			}
 		}
 	}()
-	return func() {
-		signal.Stop(again)
-		cancel()
-	}
+	return cancel
 }
 
 // serveMetrics answers /metrics and /healthz, when the site file says where.

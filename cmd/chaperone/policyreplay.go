@@ -4,10 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"chaperone"
 	"chaperone/guard"
 	"chaperone/ledger"
 	"chaperone/page"
@@ -66,17 +68,24 @@ func (f *policyFlags) replay(c *cobra.Command, since string) error {
 		return err
 	}
 	r := guard.NewReplay(t)
+	then := 0
 	err = l.Disclosures(c.Context(), q, func(row ledger.Row) error { r.Row(&row); return nil })
+	err = errors.Join(err, l.Findings(c.Context(), q, func(found chaperone.Finding) error {
+		if strings.HasPrefix(found.Rule, guard.RefusedRule) {
+			then += found.Count
+		}
+		return nil
+	}))
 	if err = errors.Join(err, l.Close()); err != nil {
 		return err
 	}
 	if f.json {
-		return replayJSON(c.OutOrStdout(), r, s.Version)
+		return replayJSON(c.OutOrStdout(), r, s.Version, then)
 	}
-	return replayText(c.OutOrStdout(), r, s.Version)
+	return replayText(c.OutOrStdout(), r, s.Version, then)
 }
 
-func replayText(out io.Writer, r *guard.Replay, version string) error {
+func replayText(out io.Writer, r *guard.Replay, version string, then int) error {
 	p := page.Writer{Out: out}
 	list := r.Refused()
 	n := 0
@@ -111,11 +120,14 @@ func replayText(out io.Writer, r *guard.Replay, version string) error {
 	if r.Watched > 0 {
 		p.Wrap("", fmt.Sprintf("%s decided by no guard: it is taken that the parties would prove who they are.", page.Count(r.Watched, "disclosure was", "disclosures were")))
 	}
+	if then > 0 {
+		p.Wrap("", fmt.Sprintf("The policies that held then refused %s, which this does not look at: a refusal says nothing of patients.", page.Count(then, "exchange")))
+	}
 	p.Wrap("", "Budgets begin empty at the start of the period. What the record does not know is in --help.")
 	return p.Err
 }
 
-func replayJSON(out io.Writer, r *guard.Replay, version string) (err error) {
+func replayJSON(out io.Writer, r *guard.Replay, version string, then int) (err error) {
 	n := 0
 	for _, f := range r.Refused() {
 		n += f.Disclosures
@@ -137,5 +149,6 @@ func replayJSON(out io.Writer, r *guard.Replay, version string) (err error) {
 		Watched     int    `json:"watched"`
 		Refused     int    `json:"refused"`
 		Patients    int    `json:"patients"`
-	}{"summary", version, r.Disclosures, r.Watched, n, r.Patients()}))
+		Then        int    `json:"refused_then"` // by the policies that held, and not looked at
+	}{"summary", version, r.Disclosures, r.Watched, n, r.Patients(), then}))
 }

@@ -19,14 +19,28 @@ import (
 //   - In a character set of several bytes none of them looks like a separator, since some receivers split before they decode.
 //   - What names a patient or asks for one (PID, MRG, QPD, QRD, QRF) has no escape that stands for a control character or a
 //     separator by its number, and none that changes the character set.
+//   - Each segment belongs to a message: between a batch's header or trailer and the next MSH there is none.
+//   - What some programs take for the end of a line (NEL, LS, PS) stands neither in what names a patient nor before what looks
+//     like a segment, and a patient's number is of ASCII characters and escapes
+//     that stand for one.
 //   - Each message has a code (MSH-9) and a control ID of at most 199 characters (MSH-10), so that it can be answered.
 //
 // Errors: format.ErrMalformed with the offset and the rule, never the content.
 func Strict(payload []byte) error {
-	headers := 0
+	headers, within := 0, false
+	utf := utf8.Valid(payload)
 	for at := 0; at < len(payload); {
 		line := head(payload[at:], '\r')
 		if err := strictLine(line, at, headers == 0); err != nil {
+			return err
+		}
+		switch trailer := bytes.HasPrefix(line, []byte("BTS")) || bytes.HasPrefix(line, []byte("FTS")); {
+		case isHeader(line) || trailer:
+			within = line[0] == 'M'
+		case !within:
+			return odd(at, "a segment stands outside of every message")
+		}
+		if err := strictBreaks(line, at, utf); err != nil {
 			return err
 		}
 		if isHeader(line) {
@@ -69,11 +83,101 @@ func strictLine(line []byte, at int, first bool) error {
 	if first && !isHeader(line) {
 		return odd(at, "the first segment is no header")
 	}
-	switch string(line[:3]) {
-	case "PID", "MRG", "QPD", "QRD", "QRF":
+	if names(line) {
 		return strictEscapes(line, at)
 	}
 	return nil
+}
+
+// names reports whether a segment names a patient or asks for one.
+func names(line []byte) bool {
+	switch string(line[:3]) {
+	case "PID", "MRG", "QPD", "QRD", "QRF":
+		return true
+	}
+	return false
+}
+
+// strictBreaks refuses what is the end of a line for programs that go by Unicode (UAX #14, NEL, LS and PS), where that would make
+// a segment of what is none or cut off what names a patient. utf: the payload is valid UTF-8.
+func strictBreaks(line []byte, at int, utf bool) error {
+	for i := 0; i < len(line); i++ {
+		size := 0
+		whole := true // also read as what the payload seems to be
+		switch c := line[i]; {
+		case c == 0x85:
+			size, whole = 1, !utf || i > 0 && line[i-1] == 0xC2
+		case c == 0xE2 && bytes.HasPrefix(line[i:], []byte("\xE2\x80")) && i+2 < len(line) && (line[i+2] == 0xA8 || line[i+2] == 0xA9):
+			size = 3
+		default:
+			continue
+		}
+		if whole && (names(line) || isHeader(line)) || likeSegment(line[i+size:]) {
+			return odd(at+i, "what some take for the end of a line stands in a segment")
+		}
+	}
+	return strictNumbers(line, at)
+}
+
+// strictNumbers looks at the fields of a PID or MRG that hold numbers of a patient.
+func strictNumbers(line []byte, at int) error {
+	if !names(line) || line[0] == 'Q' {
+		return nil
+	}
+	s := Segment{Name: [3]byte(line[:3]), raw: line, sep: DefaultSeparators}
+	f := s.fields()
+	for _, n := range map[byte][]int{'P': {2, 3, 4, 18, 19}, 'M': {1, 2, 3, 4}}[line[0]] {
+		field := f.at(n)
+		if plain := Unescape(field.raw, DefaultSeparators); bytes.Count(field.raw, []byte{'\\'}) != escapes(field.raw) {
+			return odd(at, "a patient's number has an escape that not all receivers decode alike")
+		} else if !utf8.Valid(plain) && utf8.Valid(field.raw) {
+			return odd(at, "an escape in a patient's number depends on the character set")
+		}
+		for i := range field.Repetitions() {
+			for _, c := range field.Repetition(i).Component(1) {
+				if c == '&' {
+					return odd(at, "a patient's number has subcomponents, which it has in no version")
+				}
+				if c >= utf8.RuneSelf {
+					return odd(at, "a patient's number has a character that depends on the character set")
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// escapes counts the escape characters of sequences that stand for a character.
+func escapes(b []byte) (n int) {
+	for {
+		start := bytes.IndexByte(b, '\\')
+		if start < 0 {
+			return n
+		}
+		end := bytes.IndexByte(b[start+1:], '\\')
+		if end < 0 {
+			return n
+		}
+		if _, ok := unescape(b[start+1:start+1+end], DefaultSeparators); !ok {
+			return n
+		}
+		n += 2
+		b = b[start+end+2:]
+	}
+}
+
+// likeSegment reports whether text begins like a segment, blanks before it left out.
+func likeSegment(b []byte) bool {
+	b = bytes.TrimLeft(b, " \t\xC2\xA0\x85")
+	if len(b) < 3 || len(b) > 3 && alphanumeric(b[3]) {
+		return false
+	}
+	for _, c := range b[:3] {
+		if !alphanumeric(c) {
+			return false
+		}
+	}
+	return true
 }
 
 // strictHeader looks at the separators that a header declares, and at what of an MSH an answer needs.

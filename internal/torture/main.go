@@ -1,4 +1,4 @@
-// Command torture does to a ledger what machines, disks and people do, and checks that nothing it acknowledged is lost and
+// Command torture does to a ledger, and to a guard that records in one, what machines, disks and people do, and checks that nothing it acknowledged is lost and
 // that it never says anything wrong:
 //
 //	go run ./internal/torture kill9    --n 1000   # kill -9 at any moment, of opening too
@@ -6,6 +6,10 @@
 //	go run ./internal/torture enospc   --n 20     # the disk is full
 //	go run ./internal/torture eio                 # each single call fails once with an input/output error
 //	go run ./internal/torture damage   --n 1000   # flipped bits, cut and swapped files
+//	go run ./internal/torture guard    --kills 200 # a chaperone guard between two systems is killed at any moment
+//	go run ./internal/torture reload   --n 1000   # it reads its site file under load, a bad one now and then
+//	go run ./internal/torture loris    --n 10000  # so many clients send a byte at a time
+//	go run ./internal/torture overload --n 10     # three times what it can carry, for so many seconds
 //	go run ./internal/torture all
 //
 // powercut --ignore-fsync is the control: on a disk whose fsync does nothing, the run must fail.
@@ -50,6 +54,10 @@ var modes = []struct {
 	{"enospc", 20, fullDisk},
 	{"eio", 0, failingCalls},
 	{"damage", 1000, damage},
+	{"guard", 200, killGuard},
+	{"reload", 1000, reloadGuard},
+	{"loris", 10000, slowLoris},
+	{"overload", 10, overload},
 }
 
 func main() {
@@ -76,6 +84,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	f := flag.NewFlagSet("torture", flag.ContinueOnError)
 	f.SetOutput(stderr)
 	f.IntVar(&o.n, "n", 0, "how often (eio: up to which call; default: all)")
+	f.IntVar(&o.n, "kills", 0, "the same, of guard")
 	f.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano()), "fixes the choices")
 	f.IntVar(&o.every, "every", 1, "eio: try each k-th call only")
 	f.BoolVar(&o.ignoreFsync, "ignore-fsync", false, "powercut: a disk that lies; the run must fail")

@@ -36,6 +36,8 @@ func TestTorture(t *testing.T) {
 		{mode: "enospc", o: options{n: 1, seed: 1}, mounts: true},
 		{mode: "eio", o: options{seed: 1, every: 31}, mounts: true},
 		{mode: "damage", o: options{n: 40, seed: 1}},
+		{mode: "guard", o: options{n: 5, seed: 1}},
+		{mode: "reload", o: options{n: 50, seed: 1}},
 	} {
 		name := test.mode
 		if test.fails {
