@@ -89,10 +89,14 @@ func upstreams(ctx context.Context, s *site.Site) map[netip.Addr][]*site.Party {
 	return all
 }
 
-// party finds whose a side on record is: by its certificate, else by its address.
+// party finds whose a side on record is: by its certificate, else by its address. The destination of a C-MOVE has neither: it is
+// known by its AE title.
 func (r *rules) party(side chaperone.Party) *site.Party {
 	if side.Proven != "" {
 		return r.site.PartyOf(side.Proven)
+	}
+	if !side.Addr.IsValid() {
+		return r.destination(side.Claimed)
 	}
 	return byAddress(r.site, side.Addr)
 }

@@ -17,11 +17,12 @@ import (
 // (PS3.8). One goroutine does everything; each side has another one that reads a little ahead.
 type dicomConn struct {
 	*conn
-	judge   *judge
-	legs    [2]*leg // by the direction in which the peer sends
-	phase   phase
-	request *association // the client's
-	call    *association // the guard's: what of the request is passed on
+	from, to side // as conn's, with their AE titles; others read conn's
+	judge    *judge
+	legs     [2]*leg // by the direction in which the peer sends
+	phase    phase
+	request  *association // the client's
+	call     *association // the guard's: what of the request is passed on
 
 	contexts map[byte]*proposed              // accepted
 	op       *operation                      // what the client asked for and is not answered
@@ -45,7 +46,7 @@ type operation struct {
 // serveDICOM passes an association on: what is permitted of it, each message when it is decided and on record.
 func (c *conn) serveDICOM(ctx context.Context) error {
 	limits := c.spec().Limits
-	d := &dicomConn{conn: c, judge: c.guard.judge(c.listener.name, c.secured), contexts: map[byte]*proposed{}, asked: map[chaperone.PatientToken]bool{}}
+	d := &dicomConn{conn: c, from: c.from, to: c.to, judge: c.guard.judge(c.listener.name, c.secured), contexts: map[byte]*proposed{}, asked: map[chaperone.PatientToken]bool{}}
 	d.legs[wire.FromClient] = &leg{dir: wire.FromClient, conn: c.client, in: newPDUReader(c.client, limits.InMessage), patient: limits.InMessage}
 	d.legs[wire.FromServer] = &leg{dir: wire.FromServer, conn: c.upstream, in: newPDUReader(c.upstream, limits.InMessage), patient: limits.InMessage}
 	var reading sync.WaitGroup

@@ -233,5 +233,8 @@ func archiveMoves(t *testing.T, r *rig, files []string, received string) {
 		if row.Action == "C-MOVE" && (row.To.Claimed != "ROOM" || row.RequestedBy == nil || row.RequestedBy.Claimed != "VIEWER") {
 			t.Errorf("C-MOVE to %+v, requested by %+v", row.To, row.RequestedBy)
 		}
+		if p := r.guard.rules.Load().party(row.To); row.Action == "C-MOVE" && (p == nil || p.Name != "room") {
+			t.Error("after a restart the room's budget would not be charged")
+		}
 	}
 }

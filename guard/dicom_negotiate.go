@@ -50,7 +50,7 @@ func (d *dicomConn) negotiate(p pdu) error {
 	r := d.guard.rules.Load()
 	w := &wish{action: policy.Associate, word: "A-ASSOCIATE", client: &d.from, from: &d.from, to: &d.to, claims: []string{request.calling()}, offset: p.offset}
 	v := d.judge.decide(r, w, d.guard.now())
-	if v.Permit && !isCalled(r.site, d.to.party, request.called()) {
+	if v.Permit && !isCalled(r.site, d.to.in(r).party, request.called()) {
 		v = d.judge.refuse(r, w, policy.Decision{Reason: reasonCalled, Hint: "The AE title that was called is not one of the system behind the listener: add it to that party's titles, if it is right."})
 	}
 	if v.Permit {

@@ -2,7 +2,6 @@ package guard
 
 import (
 	"context"
-	"net/netip"
 	"slices"
 	"strings"
 
@@ -109,18 +108,23 @@ func (d *dicomConn) judgeRetrieval(ctx context.Context, op *operation, data []by
 	return v
 }
 
-// destination gives the party to which a C-MOVE would send; nil when the site file has none of that AE title. Where it is
-// reached is known when it has one address: the budgets find it by that when they are loaded from the record.
+// destination gives the party to which a C-MOVE would send; nil when the site file has none of that AE title. How it is reached
+// only the archive knows, so the record has its title alone.
 func destination(s *site.Site, listener, title string) *side {
-	p := s.Destination(s.Listener(listener), title)
-	if p == nil {
-		return nil
+	if p := s.Destination(s.Listener(listener), title); p != nil {
+		return &side{party: p, claimed: title}
 	}
-	to := &side{party: p, claimed: title}
-	if len(p.Addresses) == 1 && p.Addresses[0].IsSingleIP() {
-		to.addr = netip.AddrPortFrom(p.Addresses[0].Addr(), 0)
+	return nil
+}
+
+// destination gives the party of a destination on record, of whatever listener.
+func (r *rules) destination(title string) *site.Party {
+	for i := range r.site.Listeners {
+		if p := r.site.Destination(&r.site.Listeners[i], title); p != nil {
+			return p
+		}
 	}
-	return to
+	return nil
 }
 
 // whose finds out whose records the keys of a retrieval bring (PS3.4 section C.4.2.1.4): from what the archive has said, else by
