@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -45,8 +46,9 @@ type Options struct {
 	Log    *slog.Logger
 	Now    func() time.Time // nil for time.Now
 
-	pace      pace   // of tests
-	Approvals string // folder of approvals; "": nothing can be approved
+	pace      pace           // of tests
+	Approvals string         // folder of approvals; "": nothing can be approved
+	Sockets   []net.Listener // opened already, by whoever started this process: listeners at their addresses use them
 }
 
 // pace is how often things are looked at.
@@ -81,6 +83,7 @@ type Guard struct {
 	approvals approvals
 
 	mu        sync.Mutex
+	sockets   []net.Listener // that no listener has taken
 	listeners map[string]*listener
 	conns     map[*conn]bool
 	draining  bool
@@ -111,7 +114,7 @@ func Start(ctx context.Context, o Options) (*Guard, error) {
 	}
 	g := &Guard{
 		ledger: o.Ledger, tokens: o.Tokens, trust: o.Trust, log: o.Log, clock: o.Now,
-		metrics: newMetrics(), studies: newStudies(), listeners: map[string]*listener{}, conns: map[*conn]bool{},
+		metrics: newMetrics(), studies: newStudies(), sockets: o.Sockets, listeners: map[string]*listener{}, conns: map[*conn]bool{},
 	}
 	if g.clock == nil {
 		g.clock = monotonic()

@@ -71,11 +71,26 @@ func (g *Guard) adopt(ctx context.Context, r *rules) error {
 }
 
 func (g *Guard) listen(spec *site.Listener) (*listener, error) {
-	socket, err := net.Listen("tcp", spec.Listen.String())
-	if err != nil {
-		return nil, err
+	socket := g.inherited(spec)
+	if socket == nil {
+		var err error
+		if socket, err = net.Listen("tcp", spec.Listen.String()); err != nil {
+			return nil, err
+		}
 	}
 	return &listener{guard: g, name: spec.Name, socket: socket, from: map[netip.Addr]int{}}, nil
+}
+
+// inherited gives the socket at a listener's address that whoever started the guard had opened, nil when there is none. Each is
+// taken once; clients that came before there was a guard wait in it.
+func (g *Guard) inherited(spec *site.Listener) net.Listener {
+	for i, socket := range g.sockets {
+		if socket.Addr().String() == spec.Listen.String() {
+			g.sockets = append(g.sockets[:i:i], g.sockets[i+1:]...)
+			return socket
+		}
+	}
+	return nil
 }
 
 func (g *Guard) closeListeners() {

@@ -43,7 +43,7 @@ leaves, and its bytes are never altered. What is refused is answered in the prot
 A listener in mode observe passes everything on and records what it saw and would have refused: begin with it.
 
 SIGHUP reads the site file again; one with a mistake changes nothing. SIGTERM and Ctrl-C let every connection end what it is in the
-middle of. With --check nothing listens: the file is read, and what is wrong with it is told, all of it at once.
+middle of. When systemd holds the sockets (docs/guard.md), clients that come during a restart wait instead of being refused. With --check nothing listens: the file is read, and what is wrong with it is told, all of it at once.
 
 Exit status: 0 ended; 1 with --check, the file has mistakes; 2 could not do it.`,
 		Example: `  chaperone guard --example > site.yaml       # a file with every key explained
@@ -134,7 +134,11 @@ func (f *guardFlags) run(c *cobra.Command, s *site.Site) (err error) {
 	if err != nil {
 		return err
 	}
-	g, err := guard.Start(c.Context(), guard.Options{Site: s, Ledger: l, Tokens: tokens, Trust: trust, Log: log, Approvals: approvals})
+	sockets, err := inheritedSockets()
+	if err != nil {
+		return err
+	}
+	g, err := guard.Start(c.Context(), guard.Options{Site: s, Ledger: l, Tokens: tokens, Trust: trust, Log: log, Approvals: approvals, Sockets: sockets})
 	if err != nil {
 		return err
 	}
