@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,11 +17,11 @@ import (
 // resolving asks who is who before every other batch, as somebody does who has to decide first.
 type resolving struct {
 	*Ledger
-	asked *int
+	asked *atomic.Int64
 }
 
 func (r resolving) Record(ctx context.Context, b ledger.Batch) (ledger.Receipt, error) {
-	if *r.asked++; *r.asked%2 == 0 && b.Check() == nil {
+	if r.asked.Add(1)%2 == 0 && b.Check() == nil {
 		for i := range b.Disclosures {
 			if d := &b.Disclosures[i]; r.idle(d.ID, ledger.DayOf(d.Time)) {
 				continue
@@ -36,11 +37,11 @@ func (r resolving) Record(ctx context.Context, b ledger.Batch) (ledger.Receipt, 
 // TestResolvedStore: a store that was asked before owes the same.
 func TestResolvedStore(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) storetest.Opened {
-		o, asked := opened(t, t.TempDir()), 0
+		o, asked := opened(t, t.TempDir()), new(atomic.Int64)
 		reopen, crash := o.Reopen, o.Crash
-		o.Store = resolving{o.Store.(*Ledger), &asked}
-		o.Reopen = func() ledger.Store { return resolving{reopen().(*Ledger), &asked} }
-		o.Crash = func() ledger.Store { return resolving{crash().(*Ledger), &asked} }
+		o.Store = resolving{o.Store.(*Ledger), asked}
+		o.Reopen = func() ledger.Store { return resolving{reopen().(*Ledger), asked} }
+		o.Crash = func() ledger.Store { return resolving{crash().(*Ledger), asked} }
 		return o
 	})
 }
