@@ -41,6 +41,9 @@ func (g *Guard) loadBudgets(ctx context.Context, r *rules) error {
 		if all := behind[d.To.Addr]; d.To.Proven == "" && !d.Requested && len(all) > 0 {
 			receivers = all
 		}
+		if len(receivers) == 0 && d.Requested && d.To.Proven == "" {
+			receivers = destinations(r.site, d.To.Claimed)
+		}
 		known := false
 		for _, p := range receivers {
 			known = true
@@ -84,6 +87,16 @@ func upstreams(ctx context.Context, s *site.Site) map[netip.Addr][]*site.Party {
 			if a = a.Unmap(); !slices.Contains(all[a], p) {
 				all[a] = append(all[a], p)
 			}
+		}
+	}
+	return all
+}
+
+// destinations gives who is behind the AE title to which a C-MOVE sent: all that is on record of one without an address of its own.
+func destinations(s *site.Site, title string) (all []*site.Party) {
+	for i := range s.Listeners {
+		if p := s.Destination(&s.Listeners[i], title); p != nil && !slices.Contains(all, p) {
+			all = append(all, p)
 		}
 	}
 	return all

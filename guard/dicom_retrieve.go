@@ -110,7 +110,7 @@ func (d *dicomConn) judgeRetrieval(ctx context.Context, op *operation, data []by
 }
 
 // destination gives the party to which a C-MOVE would send; nil when the site file has none of that AE title. Where it is
-// reached is known when it has one address: the budgets find it by that when they are loaded from the record.
+// reached is known when it has one address: the budgets find it by that, else by the title, when they are loaded from the record.
 func destination(s *site.Site, listener, title string) *side {
 	p := s.Destination(s.Listener(listener), title)
 	if p == nil {
