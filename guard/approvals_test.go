@@ -312,3 +312,16 @@ func TestDICOMBreakGlass(t *testing.T) {
 		a.again()
 	}
 }
+
+// TestDICOMApproved: a party that has to be approved is offered what it is approved for.
+func TestDICOMApproved(t *testing.T) {
+	archive := newArchive(t, func(k *talker, c *command, _ []byte) { matched(k, c, matches(2)...) })
+	a := beginApproved(t, strings.Replace(fmt.Sprintf(dicomSite, 9, archive.Addr()), "    role: modality\n", "    role: modality\n    approval: true\n", 1))
+	a.approve(approval.Approve, "ct1", 1, time.Hour)
+	k := a.talk()
+	k.associate()
+	k.message(3, set(3, fieldFind, 1, true), keys("STUDY", clinic.Text(0x00100020, "LO", "")))
+	if n, final := k.answers(); n != 1 || final.status != statusNotAllowed {
+		t.Errorf("got %d matches and %04X, want the approval's 1 patient", n, final.status)
+	}
+}
