@@ -12,6 +12,7 @@ import (
 
 	"chaperone"
 	"chaperone/approval"
+	clinic "chaperone/internal/clinicsim"
 	"chaperone/ledger"
 )
 
@@ -281,5 +282,46 @@ func TestApprovalBad(t *testing.T) {
 	a.guard.lookApprovals(t.Context())
 	if a.call("hl7").sent(1) || a.findings()[ApprovalBadRule] != 1 {
 		t.Errorf("got %v", a.findings())
+	}
+}
+
+// TestDICOMBreakGlass: of matches that come together, those behind broken glass are on record as that, and count after a start.
+func TestDICOMBreakGlass(t *testing.T) {
+	archive := newArchive(t, func(k *talker, c *command, _ []byte) { matched(k, c, matches(6)...) })
+	a := beginApproved(t, fmt.Sprintf(dicomSite, 3, archive.Addr()))
+	one, _ := a.approve(approval.BreakGlass, "ct1", 2, time.Hour)
+	for range 2 {
+		k := a.talk()
+		k.associate()
+		k.message(3, set(3, fieldFind, 1, true), keys("STUDY", clinic.Text(0x00100020, "LO", "")))
+		if n, final := k.answers(); n != 5 || final.status != statusNotAllowed {
+			t.Errorf("got %d matches and %04X, want 5 and 0124", n, final.status)
+		}
+		behind := map[ledger.PatientID]bool{}
+		for _, row := range a.rows() {
+			for _, p := range row.People {
+				if approvalOf(row.Evidence.File) == one.ID {
+					behind[p] = true
+				}
+			}
+		}
+		if len(behind) != 2 {
+			t.Errorf("got %d patients on record behind broken glass, want 2", len(behind))
+		}
+		_ = k.conn.Close()
+		a.again()
+	}
+}
+
+// TestDICOMApproved: a party that has to be approved is offered what it is approved for.
+func TestDICOMApproved(t *testing.T) {
+	archive := newArchive(t, func(k *talker, c *command, _ []byte) { matched(k, c, matches(2)...) })
+	a := beginApproved(t, strings.Replace(fmt.Sprintf(dicomSite, 9, archive.Addr()), "    role: modality\n", "    role: modality\n    approval: true\n", 1))
+	a.approve(approval.Approve, "ct1", 1, time.Hour)
+	k := a.talk()
+	k.associate()
+	k.message(3, set(3, fieldFind, 1, true), keys("STUDY", clinic.Text(0x00100020, "LO", "")))
+	if n, final := k.answers(); n != 1 || final.status != statusNotAllowed {
+		t.Errorf("got %d matches and %04X, want the approval's 1 patient", n, final.status)
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"net"
 	"strings"
 	"testing"
+
+	clinic "chaperone/internal/clinicsim"
 )
 
 // TestBudgetStart: a guard that starts again knows what a sender has sent, and what a system has received that proves nothing and
@@ -30,5 +32,29 @@ func TestBudgetStart(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestBudgetStartMove: what was sent to the destination of a C-MOVE counts after a start, also when it has no address in the site file.
+func TestBudgetStartMove(t *testing.T) {
+	a := newArchive(t, library(nil))
+	file := strings.Replace(fmt.Sprintf(dicomSite, 100, a.Addr()), "    titles: [ROOM]\n    addresses: [127.0.0.3/32]\n", "    titles: [ROOM]\n    budget: {1h: 1}\n", 1)
+	r := begin(t, file)
+	for i, want := range []uint16{statusSuccess, statusNotAllowed, statusSuccess} {
+		if i == 1 {
+			r.end()
+			r.start(file)
+		}
+		k := r.talk()
+		k.associate()
+		uid := clinic.Text(0x0020000D, "UI", fmt.Sprintf("2.25.%d.1", i%2+1))
+		k.message(7, set(7, fieldMove, 1, true, clinic.Text(0x0600, "AE", "ROOM")), keys("STUDY", uid))
+		c, _, end := k.reply()
+		if c == nil {
+			t.Fatalf("move %d: the association ended with PDU %d", i, end.kind)
+		}
+		if c.status != want {
+			t.Errorf("move %d: got %04X, want %04X", i, c.status, want)
+		}
 	}
 }

@@ -26,6 +26,7 @@ type conn struct {
 	upstream   net.Conn
 	from, to   side
 	state      tls.ConnectionState // of the client
+	observes   bool                // the listener only observed when the connection came; set before identified
 	identified atomic.Bool         // it is known whose it is: it can be checked again
 	proved     atomic.Pointer[proof]
 	peer       identity.Peer
@@ -62,6 +63,7 @@ var (
 	errNotTLS   = errors.New("it does not speak TLS, or has no certificate that is believed")
 	errProtocol = errors.New("it does not speak the listener's protocol")
 	errRefused  = errors.New("refused")
+	errMode     = errors.New("the listener's mode in the site file is another now")
 )
 
 // spec gives the listener's part of the rules that hold.
@@ -182,6 +184,7 @@ func (c *conn) identify(spec *site.Listener) (err error) {
 		c.from.party = byAddress(r.site, c.from.addr.Addr())
 	}
 	c.to.party = r.site.Party(spec.Upstream.Party)
+	c.observes = spec.Mode == site.Observe
 	c.identified.Store(true)
 	if spec.Mode == site.Observe {
 		return nil
@@ -219,7 +222,12 @@ func (c *conn) bound(r *rules) error {
 }
 
 // check looks again at who both sides are: certificates are revoked and parties taken out while connections live.
+//
+// A connection that began in another mode ends: what only observes would go on to pass everything for as long as it lives.
 func (c *conn) check() error {
+	if (c.spec().Mode == site.Observe) != c.observes {
+		return errMode
+	}
 	if p := c.proved.Load(); p != nil {
 		if _, err := c.guard.trust.CheckServer(&p.state, p.party, p.host, c.guard.now()); err != nil {
 			return c.unproven(p.party, err)

@@ -3,6 +3,7 @@ package guard
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -221,6 +222,29 @@ func TestReload(t *testing.T) {
 	}
 	if len(versions) != 2 {
 		t.Errorf("got decisions by %v, want two versions", versions)
+	}
+}
+
+// TestReloadMode: a connection does not outlive the mode that it began in: enforced is enforced for everybody.
+func TestReloadMode(t *testing.T) {
+	e := newEngine(t)
+	enforce := fmt.Sprintf(hl7Site, e.Addr())
+	observe := strings.Replace(enforce, "    tls: none\n", "    tls: none\n    mode: observe\n", 1)
+	r := begin(t, observe, func(o *Options) { o.pace = quick })
+	for _, file := range []string{enforce, observe} {
+		c := r.call("hl7")
+		if m := result("LAB|NORTH", "m1", "1"); c.send(m) != ack(m) {
+			t.Fatal("it does not pass")
+		}
+		s := r.site(file)
+		s.Listeners[0].Listen = r.guard.rules.Load().site.Listeners[0].Listen
+		if err := r.guard.Reload(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+		_ = c.SetReadDeadline(time.Now().Add(10 * time.Second))
+		if _, err := c.Read(make([]byte, 1)); err != io.EOF {
+			t.Errorf("got %v, want that the connection ends", err)
+		}
 	}
 }
 

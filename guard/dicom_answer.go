@@ -9,12 +9,12 @@ import (
 	"chaperone/wire"
 )
 
-// record puts a permission on record. It is none when that fails.
-func (d *dicomConn) record(ctx context.Context, w *wish, v verdict) verdict {
-	if v.draft == nil {
-		return v
+// record puts a permission on record, with what it releases beside its own draft. It is none when that fails.
+func (d *dicomConn) record(ctx context.Context, w *wish, v verdict, more ...*draft) verdict {
+	if v.draft != nil {
+		more = append(more, v.draft)
 	}
-	if err := d.guard.record(ctx, []*draft{v.draft}); err != nil {
+	if err := d.guard.record(ctx, more); err != nil {
 		d.guard.log.Error("not recorded, so not released", "listener", d.listener.name, "error", err)
 		d.guard.metrics.unrecorded(d.listener.name)
 		return d.judge.refuse(d.guard.rules.Load(), w, policy.Decision{Reason: unrecorded, Hint: "See chaperone ledger status."})

@@ -139,7 +139,7 @@ func (d *dicomConn) release(ctx context.Context) error {
 	}
 	list := d.found
 	d.found, d.waiting = d.found[:0], 0
-	var all *draft
+	var drafts []*draft
 	granted := list[:0:0]
 	for _, m := range list {
 		v := d.judgeMatch(ctx, m)
@@ -151,11 +151,11 @@ func (d *dicomConn) release(ctx context.Context) error {
 			continue
 		}
 		granted = append(granted, m)
-		all = join(all, v.draft)
+		drafts = join(drafts, v.draft)
 	}
-	if all != nil {
+	if len(drafts) > 0 {
 		op := granted[0].op
-		v := d.record(ctx, d.query(op, granted[0].offset), verdict{Decision: policy.Decision{Permit: true}, draft: all})
+		v := d.record(ctx, d.query(op, granted[0].offset), verdict{Decision: policy.Decision{Permit: true}}, drafts...)
 		if !v.Permit {
 			for range granted {
 				if err := d.keepBack(op, v); err != nil {
@@ -216,24 +216,28 @@ func (d *dicomConn) keepBack(op *operation, v verdict) error {
 	return d.legs[wire.FromServer].send(op.context, true, true, op.cancel())
 }
 
-// join makes one release of several that are put on record together.
-func join(all, one *draft) *draft {
-	switch {
-	case all == nil:
-		return one
-	case one == nil:
+// join adds a release to those that are put on record together. Those on the same grounds are one: what was done with an approval,
+// or behind broken glass, is told by itself.
+func join(all []*draft, one *draft) []*draft {
+	if one == nil {
 		return all
 	}
-	a, b := &all.disclosure, &one.disclosure
-	a.Records += b.Records
-	a.Bytes += b.Bytes
-	a.Unidentified += b.Unidentified
-	for _, c := range b.Covered {
-		if last := len(a.Covered) - 1; last < 0 || !same(a.Covered[last], c) { // many matches may be of one patient
-			a.Covered = append(a.Covered, c)
+	for _, have := range all {
+		a, b := &have.disclosure, &one.disclosure
+		if have.use != one.use || a.Evidence.File != b.Evidence.File {
+			continue
 		}
+		a.Records += b.Records
+		a.Bytes += b.Bytes
+		a.Unidentified += b.Unidentified
+		for _, c := range b.Covered {
+			if last := len(a.Covered) - 1; last < 0 || !same(a.Covered[last], c) { // many matches may be of one patient
+				a.Covered = append(a.Covered, c)
+			}
+		}
+		return all
 	}
-	return all
+	return append(all, one)
 }
 
 func same(a, b ledger.Covered) bool {

@@ -112,3 +112,20 @@ func TestDICOMNothingGranted(t *testing.T) {
 		t.Errorf("got PDU %d % x, %v", p.kind, p.body, err)
 	}
 }
+
+// TestDICOMReload: an association that lives on is decided by the new rules, also by what they say of its party.
+func TestDICOMReload(t *testing.T) {
+	a := newArchive(t, func(k *talker, c *command, _ []byte) { matched(k, c, matches(4)...) })
+	r := dicomRig(t, a.Addr().String(), 100)
+	k := r.talk()
+	k.associate()
+	s := r.site(fmt.Sprintf(dicomSite, 2, a.Addr()))
+	s.Listeners[0].Listen = r.guard.rules.Load().site.Listeners[0].Listen
+	if err := r.guard.Reload(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	k.message(3, set(3, fieldFind, 1, true), keys("STUDY", clinic.Text(0x0020000D, "UI", "")))
+	if n, final := k.answers(); n != 2 || final.status != statusNotAllowed {
+		t.Errorf("got %d matches and %04X, want the new budget's 2", n, final.status)
+	}
+}

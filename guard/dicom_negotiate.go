@@ -136,20 +136,23 @@ func bit(b bool) byte {
 // permits reports in which roles a class may be used: as far as that can be said without knowing whose records it will be
 // about.
 func (d *dicomConn) permits(r *rules, class string, asked *role) (scu, scp bool) {
-	s := serviceOf(class)
+	s, client, server := serviceOf(class), d.from.in(r), d.to.in(r)
 	may := func(a policy.Action, to *side) bool {
-		w := &wish{action: a, detail: class, client: &d.from, to: to}
-		q := w.request(r, d.judge, d.guard.now())
-		return r.policy.Decide(&q).Permit
+		w, now := &wish{action: a, detail: class, client: &client, to: to}, d.guard.now()
+		return slices.ContainsFunc(d.guard.passes(client.party, d.judge.needsApproval(w), now), func(u *use) bool {
+			q := w.request(r, d.judge, now)
+			u.put(&q)
+			return r.policy.Decide(&q).Permit
+		})
 	}
 	switch s {
 	case verifying:
 		return true, false
 	case storing:
-		scp = asked != nil && asked.scp == 1 && may(policy.Get, &d.from)
-		return (asked == nil || asked.scu == 1) && may(policy.Store, &d.to), scp
+		scp = asked != nil && asked.scp == 1 && may(policy.Get, &client)
+		return (asked == nil || asked.scu == 1) && may(policy.Store, &server), scp
 	case finding, getting:
-		return may(s.action(), &d.from), false
+		return may(s.action(), &client), false
 	case moving:
 		for _, name := range d.spec().Destinations {
 			if p := r.site.Party(name); p != nil && may(policy.Move, &side{party: p}) {
@@ -158,7 +161,7 @@ func (d *dicomConn) permits(r *rules, class string, asked *role) (scu, scp bool)
 		}
 		return false, false
 	}
-	return may(policy.Other, &d.to), asked != nil && asked.scp == 1
+	return may(policy.Other, &server), asked != nil && asked.scp == 1
 }
 
 // accept takes the answer of the system behind the guard, and gives the client its own.

@@ -245,9 +245,12 @@ func readFrame(in *bufio.Reader) ([]byte, error) {
 	}
 }
 
-// ack is what a usual receiver says.
+// ack is what a usual receiver says; nothing to what is no HL7: another test's peer may still be trying a port that it had.
 func ack(payload string) string {
 	f := strings.Split(strings.Split(payload, "\r")[0], "|")
+	if len(f) < 10 {
+		return ""
+	}
 	return "MSH|^~\\&|" + f[4] + "|" + f[5] + "|" + f[2] + "|" + f[3] + "|20260301||ACK|a" + f[9] + "|P|2.5\rMSA|AA|" + f[9] + "\r"
 }
 

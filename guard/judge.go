@@ -66,6 +66,13 @@ type wish struct {
 	offset     int64 // of its first byte, in its direction
 }
 
+// in gives a wish with its sides as rules know them now.
+func (w *wish) in(r *rules) *wish {
+	client, from, to, now := w.client.in(r), w.from.in(r), w.to.in(r), *w
+	now.client, now.from, now.to = &client, &from, &to
+	return &now
+}
+
 // verdict is what becomes of a wish.
 type verdict struct {
 	policy.Decision
@@ -116,6 +123,7 @@ const (
 // decide says whether a wish is granted, and charges the budgets when it is. What it grants may be released when record has
 // returned without an error.
 func (j *judge) decide(r *rules, w *wish, now time.Time) verdict {
+	w = w.in(r)
 	var refused policy.Decision
 	for i, u := range j.guard.passes(w.client.party, j.needsApproval(w), now) {
 		decision, d := j.attempt(r, w, u, now)
