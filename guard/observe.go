@@ -113,15 +113,31 @@ func (o *observer) read(ctx context.Context) {
 	if o.session == nil {
 		return
 	}
+	lost := false // its reader failed: what comes passes unread
+	decode := func(events func() []wire.Event) {
+		var list []wire.Event
+		if err := sound(func() error { list = events(); return nil }); err != nil {
+			lost = true
+			o.guard.malformed(o.listener.name)
+			o.guard.log.Error("what passes is not read any more", "listener", o.listener.name, "error", err)
+		}
+		o.take(ctx, list)
+	}
 	for c := range o.chunks {
 		mark := chaperone.Mark{Time: c.at}
-		if c.gap > 0 {
-			o.take(ctx, o.session.Gap(c.dir, c.gap, mark))
-		} else {
-			o.take(ctx, o.session.Feed(c.dir, c.bytes, mark))
+		switch {
+		case lost:
+			o.guard.metrics.unread(o.listener.name)
+			o.guard.refused.unread(int64(len(c.bytes)), c.at) // those of a gap were told
+		case c.gap > 0:
+			decode(func() []wire.Event { return o.session.Gap(c.dir, c.gap, mark) })
+		default:
+			decode(func() []wire.Event { return o.session.Feed(c.dir, c.bytes, mark) })
 		}
 	}
-	o.take(ctx, o.session.Close(chaperone.Mark{Time: o.guard.now()}))
+	if !lost {
+		decode(func() []wire.Event { return o.session.Close(chaperone.Mark{Time: o.guard.now()}) })
+	}
 }
 
 func (o *observer) take(ctx context.Context, events []wire.Event) {
