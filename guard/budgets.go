@@ -26,7 +26,7 @@ const longest = (365*24 + 1) * time.Hour
 // loadBudgets brings what was delivered within the longest window back into the book: the record is the budgets' only memory.
 func (g *Guard) loadBudgets(ctx context.Context, r *rules) error {
 	keep := func(chaperone.Party) bool { return true }
-	behind := upstreams(ctx, r.site)
+	behind, lost := upstreams(ctx, r.site)
 	var patients []uint32
 	err := g.ledger.Delivered(ctx, g.now().Add(-longest), keep, func(d disk.Delivered) error {
 		patients = patients[:0]
@@ -43,6 +43,9 @@ func (g *Guard) loadBudgets(ctx context.Context, r *rules) error {
 		}
 		if len(receivers) == 0 && d.Requested && d.To.Proven == "" {
 			receivers = destinations(r.site, d.To.Claimed)
+		}
+		if len(receivers) == 0 && d.To.Proven == "" && !d.Requested {
+			receivers = lost
 		}
 		known := false
 		for _, p := range receivers {
@@ -69,9 +72,10 @@ func (g *Guard) loadBudgets(ctx context.Context, r *rules) error {
 }
 
 // upstreams gives who is behind listeners in the clear, by the address that is on record: there nobody proves who it is. Where
-// several are behind one address, what it got counts for each.
-func upstreams(ctx context.Context, s *site.Site) map[netip.Addr][]*site.Party {
-	all := map[netip.Addr][]*site.Party{}
+// several are behind one address, what it got counts for each. Those whose name cannot be looked up now are lost: for them counts
+// whatever went to an address that nobody has.
+func upstreams(ctx context.Context, s *site.Site) (all map[netip.Addr][]*site.Party, lost []*site.Party) {
+	all = map[netip.Addr][]*site.Party{}
 	for i := range s.Listeners {
 		up := &s.Listeners[i].Upstream
 		p := s.Party(up.Party)
@@ -81,7 +85,8 @@ func upstreams(ctx context.Context, s *site.Site) map[netip.Addr][]*site.Party {
 		}
 		addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 		if err != nil {
-			continue // it cannot be reached either
+			lost = append(lost, p)
+			continue
 		}
 		for _, a := range addrs {
 			if a = a.Unmap(); !slices.Contains(all[a], p) {
@@ -89,7 +94,7 @@ func upstreams(ctx context.Context, s *site.Site) map[netip.Addr][]*site.Party {
 			}
 		}
 	}
-	return all
+	return all, lost
 }
 
 // destinations gives who is behind the AE title to which a C-MOVE sent: all that is on record of one without an address of its own.

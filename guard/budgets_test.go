@@ -84,3 +84,19 @@ func TestBudgetStartSame(t *testing.T) {
 		t.Errorf("got %v, and %v after a start", before, after)
 	}
 }
+
+// TestBudgetStartName: a start at which the name of a system behind the guard cannot be looked up does not forget what that was sent.
+func TestBudgetStartName(t *testing.T) {
+	e := &engine{answer: ack, host: "127.0.0.3"}
+	e.listen(t, func(l net.Listener) net.Listener { return l })
+	file := strings.Replace(fmt.Sprintf(hl7Site, e.Addr()), "    addresses: [127.0.0.2/32]\n", "", 1)
+	r := begin(t, file)
+	if m := result("LAB|NORTH", "m1", "1"); r.call("hl7").send(m) != ack(m) {
+		t.Fatal("it does not pass")
+	}
+	r.end()
+	r.start(strings.Replace(file, e.Addr().String(), "ehr.invalid:2575", 1)) // RFC 2606 section 2
+	if n := r.guard.book.Count("party ehr", budget.Day, r.guard.now()); n != 1 {
+		t.Errorf("got %d patients, want 1", n)
+	}
+}
