@@ -2,8 +2,10 @@ package guard
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -65,20 +67,32 @@ type observer struct {
 	judge   *judge
 	chunks  chan chunk
 	missed  [2]atomic.Int64 // bytes that passed unread and are not in chunks
+	latest  atomic.Int64    // when something passed, Unix nanoseconds
 }
+
+// settled is how long nothing has to pass before a connection that only is observed may end when the guard does: it is not known
+// whether it is in the middle of a message.
+const settled = time.Second
 
 // copy passes one direction on.
 func (o *observer) copy(d wire.Dir, from, to net.Conn) error {
 	buffer := make([]byte, 32<<10)
 	for {
+		if o.leaving.Load() && d == wire.FromClient {
+			_ = from.SetReadDeadline(time.Now().Add(settled)) // a connection that is gone says so when it is read
+		}
 		n, err := from.Read(buffer)
 		if n > 0 {
+			o.latest.Store(time.Now().UnixNano())
 			if _, err := to.Write(buffer[:n]); err != nil {
 				return err
 			}
 			if o.session != nil {
 				o.offer(d, buffer[:n])
 			}
+		}
+		if errors.Is(err, os.ErrDeadlineExceeded) && time.Since(time.Unix(0, o.latest.Load())) < settled {
+			continue
 		}
 		if err != nil {
 			return err
