@@ -26,7 +26,7 @@ const longest = (365*24 + 1) * time.Hour
 // loadBudgets brings what was delivered within the longest window back into the book: the record is the budgets' only memory.
 func (g *Guard) loadBudgets(ctx context.Context, r *rules) error {
 	keep := func(chaperone.Party) bool { return true }
-	behind := upstreams(ctx, r.site)
+	behind, lost := upstreams(ctx, r.site)
 	var patients []uint32
 	err := g.ledger.Delivered(ctx, g.now().Add(-longest), keep, func(d disk.Delivered) error {
 		patients = patients[:0]
@@ -40,6 +40,9 @@ func (g *Guard) loadBudgets(ctx context.Context, r *rules) error {
 		}
 		if all := behind[d.To.Addr]; d.To.Proven == "" && !d.Requested && len(all) > 0 {
 			receivers = all
+		}
+		if len(receivers) == 0 && d.To.Proven == "" && !d.Requested {
+			receivers = lost
 		}
 		known := false
 		for _, p := range receivers {
@@ -66,9 +69,10 @@ func (g *Guard) loadBudgets(ctx context.Context, r *rules) error {
 }
 
 // upstreams gives who is behind listeners in the clear, by the address that is on record: there nobody proves who it is. Where
-// several are behind one address, what it got counts for each.
-func upstreams(ctx context.Context, s *site.Site) map[netip.Addr][]*site.Party {
-	all := map[netip.Addr][]*site.Party{}
+// several are behind one address, what it got counts for each. Those whose name cannot be looked up now are lost: for them counts
+// whatever went to an address that nobody has.
+func upstreams(ctx context.Context, s *site.Site) (all map[netip.Addr][]*site.Party, lost []*site.Party) {
+	all = map[netip.Addr][]*site.Party{}
 	for i := range s.Listeners {
 		up := &s.Listeners[i].Upstream
 		p := s.Party(up.Party)
@@ -78,7 +82,8 @@ func upstreams(ctx context.Context, s *site.Site) map[netip.Addr][]*site.Party {
 		}
 		addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 		if err != nil {
-			continue // it cannot be reached either
+			lost = append(lost, p)
+			continue
 		}
 		for _, a := range addrs {
 			if a = a.Unmap(); !slices.Contains(all[a], p) {
@@ -86,7 +91,7 @@ func upstreams(ctx context.Context, s *site.Site) map[netip.Addr][]*site.Party {
 			}
 		}
 	}
-	return all
+	return all, lost
 }
 
 // party finds whose a side on record is: by its certificate, else by its address. The destination of a C-MOVE has neither: it is

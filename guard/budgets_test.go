@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	clinic "chaperone/internal/clinicsim"
+	"chaperone/policy/budget"
 )
 
 // TestBudgetStart: a guard that starts again knows what a sender has sent, and what a system has received that proves nothing and
@@ -56,5 +57,46 @@ func TestBudgetStartMove(t *testing.T) {
 		if c.status != want {
 			t.Errorf("move %d: got %04X, want %04X", i, c.status, want)
 		}
+	}
+}
+
+// TestBudgetStartSame: a start changes no count: what a feed carries counts for its receiver's groups and role before it as after it.
+func TestBudgetStartSame(t *testing.T) {
+	e := newEngine(t)
+	file := strings.Replace(fmt.Sprintf(hl7Site, e.Addr()), "    role: engine\n", "    role: engine\n    groups: [house]\n", 1)
+	r := begin(t, strings.Replace(file, "    addresses: [127.0.0.2/32]\n", "", 1))
+	c := r.call("hl7")
+	for i := range 3 {
+		if m := result("LAB|NORTH", fmt.Sprint("m", i), fmt.Sprint(i)); c.send(m) != ack(m) {
+			t.Fatal("it does not pass")
+		}
+	}
+	counts := func() (all [5]int) {
+		for i, key := range []budget.Key{"party ehr", "group house", "role engine", "sender lab", "site north"} {
+			all[i] = r.guard.book.Count(key, budget.Day, r.guard.now())
+		}
+		return all
+	}
+	before := counts()
+	r.end()
+	r.start(strings.Replace(file, "    addresses: [127.0.0.2/32]\n", "", 1))
+	if after := counts(); before != [5]int{3, 3, 3, 3, 3} || after != before {
+		t.Errorf("got %v, and %v after a start", before, after)
+	}
+}
+
+// TestBudgetStartName: a start at which the name of a system behind the guard cannot be looked up does not forget what that was sent.
+func TestBudgetStartName(t *testing.T) {
+	e := &engine{answer: ack, host: "127.0.0.3"}
+	e.listen(t, func(l net.Listener) net.Listener { return l })
+	file := strings.Replace(fmt.Sprintf(hl7Site, e.Addr()), "    addresses: [127.0.0.2/32]\n", "", 1)
+	r := begin(t, file)
+	if m := result("LAB|NORTH", "m1", "1"); r.call("hl7").send(m) != ack(m) {
+		t.Fatal("it does not pass")
+	}
+	r.end()
+	r.start(strings.Replace(file, e.Addr().String(), "ehr.invalid:2575", 1)) // RFC 2606 section 2
+	if n := r.guard.book.Count("party ehr", budget.Day, r.guard.now()); n != 1 {
+		t.Errorf("got %d patients, want 1", n)
 	}
 }

@@ -190,6 +190,29 @@ func TestObserve(t *testing.T) {
 	}
 }
 
+// TestObserveDrain: a message that is in the middle of passing passes whole when the guard ends, also where it only observes.
+func TestObserveDrain(t *testing.T) {
+	e := newEngine(t)
+	r := begin(t, strings.Replace(fmt.Sprintf(hl7Site, e.Addr()), "    tls: none\n", "    tls: none\n    mode: observe\n", 1))
+	c, m := r.call("hl7"), result("LAB|NORTH", "m1", "1")
+	_, _ = c.Write([]byte("\x0b" + m[:9])) // what does not come is seen below
+	eventually(t, "its beginning", func() bool { return e.has(m[:9]) })
+	done := make(chan error)
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		defer cancel()
+		done <- r.guard.Drain(ctx)
+	}()
+	eventually(t, "that it ends", func() bool { r.guard.mu.Lock(); defer r.guard.mu.Unlock(); return r.guard.draining })
+	_, _ = c.Write([]byte(m[9:] + "\x1c\r"))
+	if got := c.answer(); got != ack(m) {
+		t.Errorf("got %q", got)
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
 // TestReload: from the next message on the new policy holds, and connections stay. A policy that is not good changes nothing.
 func TestReload(t *testing.T) {
 	r, e := hl7Rig(t)

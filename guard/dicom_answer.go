@@ -80,12 +80,16 @@ type whole struct {
 }
 
 // readWhole reads keys or a match. Errors: it is not in the strict grammar.
-func readWhole(transferSyntax string, data []byte) (whole, error) {
-	walker := dicom.NewStrict(transferSyntax, keep)
-	defer walker.Close()
-	err := walker.Write(data)
-	if err == nil {
-		err = walker.Finish()
-	}
-	return whole{walker.Elements, dicom.Records(walker.Elements)}, err
+func readWhole(transferSyntax string, data []byte) (read whole, err error) {
+	err = sound(func() error {
+		walker := dicom.NewStrict(transferSyntax, keep)
+		defer walker.Close()
+		err := walker.Write(data)
+		if err == nil {
+			err = walker.Finish()
+		}
+		read = whole{walker.Elements, dicom.Records(walker.Elements)}
+		return err
+	})
+	return read, err
 }

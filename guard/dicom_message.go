@@ -54,7 +54,11 @@ func (d *dicomConn) fragment(ctx context.Context, from *leg, f fragment) error {
 	if !f.last {
 		return nil
 	}
-	set, err := readCommand(f.context, append([]byte(nil), m.command...))
+	var set *command
+	err := sound(func() (err error) {
+		set, err = readCommand(f.context, append([]byte(nil), m.command...))
+		return err
+	})
 	if err != nil {
 		return err
 	}

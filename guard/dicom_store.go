@@ -70,10 +70,13 @@ func (p *push) take(ctx context.Context, b []byte, last bool) error {
 		}
 		return nil
 	}
-	err := p.walker.Write(b)
-	if last && err == nil {
-		err = p.walker.Finish()
-	}
+	err := sound(func() error {
+		err := p.walker.Write(b)
+		if last && err == nil {
+			err = p.walker.Finish()
+		}
+		return err
+	})
 	switch {
 	case err != nil && p.passing:
 		p.d.judge.refuse(p.d.guard.rules.Load(), p.wish(nil), policy.Decision{Reason: ambiguous, Hint: err.Error()})

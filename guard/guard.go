@@ -213,13 +213,25 @@ func (g *Guard) Drain(ctx context.Context) error {
 	if n := len(g.conns); n > 0 {
 		err = fmt.Errorf("guard: %d connections were cut off: %w", n, context.Cause(ctx))
 	}
-	for c := range g.conns {
-		c.close(errDrained)
-	}
 	g.mu.Unlock()
+	g.end(errDrained, func(*conn) bool { return true })
 	g.stop()
 	g.work.Wait()
 	return err
+}
+
+// end closes connections, all at once and without the lock: a peer that does not read makes closing wait (crypto/tls, 5 s), and
+// whoever connects must not.
+func (g *Guard) end(why error, which func(*conn) bool) {
+	var closing sync.WaitGroup
+	g.mu.Lock()
+	for c := range g.conns {
+		if which(c) {
+			closing.Go(func() { c.close(why) })
+		}
+	}
+	g.mu.Unlock()
+	closing.Wait()
 }
 
 var errDrained = errors.New("the guard ends")

@@ -376,15 +376,18 @@ func (r *rules) keys(w *wish, grant budget.Limits) []budget.Keyed {
 	if p == nil {
 		return keys
 	}
-	if !limited {
-		return append(keys, budget.Keyed{Key: partyKey(p)})
+	limit := func(key budget.Key, limits budget.Limits) {
+		if !limited {
+			limits = budget.Limits{} // it counts all the same, as it will when it is loaded
+		}
+		keys = append(keys, budget.Keyed{Key: key, Limits: limits})
 	}
-	keys = append(keys, budget.Keyed{Key: partyKey(p), Limits: stricter(grant, budget.Limits(p.Budget))})
+	limit(partyKey(p), stricter(grant, budget.Limits(p.Budget)))
 	for _, group := range p.Groups {
-		keys = append(keys, budget.Keyed{Key: groupKey(group), Limits: budget.Limits(r.site.Budgets.Groups[group])})
+		limit(groupKey(group), budget.Limits(r.site.Budgets.Groups[group]))
 	}
 	if p.Role != "" {
-		keys = append(keys, budget.Keyed{Key: roleKey(p), Limits: budget.Limits(r.site.Budgets.Roles[p.Role])})
+		limit(roleKey(p), budget.Limits(r.site.Budgets.Roles[p.Role]))
 	}
 	return keys
 }

@@ -27,7 +27,14 @@ type message struct {
 }
 
 // parse reads a frame.
-func parse(payload []byte) *message {
+func parse(payload []byte) (m *message) {
+	if err := sound(func() error { m = parseSound(payload); return nil }); err != nil {
+		m = &message{err: err}
+	}
+	return m
+}
+
+func parseSound(payload []byte) *message {
 	m := &message{err: hl7.Strict(payload)}
 	wrong := func(why string) { m.err = errors.Join(m.err, errors.New(why)) }
 	parts, more := hl7.Split(payload)

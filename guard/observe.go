@@ -2,8 +2,10 @@ package guard
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -65,20 +67,32 @@ type observer struct {
 	judge   *judge
 	chunks  chan chunk
 	missed  [2]atomic.Int64 // bytes that passed unread and are not in chunks
+	latest  atomic.Int64    // when something passed, Unix nanoseconds
 }
+
+// settled is how long nothing has to pass before a connection that only is observed may end when the guard does: it is not known
+// whether it is in the middle of a message.
+const settled = time.Second
 
 // copy passes one direction on.
 func (o *observer) copy(d wire.Dir, from, to net.Conn) error {
 	buffer := make([]byte, 32<<10)
 	for {
+		if o.leaving.Load() && d == wire.FromClient {
+			_ = from.SetReadDeadline(time.Now().Add(settled)) // a connection that is gone says so when it is read
+		}
 		n, err := from.Read(buffer)
 		if n > 0 {
+			o.latest.Store(time.Now().UnixNano())
 			if _, err := to.Write(buffer[:n]); err != nil {
 				return err
 			}
 			if o.session != nil {
 				o.offer(d, buffer[:n])
 			}
+		}
+		if errors.Is(err, os.ErrDeadlineExceeded) && time.Since(time.Unix(0, o.latest.Load())) < settled {
+			continue
 		}
 		if err != nil {
 			return err
@@ -113,15 +127,31 @@ func (o *observer) read(ctx context.Context) {
 	if o.session == nil {
 		return
 	}
+	lost := false // its reader failed: what comes passes unread
+	decode := func(events func() []wire.Event) {
+		var list []wire.Event
+		if err := sound(func() error { list = events(); return nil }); err != nil {
+			lost = true
+			o.guard.malformed(o.listener.name)
+			o.guard.log.Error("what passes is not read any more", "listener", o.listener.name, "error", err)
+		}
+		o.take(ctx, list)
+	}
 	for c := range o.chunks {
 		mark := chaperone.Mark{Time: c.at}
-		if c.gap > 0 {
-			o.take(ctx, o.session.Gap(c.dir, c.gap, mark))
-		} else {
-			o.take(ctx, o.session.Feed(c.dir, c.bytes, mark))
+		switch {
+		case lost:
+			o.guard.metrics.unread(o.listener.name)
+			o.guard.refused.unread(int64(len(c.bytes)), c.at) // those of a gap were told
+		case c.gap > 0:
+			decode(func() []wire.Event { return o.session.Gap(c.dir, c.gap, mark) })
+		default:
+			decode(func() []wire.Event { return o.session.Feed(c.dir, c.bytes, mark) })
 		}
 	}
-	o.take(ctx, o.session.Close(chaperone.Mark{Time: o.guard.now()}))
+	if !lost {
+		decode(func() []wire.Event { return o.session.Close(chaperone.Mark{Time: o.guard.now()}) })
+	}
 }
 
 func (o *observer) take(ctx context.Context, events []wire.Event) {

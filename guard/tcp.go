@@ -120,13 +120,10 @@ func (a *approvals) holds(u *use, now time.Time) bool {
 
 // cut ends the tunnels that rest on an approval.
 func (g *Guard) cut(u *use) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	for c := range g.conns {
-		if t := c.tunnel.Load(); t != nil && t.use == u {
-			c.close(errUnapproved)
-		}
-	}
+	g.end(errUnapproved, func(c *conn) bool {
+		t := c.tunnel.Load()
+		return t != nil && t.use == u
+	})
 }
 
 // pass copies both directions until one fails, or both have ended.

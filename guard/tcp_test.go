@@ -255,3 +255,34 @@ func put(t *testing.T, path string, b []byte) {
 		t.Fatal(err)
 	}
 }
+
+// slow is a socket that takes its time to close, as TLS does when its peer does not read.
+type slow struct {
+	net.Conn
+	closing, free chan bool
+}
+
+func (s *slow) Close() error {
+	s.closing <- true
+	<-s.free
+	return nil
+}
+
+// TestTCPCut: while a tunnel is being cut whose peer does not read, others may connect.
+func TestTCPCut(t *testing.T) {
+	s, u := &slow{closing: make(chan bool), free: make(chan bool)}, &use{}
+	g := &Guard{conns: map[*conn]bool{}}
+	c := &conn{guard: g, client: s, ended: make(chan struct{})}
+	c.tunnel.Store(&tunnel{conn: c, use: u})
+	g.conns[c] = true
+	done := make(chan bool)
+	go func() { g.cut(u); close(done) }()
+	<-s.closing
+	if !g.mu.TryLock() {
+		t.Error("the guard is locked while a connection closes")
+	} else {
+		g.mu.Unlock()
+	}
+	s.free <- true
+	<-done
+}

@@ -88,6 +88,7 @@ type Ledger struct {
 	durable    atomic.Uint64 // batches
 	dictionary *dictionary
 	ahead      [][]byte // entries that define what is in the dictionary and in no frame, under its lock: see Resolve
+	closing    bool     // nothing more is defined ahead; under the dictionary's lock
 	pending    pending
 	index      *index.Index
 	files      segments

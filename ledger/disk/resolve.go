@@ -6,6 +6,8 @@ import "chaperone/ledger"
 // the numbers that records joined, merges not applied. It is for whoever has to decide before there is a disclosure, such as
 // a budget. Who is new gets a number now; its definition goes on record with the next batch, whatever that says. A number may
 // stand for another's person later, when a record joins the two.
+//
+// Errors: the ledger is open for asking only, or is being closed.
 func (l *Ledger) Resolve(covered []ledger.Covered) ([]ledger.Number, error) {
 	if l.readOnly {
 		return nil, ledger.ErrReadOnly
@@ -14,6 +16,9 @@ func (l *Ledger) Resolve(covered []ledger.Covered) ([]ledger.Number, error) {
 	d := l.dictionary
 	d.Lock()
 	defer d.Unlock()
+	if l.closing {
+		return nil, ledger.ErrClosed
+	}
 	in := intake{ledger: l, ahead: true}
 	for i := range covered {
 		numbers[i] = in.person(&covered[i])
@@ -35,11 +40,12 @@ func (in *intake) catchUp() {
 }
 
 // recordAhead puts on record what is defined and in no frame, so that what a clean close saves of the people is no more than
-// the record says.
+// the record says. Nothing more is defined ahead from then on.
 func (l *Ledger) recordAhead() error {
-	l.dictionary.RLock()
+	l.dictionary.Lock()
+	l.closing = true
 	ahead := len(l.ahead) > 0
-	l.dictionary.RUnlock()
+	l.dictionary.Unlock()
 	if !ahead {
 		return nil
 	}

@@ -2,6 +2,7 @@ package disk
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -209,4 +210,22 @@ func TestDelivered(t *testing.T) {
 		l = open(t, o)
 	}
 	defer l.Close()
+}
+
+// TestResolveClosing: what is asked while a ledger is being closed defines nothing: a clean close would save it, and the record not.
+func TestResolveClosing(t *testing.T) {
+	o := opened(t, t.TempDir())
+	l := o.Store.(*Ledger)
+	if _, err := l.Resolve([]ledger.Covered{person(1)}); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.recordAhead(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Resolve([]ledger.Covered{person(2)}); !errors.Is(err, ledger.ErrClosed) {
+		t.Errorf("got %v, want that it is closed", err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
 }
