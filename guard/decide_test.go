@@ -306,3 +306,29 @@ func TestReasonsAreTold(t *testing.T) {
 		}
 	}
 }
+
+// TestBudgetNamesTogether: a sender that says of many numbers that they are one person's does not widen its budget, nor does one
+// whose message was refused, and not after a restart either.
+func TestBudgetNamesTogether(t *testing.T) {
+	e := newEngine(t)
+	file := strings.Replace(fmt.Sprintf(hl7Site, e.Addr()), "    to: [ehr]\n", "    to: [ehr]\n    budget: {1h: 2}\n", 1)
+	r := begin(t, file)
+	for round := range 2 {
+		c := r.call("hl7")
+		for i, test := range []struct{ patient, want string }{
+			{"1^^^NORTH~2^^^NORTH~3^^^NORTH~4^^^NORTH", "AA"}, {"2", "AA"}, {"3", "AR"}, {"4^^^NORTH~5^^^NORTH", "AR"}, {"5", "AR"}, {"1", "AA"},
+		} {
+			id := fmt.Sprint("m", round, i)
+			if got := c.send(result("LAB|NORTH", id, test.patient)); !strings.Contains(got, "MSA|"+test.want+"|"+id) {
+				t.Errorf("round %d, message %d: got %q, want %s", round, i, got, test.want)
+			}
+		}
+		_ = c.Close()
+		if round == 0 {
+			r.restart(file)
+		}
+	}
+	if s, err := r.ledger.Scope(t.Context(), ledger.Query{}); err != nil || s.Patients != 1 || s.Max != 4 {
+		t.Errorf("got %+v, %v; want one person of four numbers, for the record says so", s.Counts, err)
+	}
+}

@@ -50,10 +50,7 @@ func (l *Ledger) Delivered(ctx context.Context, since time.Time, keep func(to ch
 				if out.Hour = int64(day)*24 + int64(h.Hour); out.Hour < first {
 					return nil
 				}
-				out.Numbers, out.Unidentified = out.Numbers[:0], h.Unidentified
-				for _, n := range h.Numbers {
-					out.Numbers = append(out.Numbers, d.people.Unmerged(n))
-				}
+				out.Numbers, out.Unidentified = h.Numbers, h.Unidentified
 				return each(out)
 			})
 			if err != nil {

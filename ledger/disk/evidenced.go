@@ -43,10 +43,7 @@ func (l *Ledger) Evidenced(ctx context.Context, since time.Time, keep func(file 
 			if out.File = l.dictionary.text(d.Evidence.File); d.Time.Before(since) || !keep(out.File) {
 				continue
 			}
-			out.Numbers, out.Unidentified, out.Bytes = out.Numbers[:0], d.Unidentified, d.Bytes
-			for _, n := range d.Numbers {
-				out.Numbers = append(out.Numbers, l.dictionary.people.Unmerged(n))
-			}
+			out.Numbers, out.Unidentified, out.Bytes = d.Numbers, d.Unidentified, d.Bytes
 			if err := each(out); err != nil {
 				return err
 			}

@@ -2,10 +2,11 @@ package disk
 
 import "chaperone/ledger"
 
-// Resolve gives the number of each person that a disclosure would cover, in their order and with repetitions: the least of
-// the numbers that records joined, merges not applied. It is for whoever has to decide before there is a disclosure, such as
-// a budget. Who is new gets a number now; its definition goes on record with the next batch, whatever that says. A number may
-// stand for another's person later, when a record joins the two.
+// Resolve gives for each that a disclosure would cover the number of its first identifier, in their order and with repetitions:
+// the number that the disclosure's entry would bear. It is for whoever has to decide before there is a disclosure, such as a
+// budget. Nothing is joined: what a sender says of several numbers being one person's counts when it is on record, and a budget
+// must not be made wider by it. Who is new gets a number now; its definition goes on record with the next batch, whatever that
+// says.
 //
 // Errors: the ledger is open for asking only, or is being closed.
 func (l *Ledger) Resolve(covered []ledger.Covered) ([]ledger.Number, error) {
@@ -21,10 +22,11 @@ func (l *Ledger) Resolve(covered []ledger.Covered) ([]ledger.Number, error) {
 	}
 	in := intake{ledger: l, ahead: true}
 	for i := range covered {
-		numbers[i] = in.person(&covered[i])
-	}
-	for i, n := range numbers { // the last may have joined the first
-		numbers[i] = d.people.Unmerged(n)
+		if c := &covered[i]; c.Weak() {
+			numbers[i] = in.number(c.Demographic, true)
+		} else {
+			numbers[i] = in.number(c.Numbers[0], false)
+		}
 	}
 	return numbers, nil
 }

@@ -132,9 +132,6 @@ func (t *Table) Person(n ledger.Number) ledger.Number {
 	return t.merged.root(t.joined.root(n))
 }
 
-// Unmerged is Person without merges: the least of the numbers that records joined.
-func (t *Table) Unmerged(n ledger.Number) ledger.Number { return t.joined.root(n) }
-
 // PersonsOf calls a function with the number of each person behind some identifiers, once and ascending. The function must
 // not change the table.
 func (t *Table) PersonsOf(b *Bits, each func(ledger.Number)) {
