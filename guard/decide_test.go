@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -330,5 +331,27 @@ func TestBudgetNamesTogether(t *testing.T) {
 	}
 	if s, err := r.ledger.Scope(t.Context(), ledger.Query{}); err != nil || s.Patients != 1 || s.Max != 4 {
 		t.Errorf("got %+v, %v; want one person of four numbers, for the record says so", s.Counts, err)
+	}
+}
+
+// TestClear: what passes a network in the clear is a finding, once a day.
+func TestClear(t *testing.T) {
+	e := newEngine(t)
+	open := func(o *Options) { o.Site.Listeners[0].Listen = netip.MustParseAddrPort("0.0.0.0:0") }
+	file := fmt.Sprintf(hl7Site, e.Addr())
+	r := begin(t, file, open)
+	for range 2 {
+		r.guard.tellClear(t.Context())
+		if found := r.findings(); found[ClearRule] != 1 {
+			t.Errorf("got findings %v, want one of %s", found, ClearRule)
+		}
+		r.end()
+		r.start(file, open)
+	}
+	r.end()
+	r = begin(t, file) // on this machine alone
+	r.guard.tellClear(t.Context())
+	if found := r.findings(); found[ClearRule] != 0 {
+		t.Errorf("got findings %v of what never leaves the machine", found)
 	}
 }

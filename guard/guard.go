@@ -148,6 +148,7 @@ func Start(ctx context.Context, o Options) (*Guard, error) {
 	g.work.Go(func() { g.watchIdentities(running) })
 	g.work.Go(func() { g.watchClock(running) })
 	g.work.Go(func() { g.watchCoverage(running) })
+	g.work.Go(func() { g.watchClear(running) })
 	if g.approvals.register != nil {
 		g.work.Go(func() { g.watchApprovals(running) })
 	}

@@ -13,7 +13,6 @@ import (
 	"chaperone/ledger"
 	"chaperone/patient"
 	"chaperone/policy"
-	"chaperone/policy/budget"
 	"chaperone/site"
 )
 
@@ -341,63 +340,4 @@ func (g *Guard) record(ctx context.Context, drafts []*draft) error {
 		}
 	}
 	return nil
-}
-
-// spent says what can be done about a budget that is exceeded.
-const spent = "Wait until the window has moved on, raise the budget in the site file, or approve more for a time."
-
-// charge counts patients against budgets, all or nothing.
-func (g *Guard) charge(keys []budget.Keyed, numbers []ledger.Number, unidentified int, now time.Time) *budget.Over {
-	patients := make([]uint32, len(numbers))
-	for i, n := range numbers {
-		patients[i] = uint32(n)
-	}
-	return g.book.Charge(now, keys, patients, unidentified)
-}
-
-// keys gives the budgets that a wish is charged to. What was asked for is limited by the grant and by whoever receives it, its
-// groups, its role and the site; so is what is pushed to a vendor, to research or outside. Any other push is a feed that may
-// legitimately carry everybody: it counts, and its grant alone limits it, by sender.
-func (r *rules) keys(w *wish, grant budget.Limits) []budget.Keyed {
-	site := budget.Keyed{Key: siteKey(r.site)}
-	limited := w.asked
-	if p := w.to.party; p != nil {
-		limited = limited || p.Outside || p.Role == "vendor" || p.Role == "research"
-	}
-	if limited {
-		site.Limits = budget.Limits(r.site.Budgets.Site)
-	}
-	keys := []budget.Keyed{site}
-	if !w.asked {
-		keys = append(keys, budget.Keyed{Key: senderKey(w.client.party), Limits: grant})
-		grant = budget.Limits{}
-	}
-	p := w.to.party
-	if p == nil {
-		return keys
-	}
-	limit := func(key budget.Key, limits budget.Limits) {
-		if !limited {
-			limits = budget.Limits{} // it counts all the same, as it will when it is loaded
-		}
-		keys = append(keys, budget.Keyed{Key: key, Limits: limits})
-	}
-	limit(partyKey(p), stricter(grant, budget.Limits(p.Budget)))
-	for _, group := range p.Groups {
-		limit(groupKey(group), budget.Limits(r.site.Budgets.Groups[group]))
-	}
-	if p.Role != "" {
-		limit(roleKey(p), budget.Limits(r.site.Budgets.Roles[p.Role]))
-	}
-	return keys
-}
-
-// stricter gives the lower of two limits in each window; 0 is none.
-func stricter(a, b budget.Limits) budget.Limits {
-	for i := range a {
-		if a[i] == 0 || b[i] != 0 && b[i] < a[i] {
-			a[i] = b[i]
-		}
-	}
-	return a
 }
