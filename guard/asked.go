@@ -16,17 +16,84 @@ import (
 
 // asked are the messages of a connection that were passed on and may have an answer with records. Whatever else the system
 // behind the guard sends was not asked for, and is not passed on.
+//
+// All of them are in one list, from the oldest to the newest, since the oldest is forgotten when there are too many; by an id
+// the oldest of those that have it is found, and those behind it from there.
 type asked struct {
-	mu   sync.Mutex
-	list []*question // the oldest first
+	mu             sync.Mutex
+	of             map[string]*question
+	oldest, newest *question
+	count          int
 }
 
 // question is a message that waits for its answer.
 type question struct {
-	id      string                          // MSH-10
-	message []byte                          // it, or its header: it is answered from here when the answer is refused
-	named   int                             // how many patients a query asks for by number; 0: that is not its measure
-	sent    map[chaperone.PatientToken]bool // whom a message that is no query brought: its answer may name them again
+	id      string           // MSH-10
+	message []byte           // it, or its header: it is answered from here when the answer is refused
+	named   int              // how many patients a query asks for by number; 0: that is not its measure
+	push    bool             // it is no query, and
+	sent    []ledger.Covered // brought these: its answer may name them again
+
+	before, behind *question // in the list
+	same           *question // the next that has the same id
+	gone           bool      // it is not in the list any more
+}
+
+// add puts a question behind all others, and forgets the oldest if there are more than most then.
+func (a *asked) add(q *question, most int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.of == nil {
+		a.of = map[string]*question{}
+	}
+	if first := a.of[q.id]; first == nil {
+		a.of[q.id] = q
+	} else {
+		for first.same != nil {
+			first = first.same
+		}
+		first.same = q
+	}
+	if q.before = a.newest; q.before != nil {
+		q.before.behind = q
+	} else {
+		a.oldest = q
+	}
+	a.newest = q
+	if a.count++; a.count > most {
+		a.remove(a.oldest)
+	}
+}
+
+// remove takes a question out. It does nothing for one that is out.
+func (a *asked) remove(q *question) {
+	if q.gone {
+		return
+	}
+	q.gone = true
+	a.count--
+	if q.before != nil {
+		q.before.behind = q.behind
+	} else {
+		a.oldest = q.behind
+	}
+	if q.behind != nil {
+		q.behind.before = q.before
+	} else {
+		a.newest = q.before
+	}
+	first := a.of[q.id]
+	switch {
+	case first != q:
+		for first.same != q {
+			first = first.same
+		}
+		first.same = q.same
+	case q.same != nil:
+		a.of[q.id] = q.same
+	default:
+		delete(a.of, q.id)
+	}
 }
 
 // mostAsked bounds what is remembered, beside what a listener lets be unanswered.
@@ -41,22 +108,26 @@ func (h *hl7Conn) remember(p *passing) {
 	q := &question{id: m.content.ControlID, message: bytes.Clone(m.first.Raw), named: m.named}
 	if m.role == wire.Push {
 		header, _, _ := bytes.Cut(m.first.Raw, []byte{carriage})
-		q.message, q.sent = bytes.Clone(header), map[chaperone.PatientToken]bool{}
+		q.message, q.push = bytes.Clone(header), true
 		if p.draft != nil {
-			for _, c := range p.draft.disclosure.Covered {
-				for _, token := range tokensOf(&c) {
-					q.sent[token] = true
-				}
-			}
+			q.sent = p.draft.disclosure.Covered
 		}
 	}
-	a := &h.asked
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.list = append(a.list, q)
-	if most := mostAsked + 2*h.spec().Limits.Pending; len(a.list) > most {
-		a.list = append(a.list[:0], a.list[1:]...)
+	h.asked.add(q, mostAsked+2*h.spec().Limits.Pending)
+}
+
+// echo gives whom an answer may name again, nil for that to a query.
+func (q *question) echo() map[chaperone.PatientToken]bool {
+	if !q.push {
+		return nil
 	}
+	echo := map[chaperone.PatientToken]bool{}
+	for i := range q.sent {
+		for _, token := range tokensOf(&q.sent[i]) {
+			echo[token] = true
+		}
+	}
+	return echo
 }
 
 // tokensOf gives what names the person of a record.
@@ -74,24 +145,14 @@ func (a *asked) find(m *message) *question {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for _, q := range a.list {
-		if q.id == m.content.AckFor {
-			return q
-		}
-	}
-	return nil
+	return a.of[m.content.AckFor]
 }
 
 // done forgets a question that has its answer.
 func (a *asked) done(q *question) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for i := range a.list {
-		if a.list[i] == q {
-			a.list = append(a.list[:i], a.list[i+1:]...)
-			return
-		}
-	}
+	a.remove(q)
 }
 
 // persons counts the different people of records, as far as their numbers tell.

@@ -173,7 +173,7 @@ func (h *hl7Conn) decide(j *judge, f frame, d wire.Dir) (verdict, *message) {
 		if q == nil || m.acks > 1 {
 			return j.refuse(r, w, policy.Decision{Reason: unasked, Hint: "Only what was asked for on the same connection is passed on, once."}), m
 		}
-		w.most, w.echo = q.named, q.sent
+		w.most, w.echo = q.named, q.echo()
 	case m.query:
 		w.action, w.asked, w.from, w.to = policy.Ask, true, &to, &from
 		w.everybody = m.nobody

@@ -1,0 +1,52 @@
+package guard
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"chaperone/format/hl7"
+)
+
+// TestAsked compares with a plain list: of several questions with one id the oldest is found, and the oldest of all is forgotten.
+func TestAsked(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		const most = 6
+		var a asked
+		var want []*question
+		id := rapid.IntRange(0, 4)
+		for range rapid.IntRange(0, 60).Draw(t, "steps") {
+			if rapid.Bool().Draw(t, "add") {
+				q := &question{id: fmt.Sprint(id.Draw(t, "id"))}
+				a.add(q, most)
+				if want = append(want, q); len(want) > most {
+					want = want[1:]
+				}
+			} else if len(want) > 0 {
+				q := rapid.SampledFrom(want).Draw(t, "done")
+				a.done(q)
+				a.done(q) // once more, as two answers to one question do
+				want = slices.DeleteFunc(want, func(o *question) bool { return o == q })
+			}
+			for n := range 5 {
+				answer := &message{content: hl7.Content{Ack: "AA", AckFor: fmt.Sprint(n)}}
+				var first *question
+				if i := slices.IndexFunc(want, func(q *question) bool { return q.id == fmt.Sprint(n) }); i >= 0 {
+					first = want[i]
+				}
+				if got := a.find(answer); got != first {
+					t.Fatalf("id %d: got %p, want %p of %d", n, got, first, len(want))
+				}
+			}
+			var list []*question
+			for q := a.oldest; q != nil; q = q.behind {
+				list = append(list, q)
+			}
+			if !slices.Equal(list, want) || a.count != len(want) {
+				t.Fatalf("got %d in the list and a count of %d, want %d", len(list), a.count, len(want))
+			}
+		}
+	})
+}
