@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"chaperone"
+	"chaperone/format/hl7"
 	"chaperone/ledger"
 	"chaperone/patient"
 	"chaperone/policy"
@@ -31,6 +32,9 @@ func (s side) in(r *rules) side {
 	}
 	return s
 }
+
+// isIn reports whether a side is as rules know it.
+func (s *side) isIn(r *rules) bool { return s.party == s.partyIn(r) }
 
 // partyIn is in for the party alone: what else a side has may be changing, in a connection that somebody else looks at.
 func (s *side) partyIn(r *rules) *site.Party {
@@ -67,6 +71,9 @@ type wish struct {
 
 // in gives a wish with its sides as rules know them now.
 func (w *wish) in(r *rules) *wish {
+	if w.client.isIn(r) && w.from.isIn(r) && w.to.isIn(r) {
+		return w
+	}
 	client, from, to, now := w.client.in(r), w.from.in(r), w.to.in(r), *w
 	now.client, now.from, now.to = &client, &from, &to
 	return &now
@@ -92,6 +99,7 @@ type judge struct {
 	guard      *Guard
 	listener   string
 	tokens     *patient.Tokenizer
+	claims     hl7.Claims // of the message before
 	label      [16]byte // random: ids of disclosures come of it
 	seq        uint64
 	mutual     bool
@@ -283,7 +291,7 @@ func (j *judge) draft(r *rules, w *wish, decision *policy.Decision, now time.Tim
 
 // evidence is where a reader of the record finds who decided, and by what.
 func evidence(listener string, d *policy.Decision) string {
-	return fmt.Sprintf("guard %s, policy %s, grant %s", listener, d.Version, d.Grant)
+	return "guard " + listener + ", policy " + d.Version + ", grant " + d.Grant
 }
 
 func protocolOf(a policy.Action) chaperone.Protocol {

@@ -26,15 +26,15 @@ type message struct {
 	err     error // it cannot be read in one way
 }
 
-// parse reads a frame.
-func parse(payload []byte) (m *message) {
-	if err := sound(func() error { m = parseSound(payload); return nil }); err != nil {
+// parse reads a frame. claims are those of the message before.
+func parse(payload []byte, claims *hl7.Claims) (m *message) {
+	if err := sound(func() error { m = parseSound(payload, claims); return nil }); err != nil {
 		m = &message{err: err}
 	}
 	return m
 }
 
-func parseSound(payload []byte) *message {
+func parseSound(payload []byte, claims *hl7.Claims) *message {
 	m := &message{err: hl7.Strict(payload)}
 	wrong := func(why string) { m.err = errors.Join(m.err, errors.New(why)) }
 	parts, more := hl7.Split(payload)
@@ -50,6 +50,7 @@ func parseSound(payload []byte) *message {
 			m.err = errors.Join(m.err, err)
 			continue
 		}
+		one.Claims = claims
 		content := one.Read()
 		content.Records = append(content.Records, content.Others...)
 		if len(content.Records)+len(content.Merges) == 0 && bearing(&one, content.Ack != "") {
@@ -143,7 +144,7 @@ func (h *hl7Conn) decide(j *judge, f frame, d wire.Dir) (verdict, *message) {
 	if isCommit(f.payload) {
 		return verdict{Decision: policy.Decision{Permit: true, Reason: control}}, nil
 	}
-	m := parse(f.payload)
+	m := parse(f.payload, &j.claims)
 	r := h.guard.rules.Load()
 	client, server := h.from.in(r), h.to.in(r)
 	from, to := client, server

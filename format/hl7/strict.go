@@ -28,7 +28,8 @@ import (
 // Errors: format.ErrMalformed with the offset and the rule, never the content.
 func Strict(payload []byte) error {
 	headers, within := 0, false
-	utf := utf8.Valid(payload)
+	ascii := bytes.IndexFunc(payload, func(r rune) bool { return r >= utf8.RuneSelf }) < 0
+	utf := ascii || utf8.Valid(payload)
 	for at := 0; at < len(payload); {
 		line := head(payload[at:], '\r')
 		if err := strictLine(line, at, headers == 0); err != nil {
@@ -40,7 +41,12 @@ func Strict(payload []byte) error {
 		case !within:
 			return odd(at, "a segment stands outside of every message")
 		}
-		if err := strictBreaks(line, at, utf); err != nil {
+		if !ascii {
+			if err := strictBreaks(line, at, utf); err != nil {
+				return err
+			}
+		}
+		if err := strictNumbers(line, at); err != nil {
 			return err
 		}
 		if isHeader(line) {
@@ -116,17 +122,26 @@ func strictBreaks(line []byte, at int, utf bool) error {
 			return odd(at+i, "what some take for the end of a line stands in a segment")
 		}
 	}
-	return strictNumbers(line, at)
+	return nil
 }
+
+// Fields of PID and MRG that hold numbers of a patient.
+var pidNumbers, mrgNumbers = []int{2, 3, 4, 18, 19}, []int{1, 2, 3, 4}
 
 // strictNumbers looks at the fields of a PID or MRG that hold numbers of a patient.
 func strictNumbers(line []byte, at int) error {
-	if !names(line) || line[0] == 'Q' {
+	var numbers []int
+	switch string(line[:3]) {
+	case "PID":
+		numbers = pidNumbers
+	case "MRG":
+		numbers = mrgNumbers
+	default:
 		return nil
 	}
 	s := Segment{Name: [3]byte(line[:3]), raw: line, sep: DefaultSeparators}
 	f := s.fields()
-	for _, n := range map[byte][]int{'P': {2, 3, 4, 18, 19}, 'M': {1, 2, 3, 4}}[line[0]] {
+	for _, n := range numbers {
 		field := f.at(n)
 		if plain := Unescape(field.raw, DefaultSeparators); bytes.Count(field.raw, []byte{'\\'}) != escapes(field.raw) {
 			return odd(at, "a patient's number has an escape that not all receivers decode alike")
