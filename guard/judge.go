@@ -100,7 +100,7 @@ type judge struct {
 	listener   string
 	tokens     *patient.Tokenizer
 	claims     hl7.Claims // of the message before
-	label      [16]byte // random: ids of disclosures come of it
+	label      [16]byte   // random: ids of disclosures come of it
 	seq        uint64
 	mutual     bool
 	observes   bool // what it refuses passes all the same
