@@ -28,7 +28,7 @@ import (
 // Errors: format.ErrMalformed with the offset and the rule, never the content.
 func Strict(payload []byte) error {
 	headers, within := 0, false
-	ascii := bytes.IndexFunc(payload, func(r rune) bool { return r >= utf8.RuneSelf }) < 0
+	ascii := isASCII(payload)
 	utf := ascii || utf8.Valid(payload)
 	for at := 0; at < len(payload); {
 		line := head(payload[at:], '\r')
@@ -61,6 +61,15 @@ func Strict(payload []byte) error {
 		return odd(0, "there is no header")
 	}
 	return nil
+}
+
+func isASCII(b []byte) bool {
+	for _, c := range b {
+		if c >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
 }
 
 func odd(at int, why string) error {
