@@ -50,7 +50,7 @@ func newClinic(ctx context.Context, dir string) (c *clinic, err error) {
 	if err != nil {
 		return c, err
 	}
-	for _, party := range []string{"guard", "lab", "ehr"} {
+	for _, party := range []string{"guard", "lab", "ehr", "ct", "pacs"} {
 		certificate, key, err := a.Issue(identity.Issue{Party: party, Server: true, DNS: []string{"localhost"}})
 		if err != nil {
 			return c, err

@@ -23,6 +23,7 @@ type options struct {
 	For   time.Duration // each measurement
 	Dir   string
 	Smoke bool
+	HL7   bool
 }
 
 func main() {
@@ -45,6 +46,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags.DurationVar(&o.For, "for", 10*time.Second, "`time` for each measurement")
 	flags.StringVar(&o.Dir, "dir", "", "`folder` to work in (default: the system's for temporary files)")
 	flags.BoolVar(&o.Smoke, "smoke", false, "half a second each: shows that everything works, not how fast")
+	flags.BoolVar(&o.HL7, "hl7", true, "measure HL7 too, before DICOM")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -62,7 +64,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer c.close()
-	return measure(ctx, o, c, stdout)
+	if o.HL7 {
+		if err := measure(ctx, o, c, stdout); err != nil {
+			return err
+		}
+	}
+	return images(ctx, o, c, stdout)
 }
 
 // crowd are the numbers of connections that are measured.

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"time"
+)
+
+// errand is one piece of work that is done on each way to an archive.
+type errand struct {
+	name    string
+	archive string
+	program string
+	args    []string // between the options and the address
+	files   []string // behind the address
+	rounds  int
+	answers int // that a question has
+}
+
+// errands makes the images that are sent, and says what is done.
+func (h *hospital) errands(o options) ([]errand, error) {
+	many, size, large, matches := 200, 512<<10, 51<<20, o.matches()
+	if o.Smoke {
+		many, size, large = 4, 64<<10, 1<<20
+	}
+	small, err := writeImages(h.path("small"), many, size)
+	if err != nil {
+		return nil, err
+	}
+	big, err := writeImages(h.path("large"), 4, large)
+	if err != nil {
+		return nil, err
+	}
+	images := fmt.Sprintf("C-STORE, %d × %d KB", many, size>>10)
+	send := []string{"+sd"}
+	return []errand{
+		{images + ", both ends with their defaults", "plain", "storescu", send, []string{small}, 1, 0},
+		{images + ", TCP_NODELAY and 128 KB PDUs", "tuned", "storescu", send, []string{small}, 5, 0},
+		{images + ", the same and TLS", "secure", "storescu", send, []string{small}, 5, 0},
+		{fmt.Sprintf("C-STORE, 4 × %d MB, TCP_NODELAY and 128 KB PDUs", large>>20), "tuned", "storescu", send, []string{big}, 5, 0},
+		{fmt.Sprintf("C-FIND with %d matches", matches), "find", "findscu",
+			[]string{"-S", "-k", "QueryRetrieveLevel=STUDY", "-k", "StudyDate=20260301", "-k", "PatientID", "-k", "PatientName", "-k", "StudyInstanceUID"}, nil, 5, matches},
+	}, nil
+}
+
+// matches is how many a question has.
+func (o *options) matches() int {
+	if o.Smoke {
+		return 200
+	}
+	return 10_000
+}
+
+// images lets dcmtk's programs do each errand on each way, and prints the medians.
+func images(ctx context.Context, o options, c *clinic, stdout io.Writer) error {
+	h, err := newHospital(ctx, c, o.matches())
+	if err != nil {
+		return err
+	}
+	defer h.close()
+	list, err := h.errands(o)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(stdout, "\n%-58s %-8s %10s %10s\n", "DICOM", "way", "time", "to direct")
+	for _, e := range list {
+		var direct time.Duration
+		for _, way := range []string{"direct", "HAProxy", "guard"} {
+			took, err := h.do(ctx, e, way)
+			if err != nil {
+				return fmt.Errorf("%s, %s: %w", e.name, way, err)
+			}
+			if took == 0 {
+				continue // there is no such way
+			}
+			if way == "direct" {
+				direct = took
+			}
+			fmt.Fprintf(stdout, "%-58s %-8s %10s %9.2f×\n", e.name, way, took.Round(time.Millisecond), float64(direct)/float64(took))
+		}
+	}
+	most, err := peak(h.gate)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(stdout, "most memory that the guard had: %.0f MB\n", most)
+	return nil
+}
+
+// do does an errand some times on one way, and gives the median.
+func (h *hospital) do(ctx context.Context, e errand, way string) (time.Duration, error) {
+	i := slices.IndexFunc(h.archives, func(a *archive) bool { return a.name == e.archive })
+	a := h.archives[i]
+	address, ok := a.ways[way]
+	if !ok {
+		return 0, nil
+	}
+	args := append(h.options(a, "ct"), "-aet", "CT", "-aec", "PACS")
+	if e.answers > 0 { // once, not measured, to see that all come
+		out, err := exec.CommandContext(ctx, e.program, append(append(slices.Clip(args), "-v"), append(e.args, "127.0.0.1", port(address))...)...).CombinedOutput()
+		if got := bytes.Count(out, []byte("(Pending)")); err != nil || got != e.answers {
+			return 0, fmt.Errorf("%d answers, not %d: %v", got, e.answers, err)
+		}
+	}
+	args = append(append(args, e.args...), "127.0.0.1", port(address))
+	args = append(args, e.files...)
+	var times []time.Duration
+	for range e.rounds {
+		p := exec.CommandContext(ctx, e.program, args...)
+		p.Env = a.environment()
+		began := time.Now()
+		out, err := p.CombinedOutput()
+		if err != nil {
+			return 0, fmt.Errorf("%s: %w: %s", filepath.Base(e.program), err, out[:min(len(out), 500)])
+		}
+		times = append(times, time.Since(began))
+	}
+	slices.Sort(times)
+	return times[len(times)/2], nil
+}
