@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"chaperone/approval"
+	"chaperone/cmd/thrift"
 	"chaperone/guard"
 	"chaperone/identity"
 	"chaperone/page"
@@ -112,6 +113,7 @@ func (f *guardFlags) run(c *cobra.Command, s *site.Site) (err error) {
 	again := make(chan os.Signal, 1)
 	signal.Notify(again, reloadSignals()...) // before the first of them would end the program: opening a ledger may take long
 	defer signal.Stop(again)
+	thrift.Room(16 << 20)
 	l, err := f.ledger.record(c, func() error { return nil })
 	if err != nil {
 		return err

@@ -8,13 +8,22 @@ import (
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
+	"sync/atomic"
 )
 
+// room is how many bytes of garbage may wait.
+var room atomic.Uint64
+
+func init() { room.Store(48 << 20) }
+
 const (
-	room  = 48 << 20 // bytes of garbage that may wait
-	least = 12       // percent of what is alive that may wait in any case: else very much would be looked through for little
-	most  = 400      // percent, while hardly anything is alive
+	least = 12  // percent of what is alive that may wait in any case: else very much would be looked through for little
+	most  = 400 // percent, while hardly anything is alive
 )
+
+// Room sets how many bytes of garbage may wait, from the collector's next cycle on: what runs for months beside others makes do
+// with less than what is asked once.
+func Room(bytes uint64) { room.Store(bytes) }
 
 // Begin has the collector adjusted after each of its cycles, from now on. Whoever sets GOGC or GOMEMLIMIT decides instead.
 func Begin() {
@@ -37,5 +46,5 @@ func adjust() {
 
 // percent gives how much garbage may wait beside so many bytes that are alive.
 func percent(live uint64) int {
-	return int(max(least, min(room*100/max(live, 1), most)))
+	return int(max(least, min(room.Load()*100/max(live, 1), most)))
 }
