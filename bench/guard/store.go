@@ -67,7 +67,7 @@ func images(ctx context.Context, o options, c *clinic, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "\n%-58s %-8s %10s %10s\n", "DICOM", "way", "time", "to direct")
+	fmt.Fprintf(stdout, "\n%-58s %-8s %10s %10s %16s\n", "DICOM", "way", "time", "to direct", "memory, so far")
 	for _, e := range list {
 		var direct time.Duration
 		for _, way := range []string{"direct", "HAProxy", "guard"} {
@@ -81,14 +81,17 @@ func images(ctx context.Context, o options, c *clinic, stdout io.Writer) error {
 			if way == "direct" {
 				direct = took
 			}
-			fmt.Fprintf(stdout, "%-58s %-8s %10s %9.2f×\n", e.name, way, took.Round(time.Millisecond), float64(direct)/float64(took))
+			memory := ""
+			if way == "guard" {
+				most, err := peak(h.gate)
+				if err != nil {
+					return err
+				}
+				memory = fmt.Sprintf("%.0f MB", most)
+			}
+			fmt.Fprintf(stdout, "%-58s %-8s %10s %9.2f× %16s\n", e.name, way, took.Round(time.Millisecond), float64(direct)/float64(took), memory)
 		}
 	}
-	most, err := peak(h.gate)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(stdout, "most memory that the guard had: %.0f MB\n", most)
 	return nil
 }
 
