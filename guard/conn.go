@@ -46,14 +46,12 @@ type proof struct {
 	party, host string
 }
 
-// newConn registers a connection; nil when the guard is ending.
+// newConn registers a connection. One that comes while the guard is ending is told so as those are that were there before.
 func (g *Guard) newConn(l *listener, socket net.Conn, from netip.AddrPort) *conn {
 	c := &conn{guard: g, listener: l, client: socket, from: side{addr: from}, ended: make(chan struct{})}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.draining {
-		return nil
-	}
+	c.leaving.Store(g.draining)
 	g.conns[c] = true
 	return c
 }

@@ -87,6 +87,7 @@ type Guard struct {
 	listeners map[string]*listener
 	conns     map[*conn]bool
 	draining  bool
+	accepting sync.WaitGroup // listeners
 	work      sync.WaitGroup
 	stop      context.CancelFunc
 }
@@ -192,6 +193,7 @@ func (g *Guard) Drain(ctx context.Context) error {
 	}
 	g.mu.Unlock()
 	g.closeListeners()
+	g.accepting.Wait()
 	done := make(chan struct{})
 	go func() {
 		g.mu.Lock()

@@ -39,7 +39,9 @@ func (c *conn) serveHL7(ctx context.Context) error {
 	}()
 	err := h.messages(ctx)
 	if err == io.EOF {
-		err = h.finish(ctx, back)
+		if err = h.finish(ctx, back); err == nil && h.leaving.Load() {
+			h.linger()
+		}
 	}
 	c.close(err)
 	if other := <-back; errors.Is(err, errClosed) {
@@ -56,6 +58,19 @@ func (h *hl7Conn) finish(ctx context.Context, back <-chan error) error {
 		return nil
 	}
 	return nil
+}
+
+// linger says that no more is answered and waits for the client's end. A socket that is closed while something in it was not read
+// is reset, and with it goes an answer that the client has not read yet. What comes is neither passed on nor answered, so that the
+// client sends it again.
+func (h *hl7Conn) linger() {
+	half, ok := h.client.(interface{ CloseWrite() error })
+	if !ok || half.CloseWrite() != nil {
+		return
+	}
+	if h.client.SetReadDeadline(time.Now().Add(lingering)) == nil {
+		_, _ = io.CopyN(io.Discard, h.client, 1<<20) // whatever it says, it is over
+	}
 }
 
 // messages passes on what the client sends.

@@ -64,7 +64,11 @@ func (g *Guard) adopt(ctx context.Context, r *rules) error {
 	g.listeners = next
 	g.rules.Store(r)
 	for _, l := range opened {
-		g.work.Go(func() { l.accept(ctx) })
+		g.accepting.Add(1)
+		g.work.Go(func() {
+			defer g.accepting.Done()
+			l.accept(ctx)
+		})
 		g.log.Info("listening", "listener", l.name, "address", l.socket.Addr().String(), "protocol", l.spec.Load().Protocol, "mode", l.spec.Load().Mode)
 	}
 	return nil
@@ -134,11 +138,6 @@ func (l *listener) accept(ctx context.Context) {
 			continue
 		}
 		c := l.guard.newConn(l, socket, from)
-		if c == nil {
-			l.leave(from.Addr())
-			_ = socket.Close() // the guard ends
-			continue
-		}
 		l.guard.work.Go(func() {
 			defer l.leave(from.Addr())
 			c.serve(ctx)

@@ -21,6 +21,7 @@ type guarded struct {
 	binary, dir, address string
 	limits               string // of its listener
 	engine               *engine
+	socket               *os.File // that the guard inherits, if any
 	cmd                  *exec.Cmd
 	stderr               *bytes.Buffer
 	ended                chan struct{}
@@ -90,6 +91,13 @@ func (g *guarded) start(ctx context.Context) error {
 	g.stderr = &bytes.Buffer{}
 	g.cmd = exec.CommandContext(ctx, g.binary, "guard", "--site", filepath.Join(g.dir, "site.yaml"), "--ledger-reserve", "0", "--drain", "10s")
 	g.cmd.Stderr = g.stderr
+	if g.socket != nil { // LISTEN_PID is known to the child alone
+		g.cmd.Args = append([]string{"sh", "-c", `LISTEN_FDS=1 LISTEN_PID=$$ exec "$0" "$@"`}, g.cmd.Args...)
+		if g.cmd.Path, g.cmd.Err = exec.LookPath("sh"); g.cmd.Err != nil {
+			return g.cmd.Err
+		}
+		g.cmd.ExtraFiles = []*os.File{g.socket}
+	}
 	if err := g.cmd.Start(); err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@
 //	go run ./internal/torture damage   --n 1000   # flipped bits, cut and swapped files
 //	go run ./internal/torture guard    --kills 200 # a chaperone guard between two systems is killed at any moment
 //	go run ./internal/torture reload   --n 1000   # it reads its site file under load, a bad one now and then
+//	go run ./internal/torture handover --n 20     # it hands its socket over to the next one under load
 //	go run ./internal/torture loris    --n 10000  # so many clients send a byte at a time
 //	go run ./internal/torture overload --n 10     # three times what it can carry, for so many seconds
 //	go run ./internal/torture all
@@ -56,6 +57,7 @@ var modes = []struct {
 	{"damage", 1000, damage},
 	{"guard", 200, killGuard},
 	{"reload", 1000, reloadGuard},
+	{"handover", 20, handOver},
 	{"loris", 10000, slowLoris},
 	{"overload", 10, overload},
 }

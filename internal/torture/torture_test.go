@@ -38,6 +38,7 @@ func TestTorture(t *testing.T) {
 		{mode: "damage", o: options{n: 40, seed: 1}},
 		{mode: "guard", o: options{n: 5, seed: 1}},
 		{mode: "reload", o: options{n: 50, seed: 1}},
+		{mode: "handover", o: options{n: 2, seed: 1}},
 	} {
 		name := test.mode
 		if test.fails {
