@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,10 +39,10 @@ const (
 const budgetOf = 25
 
 func newGuarded(ctx context.Context, dir string) (*guarded, error) {
-	g := &guarded{dir: dir, binary: filepath.Join(dir, "chaperone"), limits: "{connections: 1000}"}
-	build := exec.CommandContext(ctx, "go", "build", "-o", g.binary, "chaperone/cmd/chaperone")
-	if out, err := build.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("building chaperone: %w: %s", err, out)
+	g := &guarded{dir: dir, limits: "{connections: 1000}"}
+	var err error
+	if g.binary, err = build(ctx, dir); err != nil {
+		return nil, err
 	}
 	free, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -55,6 +56,15 @@ func newGuarded(ctx context.Context, dir string) (*guarded, error) {
 		return nil, err
 	}
 	return g, g.configure("")
+}
+
+// build builds chaperone in a folder.
+func build(ctx context.Context, dir string) (path string, err error) {
+	path = filepath.Join(dir, "chaperone")
+	if out, err := exec.CommandContext(ctx, "go", "build", "-o", path, "chaperone/cmd/chaperone").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("building chaperone: %w: %s", err, out)
+	}
+	return path, nil
 }
 
 // configure writes the site file, as a whole or not at all. extra is more of it.
@@ -156,8 +166,10 @@ type engine struct {
 	got map[string]int // by control ID
 }
 
-func newEngine() (*engine, error) {
-	l, err := net.Listen("tcp", behind+":0")
+func newEngine() (*engine, error) { return newEngineAt(behind + ":0") }
+
+func newEngineAt(address string) (*engine, error) {
+	l, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, err
 	}
@@ -216,12 +228,13 @@ func readFrame(in *bufio.Reader) (string, error) {
 // sender is one client, with a connection when it has one.
 type sender struct {
 	address, from string
+	within        time.Duration // an answer has to come; 0: patience
 	conn          net.Conn
 	in            *bufio.Reader
 }
 
 func (s *sender) dial() error {
-	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(s.from)}, Timeout: patience}
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(s.from)}, Timeout: cmp.Or(s.within, patience)}
 	c, err := d.Dial("tcp", s.address)
 	if err == nil {
 		s.conn, s.in = c, bufio.NewReader(c)
@@ -246,7 +259,7 @@ func (s *sender) send(id, patient string) (code string, err error) {
 			return "", err
 		}
 	}
-	_ = s.conn.SetDeadline(time.Now().Add(patience))
+	_ = s.conn.SetDeadline(time.Now().Add(cmp.Or(s.within, patience)))
 	_, err = fmt.Fprintf(s.conn, "\x0bMSH|^~\\&|LAB|NORTH|EHR|NORTH|20260301||ORU^R01^ORU_R01|%s|P|2.5\rPID|1||%s^^^NORTH^MR||DOE^JANE\rOBX|1|TX|A||fine\r\x1c\r", id, patient)
 	if err == nil {
 		var payload string

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"testing"
 
@@ -16,6 +17,13 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "worker" {
 		os.Exit(work(context.Background(), os.Args[2:], os.Stdin, os.Stdout, os.Stderr))
 	}
+	if os.Getenv(apart) != "" {
+		if err := run(context.Background(), os.Args[1:], os.Stdout, os.Stderr); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	os.Exit(m.Run())
 }
 
@@ -28,6 +36,7 @@ func TestTorture(t *testing.T) {
 		mode   string
 		o      options
 		mounts bool
+		needs  func() error
 		fails  bool
 	}{
 		{mode: "kill9", o: options{n: 5, seed: 1}},
@@ -38,6 +47,7 @@ func TestTorture(t *testing.T) {
 		{mode: "damage", o: options{n: 40, seed: 1}},
 		{mode: "guard", o: options{n: 5, seed: 1}},
 		{mode: "reload", o: options{n: 50, seed: 1}},
+		{mode: "standby", o: options{n: 2, seed: 1}, needs: separable},
 		{mode: "handover", o: options{n: 2, seed: 1}},
 	} {
 		name := test.mode
@@ -47,6 +57,11 @@ func TestTorture(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			if err := mountable(t); test.mounts && err != nil {
 				t.Skip(err)
+			}
+			if test.needs != nil {
+				if err := test.needs(); err != nil {
+					t.Skip(err)
+				}
 			}
 			test.o.dir, test.o.stdout, test.o.every = t.TempDir(), t.Output(), max(1, test.o.every)
 			err := runModes(t.Context(), test.mode, test.o)
