@@ -24,10 +24,7 @@ func (g *Guard) charge(keys []budget.Keyed, numbers []ledger.Number, unidentifie
 // legitimately carry everybody: it counts, and its grant alone limits it, by sender.
 func (r *rules) keys(w *wish, grant budget.Limits) []budget.Keyed {
 	site := budget.Keyed{Key: siteKey(r.site)}
-	limited := w.asked
-	if p := w.to.party; p != nil {
-		limited = limited || p.Outside || p.Role == "vendor" || p.Role == "research"
-	}
+	limited := w.limited()
 	if limited {
 		site.Limits = budget.Limits(r.site.Budgets.Site)
 	}
@@ -54,6 +51,12 @@ func (r *rules) keys(w *wish, grant budget.Limits) []budget.Keyed {
 		limit(roleKey(p), budget.Limits(r.site.Budgets.Roles[p.Role]))
 	}
 	return keys
+}
+
+// limited reports whether whoever receives what a wish is for is limited in it.
+func (w *wish) limited() bool {
+	p := w.to.party
+	return w.asked || p != nil && (p.Outside || p.Role == "vendor" || p.Role == "research")
 }
 
 // stricter gives the lower of two limits in each window; 0 is none.

@@ -74,6 +74,7 @@ type Guard struct {
 	rules    atomic.Pointer[rules]
 	book     *budget.Book
 	refused  *refusals
+	habits   habits
 	room     room
 	metrics  *metrics
 	studies  *studies

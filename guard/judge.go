@@ -179,6 +179,7 @@ func (j *judge) attempt(r *rules, w *wish, u *use, now time.Time) (policy.Decisi
 		decision.Reason, decision.Hint = u.over(over)
 		return decision, nil
 	}
+	j.guard.watchHabit(r, w, now)
 	d := j.draft(r, w, &decision, now)
 	d.disclosure.Covered, d.disclosure.Unidentified, d.merges, d.use = covered, who.unidentified, who.merges, u
 	return decision, d

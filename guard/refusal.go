@@ -86,6 +86,19 @@ func (r *refusals) note(f refusal) {
 	}
 }
 
+// tell has a finding put on record with the refusals.
+func (r *refusals) tell(f chaperone.Finding) {
+	r.mu.Lock()
+	r.owed = append(r.owed, f)
+	r.owed = r.owed[:min(len(r.owed), mostRefusals)]
+	r.mu.Unlock()
+	r.log.Warn("finding", "rule", f.Rule, "from", name(f.From), "to", name(f.To))
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
 // unread notes bytes that passed a listener that observes and were not read.
 func (r *refusals) unread(n int64, at time.Time) {
 	r.mu.Lock()
