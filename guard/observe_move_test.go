@@ -1,0 +1,62 @@
+package guard
+
+import (
+	"testing"
+
+	clinic "chaperone/internal/clinicsim"
+)
+
+// TestObserveMove: what a C-MOVE sends past a listener that only observes is on record, as far as its keys and its answers say
+// whose it is and how much.
+func TestObserveMove(t *testing.T) {
+	number := func(s string) clinic.Element { return clinic.Text(0x00100020, "LO", s) }
+	uid := func(s string) clinic.Element { return clinic.Text(0x0020000D, "UI", s) }
+	for _, test := range []struct {
+		name                  string
+		to                    string
+		keys                  clinic.DataSet
+		status                uint16
+		completed             uint16
+		persons, unidentified int // on record
+		rule                  string
+	}{
+		{"a patient", "ROOM", clinic.DataSet{number("P1")}, statusSuccess, 3, 1, 0, ""},
+		{"a patient's studies", "ROOM", clinic.DataSet{number("P1"), uid(`2.25.1\2.25.2`)}, statusSuccess, 3, 1, 0, ""},
+		{"a study", "ROOM", clinic.DataSet{uid("2.25.1")}, statusSuccess, 3, 0, 3, ""},
+		{"patients by a wildcard", "ROOM", clinic.DataSet{number("P*")}, statusSuccess, 3, 0, 3, ""},
+		{"a part of it", "ROOM", clinic.DataSet{number("P1")}, 0xB000, 1, 1, 0, ""},
+		{"nothing", "ROOM", clinic.DataSet{number("P1")}, statusSuccess, 0, 0, 0, ""},
+		{"to somebody unknown", "ROGUE", clinic.DataSet{number("P1")}, statusSuccess, 3, 1, 0, "would-refuse-destination-unknown"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := newSickDICOM(t, "observe", func(k *talker, c *command, _ []byte) {
+				_ = k.send(c.context, true, true, c.reply(test.status, "", 0, test.completed, 0, 0)) // the test sees what does not come
+			})
+			k := s.dial()
+			k.associate()
+			k.exchange(releasing{"C-MOVE", 7, set(7, fieldMove, 1, true, clinic.Text(0x0600, "AE", test.to)), keys("STUDY", test.keys...), ""})
+			_ = k.conn.Close()
+			eventually(t, "all of it is read", func() bool { s.guard.mu.Lock(); defer s.guard.mu.Unlock(); return len(s.guard.conns) == 0 })
+			rows := s.rows()
+			if test.completed == 0 {
+				if len(rows) != 0 {
+					t.Errorf("got %+v of what sent nothing", rows)
+				}
+				return
+			}
+			if len(rows) != 1 {
+				t.Fatalf("got %d disclosures, want one", len(rows))
+			}
+			d := rows[0]
+			if d.Persons != test.persons || d.Unidentified != test.unidentified || d.Records != int(test.completed) || !d.Unseen {
+				t.Errorf("got %d persons and %d unidentified in %d records, unseen %v; want %d and %d in %d", d.Persons, d.Unidentified, d.Records, d.Unseen, test.persons, test.unidentified, test.completed)
+			}
+			if d.Action != "C-MOVE" || d.To.Claimed != test.to || d.RequestedBy == nil || d.RequestedBy.Claimed != "CT1" {
+				t.Errorf("got %s to %+v, requested by %+v", d.Action, d.To, d.RequestedBy)
+			}
+			if found := s.findings(); test.rule != "" && found[test.rule] == 0 || test.rule == "" && len(found) > 0 {
+				t.Errorf("got findings %v, want %q", found, test.rule)
+			}
+		})
+	}
+}
