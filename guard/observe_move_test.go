@@ -1,10 +1,52 @@
 package guard
 
 import (
+	"io"
+	"net"
 	"testing"
 
 	clinic "chaperone/internal/clinicsim"
+	"chaperone/wire"
+	"chaperone/wire/dimse"
 )
+
+// noting is a connection that notes how much was there to be read along when something was written to it.
+type noting struct {
+	net.Conn
+	o     *observer
+	there []int
+}
+
+func (n *noting) Write(b []byte) (int, error) {
+	n.there = append(n.there, len(n.o.chunks))
+	return len(b), nil
+}
+
+// TestObserveOrder: what passes is there to be read before the other side has it. Else its answer may be read first, and what was
+// asked for is not known.
+func TestObserveOrder(t *testing.T) {
+	r := dicomRig(t, "127.0.0.1:1", 100)
+	o := &observer{conn: &conn{guard: r.guard, listener: r.guard.listeners["dicom"]}, chunks: make(chan chunk, mostChunks), session: dimse.New(wire.DefaultLimits, false)}
+	from, client := net.Pipe()
+	to := &noting{o: o}
+	go func() {
+		for range 3 {
+			_, _ = client.Write([]byte("a few bytes")) // nobody closes the other end
+		}
+		_ = client.Close()
+	}()
+	if err := o.copy(wire.FromClient, from, to); err != io.EOF {
+		t.Fatal(err)
+	}
+	for i, n := range to.there {
+		if n != i+1 {
+			t.Errorf("piece %d was written when %d were there to be read", i, n)
+		}
+	}
+	if len(to.there) != 3 {
+		t.Errorf("got %d pieces", len(to.there))
+	}
+}
 
 // TestObserveMove: what a C-MOVE sends past a listener that only observes is on record, as far as its keys and its answers say
 // whose it is and how much.
