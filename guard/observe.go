@@ -166,15 +166,15 @@ func (o *observer) take(ctx context.Context, events []wire.Event) {
 			continue
 		}
 		w, unseen := o.wish(e), moved(e)
-		if unseen {
-			w = o.movedWish(r, e)
+		if unseen > 0 {
+			w = o.movedWish(r, e, unseen)
 		}
 		if len(w.records)+len(w.merges) == 0 {
 			continue
 		}
 		v := o.judge.seen(r, w, e.At.Time)
-		if unseen {
-			v.draft.disclosure.Unseen, v.draft.disclosure.Records = true, e.Message.Retrieve.Completed
+		if unseen > 0 {
+			v.draft.disclosure.Unseen, v.draft.disclosure.Records = true, unseen
 		}
 		o.guard.metrics.decided(o.listener.name, v.Reason, 0)
 		drafts = append(drafts, v.draft)

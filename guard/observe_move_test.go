@@ -48,6 +48,9 @@ func TestObserveOrder(t *testing.T) {
 	}
 }
 
+// uncounted is of an answer without counts.
+const uncounted = 0xFFFF
+
 // TestObserveMove: what a C-MOVE sends past a listener that only observes is on record, as far as its keys and its answers say
 // whose it is and how much.
 func TestObserveMove(t *testing.T) {
@@ -68,18 +71,26 @@ func TestObserveMove(t *testing.T) {
 		{"patients by a wildcard", "ROOM", clinic.DataSet{number("P*")}, statusSuccess, 3, 0, 3, ""},
 		{"a part of it", "ROOM", clinic.DataSet{number("P1")}, 0xB000, 1, 1, 0, ""},
 		{"nothing", "ROOM", clinic.DataSet{number("P1")}, statusSuccess, 0, 0, 0, ""},
+		{"it does not say how much", "ROOM", clinic.DataSet{uid("2.25.1")}, statusSuccess, uncounted, 0, 1, ""},
 		{"to somebody unknown", "ROGUE", clinic.DataSet{number("P1")}, statusSuccess, 3, 1, 0, "would-refuse-destination-unknown"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := newSickDICOM(t, "observe", func(k *talker, c *command, _ []byte) {
-				_ = k.send(c.context, true, true, c.reply(test.status, "", 0, test.completed, 0, 0)) // the test sees what does not come
+				answer := c.reply(test.status, "", 0, test.completed, 0, 0)
+				if test.completed == uncounted {
+					answer = set(7, fieldMove|answerBit, c.id, false, clinic.Short(0x0900, test.status))
+				}
+				_ = k.send(c.context, true, true, answer) // the test sees what does not come
 			})
 			k := s.dial()
 			k.associate()
 			k.exchange(releasing{"C-MOVE", 7, set(7, fieldMove, 1, true, clinic.Text(0x0600, "AE", test.to)), keys("STUDY", test.keys...), ""})
 			_ = k.conn.Close()
 			eventually(t, "all of it is read", func() bool { s.guard.mu.Lock(); defer s.guard.mu.Unlock(); return len(s.guard.conns) == 0 })
-			rows := s.rows()
+			rows, records := s.rows(), int(test.completed)
+			if test.completed == uncounted {
+				records = 1
+			}
 			if test.completed == 0 {
 				if len(rows) != 0 {
 					t.Errorf("got %+v of what sent nothing", rows)
@@ -90,8 +101,8 @@ func TestObserveMove(t *testing.T) {
 				t.Fatalf("got %d disclosures, want one", len(rows))
 			}
 			d := rows[0]
-			if d.Persons != test.persons || d.Unidentified != test.unidentified || d.Records != int(test.completed) || !d.Unseen {
-				t.Errorf("got %d persons and %d unidentified in %d records, unseen %v; want %d and %d in %d", d.Persons, d.Unidentified, d.Records, d.Unseen, test.persons, test.unidentified, test.completed)
+			if d.Persons != test.persons || d.Unidentified != test.unidentified || d.Records != records || !d.Unseen {
+				t.Errorf("got %d persons and %d unidentified in %d records, unseen %v; want %d and %d in %d", d.Persons, d.Unidentified, d.Records, d.Unseen, test.persons, test.unidentified, records)
 			}
 			if d.Action != "C-MOVE" || d.To.Claimed != test.to || d.RequestedBy == nil || d.RequestedBy.Claimed != "CT1" {
 				t.Errorf("got %s to %+v, requested by %+v", d.Action, d.To, d.RequestedBy)
