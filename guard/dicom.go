@@ -38,6 +38,8 @@ type operation struct {
 	service   service
 	retrieval *retrieval // of C-GET and C-MOVE
 	everybody bool       // of C-FIND
+	most      int        // of C-FIND: patients that its keys can lead to, 0: any number
+	matched   []owner    // of them, those whom matches were of
 	withheld  int        // matches or objects that were held back
 	reference string     // of the first that was
 	cancelled bool       // by the guard

@@ -41,6 +41,9 @@ const (
 
 func pending(status uint16) bool { return status == statusPending || status == statusPendingMore }
 
+// warnsOnly reports whether a status is one of the warnings that any service may give (PS3.7 annex C.2): all was done.
+func warnsOnly(status uint16) bool { return status == 0x0001 || status == 0x0107 || status == 0x0116 }
+
 const (
 	noDataSet   = 0x0101 // (0000,0800) of a message without one
 	mostCommand = 64 << 10

@@ -31,7 +31,7 @@ func (d *dicomConn) find(_ context.Context, op *operation) (receiver, error) {
 	return &collecting{then: func(_ context.Context, data []byte) error {
 		r := d.guard.rules.Load()
 		keys, err := readWhole(d.contexts[op.context].accepted, data)
-		op.everybody = !namesAnybody(keys.elements)
+		op.everybody, op.most = !namesAnybody(keys.elements), mostNamed(keys.elements)
 		w := d.query(op, offset)
 		v := verdict{}
 		if err != nil {
@@ -195,6 +195,9 @@ func (d *dicomConn) judgeMatch(ctx context.Context, m match) verdict {
 	d.learn(read.elements, true)
 	w.records = read.records
 	d.lookUp(ctx, w)
+	if d.others(m.op, w.records) {
+		return d.judge.refuse(r, w, policy.Decision{Reason: tooMany, Hint: "A query that names a patient by number, or studies, is answered with those."})
+	}
 	d.resolve(w)
 	return d.judge.decide(r, w, d.guard.now())
 }

@@ -18,8 +18,6 @@ func rejectionOf(reason policy.Reason) rejection {
 		return rejection{1, 1, 3} // calling AE title not recognized
 	case reasonCalled:
 		return rejection{1, 1, 7} // called AE title not recognized
-	case unrecorded, policy.ClockLeap:
-		return rejection{2, 3, 2} // local limit exceeded: it may be tried again
 	}
 	return rejection{1, 1, 1} // no reason given
 }

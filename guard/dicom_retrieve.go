@@ -254,10 +254,10 @@ func (d *dicomConn) withhold(v verdict) error {
 	return d.keepBack(d.op, v)
 }
 
-// forced reports whether a final answer would hide that something was held back: success, or a cancellation that the client did
-// not ask for.
+// forced reports whether a final answer would hide that something was held back: success, with a warning about something else or
+// without, or a cancellation that the client did not ask for.
 func (op *operation) forced(c *command) bool {
-	return op.withheld > 0 && (c.status == statusSuccess || c.status == statusCancelled)
+	return op.withheld > 0 && (c.status == statusSuccess || warnsOnly(c.status) || c.status == statusCancelled)
 }
 
 // endRetrieval ends a C-GET of which something was held back.

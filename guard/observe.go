@@ -84,11 +84,11 @@ func (o *observer) copy(d wire.Dir, from, to net.Conn) error {
 		n, err := from.Read(buffer)
 		if n > 0 {
 			o.latest.Store(time.Now().UnixNano())
+			if o.session != nil {
+				o.offer(d, buffer[:n]) // before it passes: the answer to it must not be read first
+			}
 			if _, err := to.Write(buffer[:n]); err != nil {
 				return err
-			}
-			if o.session != nil {
-				o.offer(d, buffer[:n])
 			}
 		}
 		if errors.Is(err, os.ErrDeadlineExceeded) && time.Since(time.Unix(0, o.latest.Load())) < settled {
@@ -162,10 +162,20 @@ func (o *observer) take(ctx context.Context, events []wire.Event) {
 		if e.Stage == wire.Malformed {
 			o.guard.malformed(o.listener.name)
 		}
-		if e.Message == nil || len(e.Records)+len(e.Merges) == 0 {
+		if e.Message == nil {
 			continue
 		}
-		v := o.judge.seen(r, o.wish(e), e.At.Time)
+		w, unseen := o.wish(e), moved(e)
+		if unseen > 0 {
+			w = o.movedWish(r, e, unseen)
+		}
+		if len(w.records)+len(w.merges) == 0 {
+			continue
+		}
+		v := o.judge.seen(r, w, e.At.Time)
+		if unseen > 0 {
+			v.draft.disclosure.Unseen, v.draft.disclosure.Records = true, unseen
+		}
 		o.guard.metrics.decided(o.listener.name, v.Reason, 0)
 		drafts = append(drafts, v.draft)
 	}

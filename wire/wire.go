@@ -108,6 +108,7 @@ type Retrieve struct {
 	Keys        []chaperone.Record // whose and which studies were asked for, of a C-MOVE
 	Completed   int                // sub-operations that succeeded, with or without warning
 	Failed      int
+	Counted     bool // an answer of a C-MOVE said how many; it need not (PS3.7 section 9.1.4.1)
 }
 
 // Verdict is what a sniffer thinks of a connection.

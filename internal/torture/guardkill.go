@@ -6,16 +6,12 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"chaperone"
-	"chaperone/ledger"
-	"chaperone/ledger/disk"
 	"chaperone/patient"
 )
 
@@ -142,68 +138,4 @@ func (l *guardLoad) run(ctx context.Context) (stop func() (unknown int, err erro
 		}
 		return int(unknown.Load()), nil
 	}
-}
-
-// check compares what the engine got with the record.
-func (l *guardLoad) check(ctx context.Context, o options, g *guarded, unknown int) error {
-	out, err := exec.CommandContext(ctx, g.binary, "ledger", "verify", filepath.Join(g.dir, "ledger")).CombinedOutput()
-	if err != nil && !strings.Contains(string(out), "self-declared") {
-		return broken("chaperone ledger verify: %v: %s", err, out)
-	}
-	d, err := disk.Open(ctx, disk.Options{Dir: filepath.Join(g.dir, "ledger"), Keys: filepath.Join(g.dir, "keys"), ReadOnly: true})
-	if err != nil {
-		return broken("opening the ledger: %w", err)
-	}
-	defer d.Close()
-	tokens, err := patient.LoadKey(filepath.Join(g.dir, "keys"))
-	if err != nil {
-		return err
-	}
-	of := map[ledger.PatientID][][16]byte{}
-	rows := 0
-	err = d.Disclosures(ctx, ledger.Query{}, func(row ledger.Row) error {
-		rows++
-		if len(row.People) != 1 || row.Records != 1 {
-			return broken("a disclosure of %d people and %d records", len(row.People), row.Records)
-		}
-		of[row.People[0]] = append(of[row.People[0]], row.ID)
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	g.engine.mu.Lock()
-	defer g.engine.mu.Unlock()
-	budget, proven := 0, 0
-	for id, times := range g.engine.got {
-		if times != 1 {
-			return broken("the engine got one message %d times", times)
-		}
-		if id[0] == 'b' {
-			budget++
-		}
-		token := tokens.Token(chaperone.Identifier{Kind: chaperone.HL7PatientID, Authority: chaperone.NewPHI("NORTH"), Value: chaperone.NewPHI(id)})
-		who, ok := d.Lookup(token)
-		if !ok || len(of[who]) != 1 {
-			return broken("the engine got a message that is on record %d times", len(of[who]))
-		}
-		if proven < 50 {
-			if _, err := d.Prove(ctx, of[who][0]); err != nil {
-				return broken("a disclosure cannot be proven: %w", err)
-			}
-			proven++
-		}
-	}
-	got := len(g.engine.got)
-	switch {
-	case got < int(l.acked.Load()):
-		return broken("%d messages were acknowledged and the engine got %d", l.acked.Load(), got)
-	case rows-got > unknown:
-		return broken("%d are on record that the engine did not get; %d were in flight at the kills", rows-got, unknown)
-	case budget > budgetOf:
-		return broken("a budget of %d let %d patients pass", budgetOf, budget)
-	}
-	fmt.Fprintf(o.stdout, "guard: %d kills, %d messages acknowledged, the engine got %d, on record %d (%d in flight at the kills), %d proven; a budget of %d let %d pass, %d refused\n",
-		o.n, l.acked.Load(), got, rows, unknown, proven, budgetOf, budget, l.refused.Load())
-	return nil
 }

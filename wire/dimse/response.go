@@ -29,7 +29,7 @@ func (s *Session) response(d wire.Dir, r *reading, at chaperone.Mark) {
 		return
 	}
 	if detail := q.message.Retrieve; detail != nil && c.counted && q.message.Role == wire.Move {
-		detail.Completed, detail.Failed = int(c.completed)+int(c.warning), int(c.failed)
+		detail.Completed, detail.Failed, detail.Counted = int(c.completed)+int(c.warning), int(c.failed), true
 	}
 	final := !pendingStatus(c.status)
 	switch {

@@ -1,0 +1,115 @@
+package guard
+
+import (
+	"io"
+	"net"
+	"testing"
+
+	clinic "chaperone/internal/clinicsim"
+	"chaperone/wire"
+	"chaperone/wire/dimse"
+)
+
+// noting is a connection that notes how much was there to be read along when something was written to it.
+type noting struct {
+	net.Conn
+	o     *observer
+	there []int
+}
+
+func (n *noting) Write(b []byte) (int, error) {
+	n.there = append(n.there, len(n.o.chunks))
+	return len(b), nil
+}
+
+// TestObserveOrder: what passes is there to be read before the other side has it. Else its answer may be read first, and what was
+// asked for is not known.
+func TestObserveOrder(t *testing.T) {
+	r := dicomRig(t, "127.0.0.1:1", 100)
+	o := &observer{conn: &conn{guard: r.guard, listener: r.guard.listeners["dicom"]}, chunks: make(chan chunk, mostChunks), session: dimse.New(wire.DefaultLimits, false)}
+	from, client := net.Pipe()
+	to := &noting{o: o}
+	go func() {
+		for range 3 {
+			_, _ = client.Write([]byte("a few bytes")) // nobody closes the other end
+		}
+		_ = client.Close()
+	}()
+	if err := o.copy(wire.FromClient, from, to); err != io.EOF {
+		t.Fatal(err)
+	}
+	for i, n := range to.there {
+		if n != i+1 {
+			t.Errorf("piece %d was written when %d were there to be read", i, n)
+		}
+	}
+	if len(to.there) != 3 {
+		t.Errorf("got %d pieces", len(to.there))
+	}
+}
+
+// uncounted is of an answer without counts.
+const uncounted = 0xFFFF
+
+// TestObserveMove: what a C-MOVE sends past a listener that only observes is on record, as far as its keys and its answers say
+// whose it is and how much.
+func TestObserveMove(t *testing.T) {
+	number := func(s string) clinic.Element { return clinic.Text(0x00100020, "LO", s) }
+	uid := func(s string) clinic.Element { return clinic.Text(0x0020000D, "UI", s) }
+	for _, test := range []struct {
+		name                  string
+		to                    string
+		keys                  clinic.DataSet
+		status                uint16
+		completed             uint16
+		persons, unidentified int // on record
+		rule                  string
+	}{
+		{"a patient", "ROOM", clinic.DataSet{number("P1")}, statusSuccess, 3, 1, 0, ""},
+		{"a patient's studies", "ROOM", clinic.DataSet{number("P1"), uid(`2.25.1\2.25.2`)}, statusSuccess, 3, 1, 0, ""},
+		{"a study", "ROOM", clinic.DataSet{uid("2.25.1")}, statusSuccess, 3, 0, 3, ""},
+		{"patients by a wildcard", "ROOM", clinic.DataSet{number("P*")}, statusSuccess, 3, 0, 3, ""},
+		{"a part of it", "ROOM", clinic.DataSet{number("P1")}, 0xB000, 1, 1, 0, ""},
+		{"nothing", "ROOM", clinic.DataSet{number("P1")}, statusSuccess, 0, 0, 0, ""},
+		{"it does not say how much", "ROOM", clinic.DataSet{uid("2.25.1")}, statusSuccess, uncounted, 0, 1, ""},
+		{"to somebody unknown", "ROGUE", clinic.DataSet{number("P1")}, statusSuccess, 3, 1, 0, "would-refuse-destination-unknown"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := newSickDICOM(t, "observe", func(k *talker, c *command, _ []byte) {
+				answer := c.reply(test.status, "", 0, test.completed, 0, 0)
+				if test.completed == uncounted {
+					answer = set(7, fieldMove|answerBit, c.id, false, clinic.Short(0x0900, test.status))
+				}
+				_ = k.send(c.context, true, true, answer) // the test sees what does not come
+			})
+			k := s.dial()
+			k.associate()
+			k.exchange(releasing{"C-MOVE", 7, set(7, fieldMove, 1, true, clinic.Text(0x0600, "AE", test.to)), keys("STUDY", test.keys...), ""})
+			_ = k.conn.Close()
+			eventually(t, "all of it is read", func() bool { s.guard.mu.Lock(); defer s.guard.mu.Unlock(); return len(s.guard.conns) == 0 })
+			rows, records := s.rows(), int(test.completed)
+			if test.completed == uncounted {
+				records = 1
+			}
+			if test.completed == 0 {
+				if len(rows) != 0 {
+					t.Errorf("got %+v of what sent nothing", rows)
+				}
+				return
+			}
+			if len(rows) != 1 {
+				t.Fatalf("got %d disclosures, want one", len(rows))
+			}
+			d := rows[0]
+			if d.Persons != test.persons || d.Unidentified != test.unidentified || d.Records != records || !d.Unseen {
+				t.Errorf("got %d persons and %d unidentified in %d records, unseen %v; want %d and %d in %d", d.Persons, d.Unidentified, d.Records, d.Unseen, test.persons, test.unidentified, records)
+			}
+			if d.Action != "C-MOVE" || d.To.Claimed != test.to || d.RequestedBy == nil || d.RequestedBy.Claimed != "CT1" {
+				t.Errorf("got %s to %+v, requested by %+v", d.Action, d.To, d.RequestedBy)
+			}
+			if found := s.findings(); test.rule != "" && found[test.rule] == 0 || test.rule == "" && len(found) > 0 {
+				t.Errorf("got findings %v, want %q", found, test.rule)
+			}
+		})
+	}
+}

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"chaperone"
+	"chaperone/ledger"
+	"chaperone/ledger/disk"
+	"chaperone/patient"
+)
+
+// recorded makes a ledger as a guard does, with a disclosure for each message, and opens it to be read.
+func recorded(t *testing.T, ids []string) (*disk.Ledger, *patient.Tokenizer) {
+	t.Helper()
+	dir := t.TempDir()
+	o := disk.Options{Dir: filepath.Join(dir, "ledger"), Keys: filepath.Join(dir, "keys"), Reserve: -1}
+	d, err := disk.Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tokens, err := patient.LoadKey(o.Keys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	for i, id := range ids {
+		disclosure := ledger.Disclosure{
+			Disclosure: chaperone.Disclosure{
+				ID: [16]byte{byte(i), 1}, Time: now, Protocol: chaperone.HL7, Action: "ORU^R01", Records: 1, Protection: chaperone.InClear, Outcome: chaperone.Unknown,
+				From: chaperone.Party{Addr: netip.MustParseAddr(feeder)}, To: chaperone.Party{Addr: netip.MustParseAddr(behind)},
+			},
+			Covered: []ledger.Covered{{Numbers: []chaperone.PatientToken{tokenOf(tokens, id)}}},
+		}
+		if id == "" {
+			disclosure.Covered, disclosure.Unidentified = nil, 1
+		}
+		if _, err := d.Record(t.Context(), ledger.Batch{Disclosures: []ledger.Disclosure{disclosure}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	o.ReadOnly = true
+	if d, err = disk.Open(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = d.Close() }) // it was only read
+	return d, tokens
+}
+
+// TestGuardCheck: what the torture of the guard believes, fails when a message that the engine got is not on record, and at anything
+// else that a guard promises not to do. A check that nothing fails proves nothing.
+func TestGuardCheck(t *testing.T) {
+	numbered := func(letter string, n int) (ids []string) {
+		for i := range n {
+			ids = append(ids, fmt.Sprint(letter, i))
+		}
+		return ids
+	}
+	few := numbered("n", 5)
+	for _, test := range []struct {
+		name           string
+		record         []string
+		got            []string
+		acked, unknown int
+		broken         bool
+	}{
+		{"all of it is on record", few, few, 5, 0, false},
+		{"what was in flight is on record and did not arrive", few, few[:3], 3, 2, false},
+		{"what was in flight arrived", few, few, 3, 2, false},
+		{"the engine got one more", few, append([]string{"n9"}, few...), 5, 0, true},
+		{"a row is gone", few[1:], few, 5, 0, true},
+		{"a row is gone, and something was in flight", few[1:], few, 4, 1, true},
+		{"nothing is on record", nil, few, 5, 0, true},
+		{"a row is there twice", append([]string{"n0"}, few...), few, 5, 1, true},
+		{"a row of nobody in place of one", append([]string{""}, few[1:]...), few, 5, 0, true},
+		{"a row of another in place of one", append([]string{"n9"}, few[1:]...), few, 5, 0, true},
+		{"more is on record than was in flight", few, few[:3], 3, 1, true},
+		{"an answer to what did not arrive", few, few[:3], 4, 2, true},
+		{"it arrived twice", few, append([]string{"n0"}, few...), 5, 0, true},
+		{"nothing arrived", nil, nil, 0, 0, true},
+		{"as many as the budget lets pass", numbered("b", budgetOf), numbered("b", budgetOf), budgetOf, 0, false},
+		{"one more than the budget lets pass", numbered("b", budgetOf+1), numbered("b", budgetOf+1), budgetOf + 1, 0, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			d, tokens := recorded(t, test.record)
+			c := &captured{got: map[string]int{}, acked: test.acked, unknown: test.unknown}
+			for _, id := range test.got {
+				c.got[id]++
+			}
+			if err := c.compare(t.Context(), d, tokens); errors.Is(err, errPromise) != test.broken || err != nil && !test.broken {
+				t.Errorf("got %v, want a broken promise: %t", err, test.broken)
+			}
+		})
+	}
+}
