@@ -179,7 +179,7 @@ func Read(path string, key func(id [16]byte) [32]byte, each func(Kept) error) er
 		return err
 	}
 	defer r.file.Close()
-	info, err := r.file.Stat()
+	info, err := os.Stat(path)
 	if err != nil {
 		return fmt.Errorf("spool: %w", err)
 	}

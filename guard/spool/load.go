@@ -95,7 +95,7 @@ func (s *Spool) scan(path string, first, until uint64) (*segment, error) {
 	if r.first != first {
 		return nil, &Damage{File: path, Why: "it has another segment's name"}
 	}
-	info, err := r.file.Stat()
+	info, err := os.Stat(path)
 	if err != nil {
 		return nil, fmt.Errorf("spool: %w", err)
 	}

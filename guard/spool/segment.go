@@ -91,11 +91,17 @@ func parseHead(b []byte) (h head, ok bool) {
 
 // reader reads the records of a segment in their order.
 type reader struct {
-	file   *os.File
+	file   source
 	aead   cipher.AEAD
 	first  uint64
 	number uint64 // of the next record
 	at     int64
+}
+
+// source is where a segment's bytes are: a file.
+type source interface {
+	io.ReaderAt
+	io.Closer
 }
 
 // open opens a segment. Errors: *Damage; it cannot be read.
@@ -104,9 +110,16 @@ func (o *Options) open(path string) (*reader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("spool: %w", err)
 	}
-	var b [headerSize]byte
-	if _, err := io.ReadFull(f, b[:]); err != nil || string(b[:8]) != magic || crc32.Checksum(b[:32], castagnoli) != binary.BigEndian.Uint32(b[32:]) {
+	r, err := o.reader(f, path)
+	if err != nil {
 		_ = f.Close() // it was only read
+	}
+	return r, err
+}
+
+func (o *Options) reader(f source, path string) (*reader, error) {
+	var b [headerSize]byte
+	if _, err := f.ReadAt(b[:], 0); err != nil || string(b[:8]) != magic || crc32.Checksum(b[:32], castagnoli) != binary.BigEndian.Uint32(b[32:]) {
 		return nil, &Damage{File: path, Why: "its header is not whole"}
 	}
 	first := binary.BigEndian.Uint64(b[8:])
