@@ -104,7 +104,8 @@ func (s *Spool) write(groups []*group) error {
 	if _, err := s.out.ReadAt(header, 0); err != nil {
 		return s.abandon(g, err)
 	}
-	aead, at, number := s.o.aead(header), g.size, s.next
+	aead, _ := s.o.aead(header) // it was made with this key
+	at, number := g.size, s.next
 	for _, one := range groups {
 		for i := range one.entries {
 			b, err := sealRecord(aead, &one.entries[i], number, s.next)
@@ -148,7 +149,7 @@ func (s *Spool) last() (*segment, error) {
 		return s.segments[len(s.segments)-1], nil
 	}
 	path := filepath.Join(s.o.Dir, segmentName(s.next))
-	if err := durable.WriteFile(path, newHeader(s.next)); err != nil {
+	if err := durable.WriteFile(path, s.o.newHeader(s.next)); err != nil {
 		return nil, fmt.Errorf("spool: %w", err)
 	}
 	f, err := os.OpenFile(path, os.O_RDWR, 0)

@@ -138,8 +138,9 @@ func (s *Spool) Reject(number uint64, answer string) (path string, err error) {
 	}
 	e := k.Entry
 	e.Answer = answer
-	header := newHeader(number)
-	record, err := sealRecord(s.o.aead(header), &e, number, number)
+	header := s.o.newHeader(number)
+	aead, _ := s.o.aead(header) // it was made with this key
+	record, err := sealRecord(aead, &e, number, number)
 	if err != nil {
 		return "", err
 	}

@@ -4,6 +4,7 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -18,7 +19,8 @@ import (
 //	header   0  8  magic "chapspl1"
 //	         8  8  number of the first message
 //	        16 16  random id: the segment's key comes of it
-//	        32  4  CRC32C of bytes 0 to 32
+//	        32  8  what tells that key from others: another key would find nothing but broken records
+//	        40  4  CRC32C of bytes 0 to 40
 //
 //	record   0  4  length of what is sealed
 //	         4  8  number of the message
@@ -27,7 +29,7 @@ import (
 //	        24  .  nonce, entry and tag: AES-256-GCM, with bytes 0 to 20 as additional data
 const (
 	magic      = "chapspl1"
-	headerSize = 36
+	headerSize = 44
 	headSize   = 24
 	sealing    = 12 + 16 // nonce and tag
 	maxRecord  = 1<<30 + 1<<20
@@ -39,26 +41,33 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 func segmentName(first uint64) string { return fmt.Sprintf("%020d%s", first, ending) }
 
 // newHeader makes the header of a segment, with an id of its own.
-func newHeader(first uint64) []byte {
+func (o *Options) newHeader(first uint64) []byte {
 	b := make([]byte, 32, headerSize)
 	copy(b, magic)
 	binary.BigEndian.PutUint64(b[8:], first)
 	_, _ = rand.Read(b[16:]) // it never fails (crypto/rand)
+	check := checkOf(o.Key([16]byte(b[16:])))
+	b = append(b, check[:]...)
 	return binary.BigEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
 }
 
-// aead gives what seals the records of a segment with that header.
-func (o *Options) aead(header []byte) cipher.AEAD {
+// checkOf recognises a key and says nothing about it.
+func checkOf(key [32]byte) [8]byte {
+	sum := sha256.Sum256(append([]byte("chaperone/spool-check/v1"), key[:]...))
+	return [8]byte(sum[:8])
+}
+
+// aead gives what seals the records of a segment with that header. ok is false when it was made with another key.
+func (o *Options) aead(header []byte) (aead cipher.AEAD, ok bool) {
 	key := o.Key([16]byte(header[16:]))
 	block, err := aes.NewCipher(key[:])
 	if err != nil {
 		panic(err) // the key has 32 bytes
 	}
-	aead, err := cipher.NewGCMWithRandomNonce(block)
-	if err != nil {
+	if aead, err = cipher.NewGCMWithRandomNonce(block); err != nil {
 		panic(err) // the block is one of AES
 	}
-	return aead
+	return aead, [8]byte(header[32:]) == checkOf(key)
 }
 
 // sealRecord makes a record.
@@ -104,7 +113,7 @@ type source interface {
 	io.Closer
 }
 
-// open opens a segment. Errors: *Damage; it cannot be read.
+// open opens a segment. Errors: *Damage; ErrWrongKey; it cannot be read.
 func (o *Options) open(path string) (*reader, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -119,11 +128,15 @@ func (o *Options) open(path string) (*reader, error) {
 
 func (o *Options) reader(f source, path string) (*reader, error) {
 	var b [headerSize]byte
-	if _, err := f.ReadAt(b[:], 0); err != nil || string(b[:8]) != magic || crc32.Checksum(b[:32], castagnoli) != binary.BigEndian.Uint32(b[32:]) {
+	if _, err := f.ReadAt(b[:], 0); err != nil || string(b[:8]) != magic || crc32.Checksum(b[:40], castagnoli) != binary.BigEndian.Uint32(b[40:]) {
 		return nil, &Damage{File: path, Why: "its header is not whole"}
 	}
+	aead, ok := o.aead(b[:])
+	if !ok {
+		return nil, fmt.Errorf("spool: %s: %w", path, ErrWrongKey)
+	}
 	first := binary.BigEndian.Uint64(b[8:])
-	return &reader{file: f, aead: o.aead(b[:]), first: first, number: first, at: headerSize}, nil
+	return &reader{file: f, aead: aead, first: first, number: first, at: headerSize}, nil
 }
 
 // errBroken says that there is no whole record where the reader stands.

@@ -41,6 +41,9 @@ type Disk struct {
 // ErrFull says that the spool's limits are reached: the message was not taken.
 var ErrFull = errors.New("the spool is full")
 
+// ErrWrongKey says that a segment was sealed with another key than the one at hand.
+var ErrWrongKey = errors.New("sealed with another key; restore the one that it was made with from the backup of the keys")
+
 var errClosed = errors.New("spool: closed")
 
 // Damage says where a file is not what was written, while messages lie behind: nothing is read past it.
@@ -109,7 +112,7 @@ type Stats struct {
 // Open opens a spool, and makes it when there is none. What a write that did not end left behind is cut off: nobody was told that it
 // is kept. See Repairs.
 //
-// Errors: *Damage; lock.ErrHeld; the folder cannot be used.
+// Errors: *Damage; ErrWrongKey; lock.ErrHeld; the folder cannot be used.
 func Open(o Options) (*Spool, error) {
 	if o.Disk.Write == nil {
 		o.Disk.Write = func(f *os.File, b []byte, at int64) error { _, err := f.WriteAt(b, at); return err }

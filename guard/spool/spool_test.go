@@ -243,6 +243,11 @@ func TestDamaged(t *testing.T) {
 		check(at, 0)
 		flip(t, path, at)
 	}
+	o := options(dir)
+	o.Key = func([16]byte) [32]byte { return [32]byte{1} }
+	if _, err := Open(o); !errors.Is(err, ErrWrongKey) {
+		t.Errorf("another key: got %v", err)
+	}
 	s = open(t, options(dir))
 	take(t, s, 0, 6)
 }
