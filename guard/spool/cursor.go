@@ -33,6 +33,12 @@ func place(number uint64) []byte {
 	return binary.BigEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
 }
 
+// placed reads a place.
+func placed(p []byte) (number uint64, whole bool) {
+	number = binary.BigEndian.Uint64(p[8:])
+	return number, string(p) == string(place(number))
+}
+
 // openCursor opens the file, and makes it when there is none. lost: there is one, or should be, and no place of it can be read.
 func openCursor(path string) (c *cursor, lost bool, err error) {
 	c = &cursor{}
@@ -43,17 +49,8 @@ func openCursor(path string) (c *cursor, lost bool, err error) {
 	if err != nil {
 		return nil, false, err
 	}
-	found := false
-	for i := range int64(2) {
-		at := i * placesApart
-		if at+placeSize > int64(len(b)) {
-			break
-		}
-		p := b[at : at+placeSize]
-		if n := binary.BigEndian.Uint64(p[8:]); string(p) == string(place(n)) && (!found || n > c.number) {
-			c.number, c.turn, found = n, 1-i, true // the next goes into the other place
-		}
-	}
+	n, at, found := newest(b)
+	c.number, c.turn = n, 1-at // the next goes into the other place
 	if !found {
 		whole := make([]byte, placesApart+placeSize)
 		copy(whole, place(0))

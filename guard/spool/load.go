@@ -13,18 +13,24 @@ import (
 	"chaperone/ledger/durable"
 )
 
-// list gives the segments in a folder by their first numbers, in order. What a write that did not end left under another name goes.
+// list is names, and removes what a write that did not end left under another name.
 func list(dir string) (firsts []uint64, err error) {
+	left, _ := filepath.Glob(filepath.Join(dir, "*"+ending+".new")) // its only error is a bad pattern
+	for _, path := range left {
+		if err := os.Remove(path); err != nil {
+			return nil, err
+		}
+	}
+	return names(dir)
+}
+
+// names gives the segments in a folder by their first numbers, in order.
+func names(dir string) (firsts []uint64, err error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, err
 	}
 	for _, entry := range entries {
-		if strings.HasSuffix(entry.Name(), ending+".new") {
-			if err := os.Remove(filepath.Join(dir, entry.Name())); err != nil {
-				return nil, err
-			}
-		}
 		digits, ok := strings.CutSuffix(entry.Name(), ending)
 		if n, err := strconv.ParseUint(digits, 10, 64); ok && err == nil && entry.Name() == segmentName(n) {
 			firsts = append(firsts, n)

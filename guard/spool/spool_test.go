@@ -411,6 +411,14 @@ func TestReject(t *testing.T) {
 	if len(got) != 1 || got[0].Answer != "AR" || string(got[0].Message) != string(message(0).Message) {
 		t.Errorf("got %+v", got)
 	}
+	var listed []string
+	see := func(file string, k Kept, rejected bool) error {
+		listed = append(listed, fmt.Sprint(k.IDs, rejected, file == path))
+		return nil
+	}
+	if err := List(o.Dir, testKey, see); err != nil || fmt.Sprint(listed) != "[[m1] false false [m0] true true]" {
+		t.Errorf("got %v, %v", listed, err)
+	}
 	take(t, s, 1, 2)
 	_ = s.Close()
 	if s = open(t, o); s.Stats().Rejected != 1 {
