@@ -31,6 +31,7 @@ type conn struct {
 	proved     atomic.Pointer[proof]
 	peer       identity.Peer
 	secured    bool
+	spools     atomic.Bool            // its listener keeps messages
 	tunnel     atomic.Pointer[tunnel] // of a connection that passes unread
 
 	sockets sync.Mutex // guards client and upstream while the connection begins
@@ -105,6 +106,9 @@ func (c *conn) work(ctx context.Context) error {
 	}
 	if spec.Protocol == site.TCP {
 		return c.serveTCP(ctx) // it decides before it dials
+	}
+	if s := c.spooler(spec); s != nil {
+		return c.serveSpooled(ctx, s, spec) // it takes messages when nobody is behind it, too
 	}
 	if err := c.dial(ctx, spec); err != nil {
 		return err
@@ -268,40 +272,27 @@ func (c *conn) unproven(party string, err error) error {
 	return fmt.Errorf("the system behind it does not prove to be %s: %w", party, err)
 }
 
-// dialing bounds how long the system behind the guard may take to answer.
-const dialing = 10 * time.Second
-
 // dial connects to the system behind the guard, which must prove to be the party that the site file names.
 func (c *conn) dial(ctx context.Context, spec *site.Listener) error {
-	ctx, cancel := context.WithTimeout(ctx, dialing)
-	defer cancel()
-	var d net.Dialer
-	socket, err := d.DialContext(ctx, "tcp", spec.Upstream.Address)
-	if err != nil {
-		return fmt.Errorf("the system behind it does not answer: %w", err)
+	up, err := c.guard.reach(ctx, spec, func(socket net.Conn) error {
+		if err := c.swap(&c.upstream, socket); err != nil {
+			return err
+		}
+		if addr := addrOf(socket); addr.IsValid() {
+			c.to.addr = addr
+		}
+		return nil
+	})
+	var bad *unproven
+	if errors.As(err, &bad) {
+		return c.unproven(bad.party, bad.err)
 	}
-	if err := c.swap(&c.upstream, socket); err != nil {
+	if err != nil || up.proof == nil {
 		return err
 	}
-	if addr, ok := socket.RemoteAddr().(*net.TCPAddr); ok {
-		c.to.addr = netip.AddrPortFrom(addr.AddrPort().Addr().Unmap(), addr.AddrPort().Port())
-	}
-	if spec.Upstream.TLS != site.Mutual {
-		return nil
-	}
-	p := &proof{party: spec.Upstream.Party, host: hostOf(&spec.Upstream)}
-	secured := tls.Client(socket, c.guard.trust.Client(p.party, p.host))
-	if err := secured.HandshakeContext(ctx); err != nil {
-		return c.unproven(p.party, err)
-	}
-	p.state = secured.ConnectionState()
-	peer, err := c.guard.trust.CheckServer(&p.state, p.party, p.host, c.guard.now())
-	if err != nil {
-		return c.unproven(p.party, err)
-	}
-	c.to.proven = peer.Subject
-	c.proved.Store(p)
-	return c.swap(&c.upstream, secured)
+	c.to.proven = up.subject
+	c.proved.Store(up.proof)
+	return c.swap(&c.upstream, up.Conn)
 }
 
 // close ends both sides at once.
@@ -324,16 +315,4 @@ func (c *conn) drain() {
 	c.sockets.Lock()
 	defer c.sockets.Unlock()
 	_ = c.client.SetReadDeadline(time.Now()) // of a closed one nothing is read
-}
-
-// hostOf gives the DNS name under which the system behind the guard is reached, "" for an address.
-func hostOf(u *site.Upstream) string {
-	host, _, err := net.SplitHostPort(u.Address)
-	if err != nil {
-		return ""
-	}
-	if _, err := netip.ParseAddr(host); err == nil {
-		return ""
-	}
-	return host
 }

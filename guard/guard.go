@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"chaperone"
+	"chaperone/guard/spool"
 	"chaperone/identity"
 	"chaperone/ledger"
 	"chaperone/ledger/disk"
@@ -46,8 +47,11 @@ type Options struct {
 	Log    *slog.Logger
 	Now    func() time.Time // nil for time.Now
 
-	pace      pace           // of tests
-	Approvals string         // folder of approvals; "": nothing can be approved
+	pace      pace       // of tests
+	disk      spool.Disk // of tests
+	Approvals string     // folder of approvals; "": nothing can be approved
+	Spool     string     // folder of what is kept for systems that are away; "": nothing can be
+	SpoolKey  func(id [16]byte) [32]byte
 	Sockets   []net.Listener // opened already, by whoever started this process: listeners at their addresses use them
 }
 
@@ -58,9 +62,10 @@ type pace struct {
 	hold     time.Duration // messages that are held: whether they are permitted now
 	clock    time.Duration // the machine's clock
 	patience time.Duration // how long a refusal waits for the answers to messages before it
+	retry    time.Duration // a system that is away; after failures it is twice as long each time
 }
 
-var usualPace = pace{files: identity.Poll, recheck: 5 * time.Second, hold: 5 * time.Second, clock: 10 * time.Second, patience: 10 * time.Second}
+var usualPace = pace{files: identity.Poll, recheck: 5 * time.Second, hold: 5 * time.Second, clock: 10 * time.Second, patience: 10 * time.Second, retry: time.Second}
 
 // Guard is a running guard.
 type Guard struct {
@@ -82,6 +87,7 @@ type Guard struct {
 	ill      atomic.Pointer[string] // what is wrong, while releases are not recorded
 
 	approvals approvals
+	spools    spools
 
 	mu        sync.Mutex
 	sockets   []net.Listener // that no listener has taken
@@ -124,6 +130,10 @@ func Start(ctx context.Context, o Options) (*Guard, error) {
 	if g.pace = o.pace; g.pace == (pace{}) {
 		g.pace = usualPace
 	}
+	if g.pace.retry == 0 {
+		g.pace.retry = usualPace.retry
+	}
+	g.spools = spools{dir: o.Spool, key: o.SpoolKey, disk: o.disk, all: map[string]*spooler{}}
 	g.room.most = mostWaiting
 	g.book = budget.New(g.now())
 	if g.trust != nil {
@@ -141,9 +151,16 @@ func Start(ctx context.Context, o Options) (*Guard, error) {
 	}
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	g.stop = stop
-	if err := g.adopt(running, r); err != nil {
+	g.rules.Store(r)
+	g.spools.running = running
+	err = g.openSpools(r)
+	if err == nil {
+		err = g.adopt(running, r)
+	}
+	if err != nil {
 		stop()
 		g.closeListeners()
+		g.closeSpools()
 		return nil, err
 	}
 	g.work.Go(func() { g.refused.run(running, g.now) })
@@ -176,9 +193,13 @@ func (g *Guard) Reload(ctx context.Context, s *site.Site) error {
 	if err != nil {
 		return err
 	}
+	if err := g.openSpools(r); err != nil { // before anybody can overtake what is in them
+		return err
+	}
 	if err := g.adopt(context.WithoutCancel(ctx), r); err != nil {
 		return err
 	}
+	g.renew()
 	g.announce(r)
 	g.log.Info("reloaded", "policy", s.Version)
 	return nil
@@ -221,6 +242,8 @@ func (g *Guard) Drain(ctx context.Context) error {
 	g.end(errDrained, func(*conn) bool { return true })
 	g.stop()
 	g.work.Wait()
+	g.closeSpools()
+	g.refused.flush(g.now(), true)
 	return err
 }
 

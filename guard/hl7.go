@@ -24,6 +24,7 @@ type hl7Conn struct {
 	unanswered int           // messages that were passed on
 	moved      chan struct{} // closed when unanswered gets less
 	asked      asked
+	kept       *spooled   // nil: its listener keeps nothing
 	down, up   sync.Mutex // of writing to the client, and to the system behind the guard
 }
 
@@ -171,11 +172,19 @@ func (h *hl7Conn) pass(ctx context.Context, j *judge, list []frame) error {
 	return flush()
 }
 
-// release puts what is granted on record, and then passes it on.
+// release puts what is granted on record, and then passes it on, or keeps it while nobody is there to pass it on to.
 func (h *hl7Conn) release(ctx context.Context, granted []passing) error {
 	if len(granted) == 0 {
 		return nil
 	}
+	if h.kept != nil && h.mustKeep(ctx) {
+		return h.keep(ctx, granted)
+	}
+	return h.releaseNow(ctx, granted)
+}
+
+// releaseNow puts what is granted on record, and then passes it on to the system behind the guard.
+func (h *hl7Conn) releaseNow(ctx context.Context, granted []passing) error {
 	var drafts []*draft
 	entered := 0
 	for _, p := range granted {
@@ -194,8 +203,16 @@ func (h *hl7Conn) release(ctx context.Context, granted []passing) error {
 	return h.forward(ctx, granted)
 }
 
-// forward passes on what may pass, when the system behind the guard does not owe too many answers.
+// forward passes on what may pass.
 func (h *hl7Conn) forward(ctx context.Context, granted []passing) error {
+	if h.kept != nil {
+		return h.each(ctx, granted)
+	}
+	return h.passOn(ctx, granted)
+}
+
+// passOn writes to the system behind the guard, when that does not owe too many answers.
+func (h *hl7Conn) passOn(ctx context.Context, granted []passing) error {
 	limits := &h.spec().Limits
 	if err := h.wait(ctx, max(0, limits.Pending-len(granted)), limits.Idle); err != nil {
 		return err
@@ -264,7 +281,7 @@ func (h *hl7Conn) unrecorded(ctx context.Context, granted []passing, err error) 
 // first, if they come soon.
 func (h *hl7Conn) refuse(ctx context.Context, m *message, v verdict, f frame) error {
 	spec := h.spec()
-	if spec.Refuse == site.Hold && v.Reason != ambiguous {
+	if spec.Refuse == site.Hold && v.Reason != ambiguous && v.Reason != away {
 		return h.hold(ctx, f)
 	}
 	if m == nil || m.word == "" {
@@ -277,7 +294,7 @@ func (h *hl7Conn) refuse(ctx context.Context, m *message, v verdict, f frame) er
 		return err
 	}
 	answer := hl7.Refuse(&m.first, hl7.Refusal{
-		Error:  spec.Refuse == site.Fail || v.Reason == unrecorded || v.Reason == busy,
+		Error:  spec.Refuse == site.Fail || v.Reason == unrecorded || v.Reason == busy || v.Reason == away,
 		Reason: string(v.Reason), Reference: v.reference, ID: "CHAP" + v.reference, Now: h.guard.now(),
 	})
 	if answer == nil {

@@ -305,15 +305,20 @@ func protocolOf(a policy.Action) chaperone.Protocol {
 	return chaperone.DICOM
 }
 
+// reference is a name for something that somebody may ask about.
+func reference() string {
+	var b [6]byte
+	_, _ = rand.Read(b[:]) // it never fails (crypto/rand)
+	return fmt.Sprintf("%x", b)
+}
+
 // refuse makes a refusal of a wish, and has it noted.
 func (j *judge) refuse(r *rules, w *wish, d policy.Decision) verdict {
-	var reference [6]byte
-	_, _ = rand.Read(reference[:]) // it never fails (crypto/rand)
 	d.Permit = false
 	if d.Version == "" {
 		d.Version = r.site.Version
 	}
-	v := verdict{Decision: d, reference: fmt.Sprintf("%x", reference)}
+	v := verdict{Decision: d, reference: reference()}
 	j.guard.refused.note(refusal{
 		listener: j.listener, word: w.word, decision: d, reference: v.reference, from: w.from.record(), to: w.to.record(),
 		records: len(w.records), offset: w.offset, at: j.guard.now(), observed: j.observes,

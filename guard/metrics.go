@@ -17,6 +17,7 @@ type metrics struct {
 	decisions   *prometheus.CounterVec
 	deciding    prometheus.Histogram
 	recording   prometheus.Histogram
+	rejected    *prometheus.CounterVec
 }
 
 func newMetrics() *metrics {
@@ -32,8 +33,10 @@ func newMetrics() *metrics {
 			Name: "chaperone_guard_decision_seconds", Help: "Time to read and decide a message.", Buckets: prometheus.ExponentialBuckets(1e-6, 4, 12)}),
 		recording: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "chaperone_guard_record_seconds", Help: "Time until a release is on record.", Buckets: prometheus.ExponentialBuckets(1e-5, 3, 12)}),
+		rejected: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "chaperone_guard_spool_rejected_total", Help: "Messages that were kept and that the system that they were for did not take."}, []string{"listener"}),
 	}
-	m.registry.MustRegister(m.connections, m.turned, m.decisions, m.deciding, m.recording)
+	m.registry.MustRegister(m.connections, m.turned, m.decisions, m.deciding, m.recording, m.rejected)
 	return m
 }
 

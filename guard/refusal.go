@@ -206,7 +206,7 @@ func severity(reason policy.Reason) chaperone.Severity {
 	switch {
 	case strings.HasPrefix(string(reason), "identity-"):
 		return chaperone.High
-	case strings.HasPrefix(string(reason), "budget-"), reason == unrecorded, reason == busy, reason == policy.ClockLeap, reason == policy.PolicyError:
+	case strings.HasPrefix(string(reason), "budget-"), reason == unrecorded, reason == busy, reason == away, reason == policy.ClockLeap, reason == policy.PolicyError:
 		return chaperone.Medium
 	}
 	return chaperone.Low
@@ -223,6 +223,8 @@ func explain(reason policy.Reason) string {
 		return "It could not be put on record."
 	case busy:
 		return "More messages came at once than can be put on record."
+	case away:
+		return "The system behind the listener is away, and the message is not kept."
 	case unasked:
 		return "Nobody asked for it on this connection."
 	case tooMany:

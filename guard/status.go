@@ -32,7 +32,17 @@ func (g *Guard) Status() http.Handler {
 			}
 			return
 		}
-		fmt.Fprintf(w, "well; policy %s; %d connections\n", g.rules.Load().site.Version, open)
+		word, waits := "well", ""
+		for _, k := range g.spoolers() {
+			if state := k.state(g.now()); state != "" {
+				waits += "; " + state
+			}
+			if k.ill.Load() != nil {
+				word = "a listener passes no messages on"
+				w.WriteHeader(http.StatusServiceUnavailable)
+			}
+		}
+		fmt.Fprintf(w, "%s; policy %s; %d connections%s\n", word, g.rules.Load().site.Version, open, waits)
 	})
 	return mux
 }

@@ -98,6 +98,7 @@ func JudgedBy(e *chaperone.Evidence) (j Judged, ok bool) {
 		return j, false
 	}
 	version, grant, ok := strings.Cut(rest, ", grant ")
+	version = strings.TrimSuffix(version, spooledMark)
 	return Judged{listener, version, grant, approvalOf(e.File)}, ok
 }
 

@@ -69,6 +69,9 @@ func (s *Site) Party(name string) *Party { return s.index.parties[name] }
 // Listener gives the listener of that name, nil if there is none.
 func (s *Site) Listener(name string) *Listener { return s.index.listeners[name] }
 
+// URI gives the name of a party in certificates of the own issuer.
+func (s *Site) URI(p *Party) string { return s.own() + "party/" + p.Name }
+
 // PartyOf gives whom a certificate proves, by its URI or its subject; nil: nobody of this site. A URI of the own issuer names
 // the party; anything else has to be bound to one as it stands, letter for letter.
 func (s *Site) PartyOf(proven string) *Party {

@@ -96,6 +96,7 @@ func (l *Listener) block() block {
 		{"mode", one(&l.Mode, choice(Observe, Enforce), Enforce), "", ""},
 		{"upstream", l.Upstream.block(), "upstream: {address: 127.0.0.1:2576, tls: none, party: engine}", ""},
 		{"refuse", one(&l.Refuse, choice(Reject, Fail, Hold), ""), "", ""},
+		{"spool", spoolBlock{l.Spool.block(), &l.Spool}, "", ""},
 		{"limits", l.Limits.block(), "", ""},
 		{"destinations", byName(&l.Destinations, title, func(to *string) value { return one(to, word, "") }), "", ""},
 	}}
@@ -107,6 +108,15 @@ func (u *Upstream) block() block {
 		{"tls", one(&u.TLS, choice(Mutual, Clear), Mutual), "", ""},
 		{"because", one(&u.Because, sentence, ""), "", ""},
 		{"party", one(&u.Party, word, ""), "party: engine", ""},
+	}}
+}
+
+func (s *Spool) block() block {
+	d := DefaultSpool
+	return block{what: "spool", at: s, flow: true, fields: []field{
+		{"bytes", one(&s.Bytes, size(1<<20, 1<<40), d.Bytes), "bytes: 1GiB", ""},
+		{"messages", one(&s.Messages, whole(1, 100_000_000), d.Messages), "", ""},
+		{"age", one(&s.Age, duration(time.Second, 30*24*time.Hour), d.Age), "", ""},
 	}}
 }
 

@@ -27,6 +27,7 @@ func (c *checker) checkListeners() {
 		c.protection(l)
 		c.upstream(l)
 		c.speech(l)
+		c.spool(l)
 		if l.Limits.PerAddress > l.Limits.Connections {
 			if c.Line(&l.Limits.PerAddress) == 0 { // what was not said follows what was
 				l.Limits.PerAddress = l.Limits.Connections

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,6 +20,7 @@ import (
 	"chaperone/cmd/thrift"
 	"chaperone/guard"
 	"chaperone/identity"
+	"chaperone/ledger/keys"
 	"chaperone/page"
 	"chaperone/patient"
 	"chaperone/site"
@@ -136,11 +138,20 @@ func (f *guardFlags) run(c *cobra.Command, s *site.Site) (err error) {
 	if err != nil {
 		return err
 	}
+	spool, err := spoolFolder(f.ledger.folder())
+	if err != nil {
+		return err
+	}
+	data, err := keys.LoadData(f.ledger.keysFolder())
+	if err != nil {
+		return err
+	}
 	sockets, err := inheritedSockets()
 	if err != nil {
 		return err
 	}
-	g, err := guard.Start(c.Context(), guard.Options{Site: s, Ledger: l, Tokens: tokens, Trust: trust, Log: log, Approvals: approvals, Sockets: sockets})
+	g, err := guard.Start(c.Context(), guard.Options{Site: s, Ledger: l, Tokens: tokens, Trust: trust, Log: log, Approvals: approvals,
+		Spool: spool, SpoolKey: data.Spool, Sockets: sockets})
 	if err != nil {
 		return err
 	}
@@ -155,6 +166,12 @@ func (f *guardFlags) run(c *cobra.Command, s *site.Site) (err error) {
 	defer cancel()
 	log.Info("ending: connections end what they are in the middle of", "within", f.drain.String())
 	return errors.Join(err, g.Drain(ctx))
+}
+
+// spoolFolder gives the folder of what a guard keeps for systems that are away: beside the ledger, as approvals are.
+func spoolFolder(ledger string) (string, error) {
+	whole, err := filepath.Abs(ledger)
+	return filepath.Join(filepath.Dir(whole), "spool"), err
 }
 
 func logger(s *site.Site, stderr io.Writer) *slog.Logger {

@@ -28,15 +28,8 @@ func Refuse(m *Message, r Refusal) []byte {
 		return nil
 	}
 	field := func(n int) string { return string(f.raw[n]) }
-	kind := f.at(9)
-	trigger, modern := string(kind.Component(2)), !early(f.raw[12])
-	ack := "ACK"
-	if trigger != "" {
-		ack += "^" + trigger
-		if modern {
-			ack += "^ACK"
-		}
-	}
+	kind, modern := f.at(9), !early(f.raw[12])
+	ack := acknowledgement(&f)
 	text := "Request refused; ref " + r.Reference
 	var query []byte
 	for _, s := range m.Segments {
@@ -49,8 +42,7 @@ func Refuse(m *Message, r Refusal) []byte {
 	}
 	var b bytes.Buffer
 	segment := func(fields ...string) { b.WriteString(strings.Join(fields, "|") + "\r") }
-	segment(`MSH|^~\&`, field(5), field(6), field(3), field(4), r.Now.Format("20060102150405-0700"), "", ack, r.ID, field(11), field(12),
-		"", "", "", "", "", field(18))
+	writeHeader(&b, &f, ack, r.ID, r.Now)
 	if modern {
 		segment("MSA", code, field(10))
 		segment("ERR", "", errorAt(query), "207^Application internal error^HL70357", "E", "CHAP-DENY^"+r.Reason+"^99CHAP", "", "ref "+r.Reference, text)

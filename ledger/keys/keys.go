@@ -181,6 +181,9 @@ func publicID(key ed25519.PublicKey) ID {
 // Dictionary gives the key of the dictionary's parts.
 func (d Data) Dictionary() [32]byte { return d.derive("chaperone/dictionary/v1") }
 
+// Spool gives the key of one file in which a guard keeps messages; id is the file's own.
+func (d Data) Spool(id [16]byte) [32]byte { return d.derive("chaperone/spool/v1", id[:]...) }
+
 // derive makes a key for one use. No label is the beginning of another, and all ids behind them have one length.
 func (d Data) derive(label string, more ...byte) (key [32]byte) {
 	mac := hmac.New(sha256.New, d[:])

@@ -1,0 +1,158 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"chaperone/guard/spool"
+	"chaperone/ledger/keys"
+	"chaperone/page"
+	"chaperone/site"
+)
+
+// spoolFlags are the options of chaperone spool as they are typed.
+type spoolFlags struct {
+	site   string
+	asJSON bool
+	ledger ledgerFlags
+}
+
+func newSpool() *cobra.Command {
+	var f spoolFlags
+	c := &cobra.Command{
+		Use:   "spool",
+		Short: "List the messages that a guard keeps for systems that are away, and those that were rejected",
+		Long: `List what waits in a guard's spools, and what a system did not take when it was delivered: its sender believes that it arrived, so have it
+sent again, by its control ID, and then remove the file. No patient is shown. The guard may run meanwhile (docs/guard.md).
+
+Exit status: 0 done; 2 could not do it.`,
+		Example: `  chaperone spool --site site.yaml
+  chaperone spool --ledger /var/lib/chaperone/ledger --json`,
+		Args: noArguments("; the site file goes with --site, the ledger beside which the spool is with --ledger"),
+		RunE: func(c *cobra.Command, _ []string) error { return f.run(c) },
+	}
+	c.Flags().StringVar(&f.site, "site", "", "the site `file`, which says where ledger and keys are (docs/site-file.md)")
+	c.Flags().BoolVar(&f.asJSON, "json", false, "write JSON Lines: message, and summary last")
+	_ = c.MarkFlagFilename("site", "yaml", "yml")
+	f.ledger.add(c)
+	return c
+}
+
+// spooledLine is a message as it is listed.
+type spooledLine struct {
+	Kind     string    `json:"kind"`
+	Listener string    `json:"listener"`
+	State    string    `json:"state"`
+	Number   uint64    `json:"number"`
+	Came     time.Time `json:"came"`
+	From     string    `json:"from"`
+	To       string    `json:"to"`
+	Message  string    `json:"message"`
+	IDs      []string  `json:"control_ids"`
+	Answer   string    `json:"answer"`
+	File     string    `json:"file"`
+}
+
+func (f *spoolFlags) run(c *cobra.Command) error {
+	if f.site != "" {
+		s, err := site.Load(f.site)
+		if err != nil {
+			return err
+		}
+		if f.ledger.folder() == "" {
+			f.ledger.dir = s.Ledger
+		}
+		if f.ledger.keys == "" {
+			f.ledger.keys = s.Keys
+		}
+	}
+	ledger, err := f.ledger.named(c)
+	if err != nil {
+		return err
+	}
+	dir, err := spoolFolder(ledger)
+	if err != nil {
+		return err
+	}
+	data, err := keys.LoadData(f.ledger.keysFolder())
+	if err != nil {
+		return err
+	}
+	list, err := spooledIn(dir, data.Spool)
+	if err != nil {
+		return err
+	}
+	if f.asJSON {
+		return spooledJSON(c.OutOrStdout(), list)
+	}
+	return spooledText(c.OutOrStdout(), list)
+}
+
+// spooledIn reads all spools in a folder.
+func spooledIn(dir string, key func([16]byte) [32]byte) (list []spooledLine, err error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("spool: %w", err)
+	}
+	for _, e := range entries {
+		if !spool.IsSpool(filepath.Join(dir, e.Name())) {
+			continue
+		}
+		err := spool.List(filepath.Join(dir, e.Name()), key, func(file string, k spool.Kept, rejected bool) error {
+			state := map[bool]string{false: "waits", true: "rejected"}[rejected]
+			list = append(list, spooledLine{"message", e.Name(), state, k.Number, k.Came, k.From, k.To, k.Word, append([]string{}, k.IDs...), k.Answer, file})
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
+func spooledText(out io.Writer, list []spooledLine) error {
+	p := page.Writer{Out: out}
+	if len(list) == 0 {
+		p.Line("Nothing waits, and nothing was rejected.")
+		return p.Err
+	}
+	for i := range list {
+		l := &list[i]
+		text := fmt.Sprintf("%s  %s  %s  %s of %s for %s, control ID %s", l.Listener, l.State, l.Came.In(time.Local).Format("2006-01-02 15:04:05"), l.Message, l.From, l.To, strings.Join(l.IDs, ", "))
+		if l.State == "rejected" {
+			text += ", answered " + l.Answer
+		}
+		p.Line("%s", page.Printable(text))
+		if l.State == "rejected" {
+			p.Line("  %s", page.Printable(l.File))
+		}
+	}
+	return p.Err
+}
+
+func spooledJSON(out io.Writer, list []spooledLine) error {
+	e := json.NewEncoder(out)
+	rejected := 0
+	for i := range list {
+		if list[i].State == "rejected" {
+			rejected++
+		}
+		if err := e.Encode(&list[i]); err != nil {
+			return err
+		}
+	}
+	return e.Encode(struct {
+		Kind     string `json:"kind"`
+		Waiting  int    `json:"waiting"`
+		Rejected int    `json:"rejected"`
+	}{"summary", len(list) - rejected, rejected})
+}

@@ -1,0 +1,202 @@
+package guard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"chaperone"
+	"chaperone/guard/spool"
+	"chaperone/site"
+)
+
+// spools are what is kept for systems that are away, by listener.
+type spools struct {
+	dir  string
+	key  func(id [16]byte) [32]byte
+	disk spool.Disk
+
+	mu      sync.Mutex
+	all     map[string]*spooler
+	running context.Context // of the guard
+}
+
+// spooler keeps the messages of a listener, and delivers them. It lives as long as the guard: what is kept is delivered when the site
+// file keeps nothing any more, too.
+type spooler struct {
+	guard *Guard
+	name  string
+	spool *spool.Spool           // nil: it is damaged
+	ill   atomic.Pointer[string] // why it takes and delivers nothing
+	news  news
+	work  sync.WaitGroup
+}
+
+// openSpools opens the spools that rules ask for, and those that still hold something, and begins to deliver.
+//
+// Errors: there is no folder for them; one cannot be used. One that is damaged is none: its listener passes no message on until it
+// is mended, and the others do.
+func (g *Guard) openSpools(r *rules) error {
+	s := &g.spools
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.dir != "" {
+		g.tellLeft(r)
+	}
+	for i := range r.site.Listeners {
+		spec := &r.site.Listeners[i]
+		if spec.Protocol != site.HL7 {
+			continue
+		}
+		if have := s.all[spec.Name]; have != nil {
+			if have.spool != nil {
+				have.spool.SetLimits(spec.Spool.Bytes, spec.Spool.Messages)
+			}
+			continue
+		}
+		dir := filepath.Join(s.dir, spec.Name)
+		if _, err := os.Stat(dir); spec.Spool.Bytes == 0 && (s.dir == "" || err != nil) {
+			continue
+		}
+		if s.dir == "" || s.key == nil {
+			return fmt.Errorf("guard: listener %s: no folder and key for what is to be kept", spec.Name)
+		}
+		k := &spooler{guard: g, name: spec.Name}
+		var err error
+		k.spool, err = spool.Open(spool.Options{Dir: dir, Key: s.key, Bytes: spec.Spool.Bytes, Messages: spec.Spool.Messages, Disk: s.disk})
+		var damage *spool.Damage
+		if err != nil && !errors.As(err, &damage) {
+			return fmt.Errorf("guard: listener %s: %w", spec.Name, err)
+		}
+		s.all[spec.Name] = k
+		g.metrics.spool(k)
+		if err != nil {
+			k.damaged(err)
+			continue
+		}
+		k.opened()
+		k.work.Go(func() { k.deliverAll(s.running) })
+		k.work.Go(func() { k.watch(s.running) })
+	}
+	return nil
+}
+
+// closeSpools ends delivering and lets go of the folders, once the guard's context has ended. What is kept stays there.
+func (g *Guard) closeSpools() {
+	g.spools.mu.Lock()
+	defer g.spools.mu.Unlock()
+	for _, k := range g.spools.all {
+		k.work.Wait()
+		if k.spool != nil {
+			if err := k.spool.Close(); err != nil {
+				g.log.Error("closing the spool", "listener", k.name, "error", err)
+			}
+		}
+	}
+	g.spools.all = map[string]*spooler{}
+}
+
+// renew lets those connections end that began when their listener kept nothing: their messages would overtake what waits. Their
+// clients come again.
+func (g *Guard) renew() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for c := range g.conns {
+		if c.identified.Load() && !c.spools.Load() && c.spooler(c.spec()) != nil {
+			c.drain()
+		}
+	}
+}
+
+// spooler gives what keeps the messages of a connection, nil when nothing does.
+func (c *conn) spooler(spec *site.Listener) *spooler {
+	if spec.Protocol != site.HL7 || spec.Mode == site.Observe {
+		return nil
+	}
+	g := c.guard
+	g.spools.mu.Lock()
+	defer g.spools.mu.Unlock()
+	k := g.spools.all[c.listener.name]
+	if k == nil || spec.Spool.Bytes == 0 && k.empty() {
+		return nil
+	}
+	return k
+}
+
+// spoolers gives all that keep messages.
+func (g *Guard) spoolers() (list []*spooler) {
+	g.spools.mu.Lock()
+	defer g.spools.mu.Unlock()
+	for _, k := range g.spools.all {
+		list = append(list, k)
+	}
+	return list
+}
+
+// empty reports whether nothing waits to be delivered, or nothing can be.
+func (k *spooler) empty() bool { return k.spool == nil || k.spool.Empty() }
+
+// spec gives the listener's part of the rules that hold, nil when they do not name it.
+func (k *spooler) spec() *site.Listener {
+	if l := k.guard.rules.Load().site.Listener(k.name); l != nil && l.Protocol == site.HL7 {
+		return l
+	}
+	return nil
+}
+
+// room says why messages cannot be kept now, "" when they can.
+func (k *spooler) room(list []spool.Entry) (hint string) {
+	if k.ill.Load() != nil {
+		return "The spool is damaged: see the log."
+	}
+	switch err := k.spool.Room(list...); {
+	case errors.Is(err, spool.ErrFull):
+		return "The spool is full: mend the system behind the listener, or give the spool more room."
+	case err != nil:
+		return "The spool takes nothing: see the log."
+	}
+	return ""
+}
+
+// keep puts messages on disk. They may be acknowledged when it returns "", else it says why not.
+func (k *spooler) keep(list []spool.Entry) (hint string) {
+	if hint = k.room(list); hint != "" {
+		return hint
+	}
+	if err := k.spool.Append(list...); err != nil {
+		k.guard.log.Error("not kept, so not acknowledged", "listener", k.name, "error", err)
+		return "The spool takes nothing: see the log."
+	}
+	k.began()
+	return ""
+}
+
+// damaged notes that nothing more is taken or delivered until somebody has mended the folder and started the guard again: what is
+// newer must not overtake what waits.
+func (k *spooler) damaged(err error) {
+	why := err.Error()
+	k.ill.Store(&why)
+	k.guard.log.Error("the spool is damaged: the listener passes no messages on", "listener", k.name, "error", err)
+	k.find(SpoolDamagedRule, chaperone.Critical, 1, "Messages that were kept for a system cannot be read: its listener passes none on.",
+		"The log names the file and what to do with it; then start the guard again.")
+}
+
+// state says in words what waits, "" for nothing.
+func (k *spooler) state(now time.Time) string {
+	if k.ill.Load() != nil {
+		return "spool of " + k.name + " damaged"
+	}
+	s := k.spool.Stats()
+	switch {
+	case s.Messages == 0 && s.Rejected == 0:
+		return ""
+	case s.Messages == 0:
+		return fmt.Sprintf("spool of %s: %d rejected", k.name, s.Rejected)
+	}
+	return fmt.Sprintf("spooling %s: %d messages, the oldest for %s; %d rejected", k.name, s.Messages, now.Sub(s.Oldest).Round(time.Second), s.Rejected)
+}

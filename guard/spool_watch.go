@@ -1,0 +1,201 @@
+package guard
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"chaperone"
+	"chaperone/identity"
+	"chaperone/policy"
+)
+
+// Rules of findings about what is kept for a system that is away.
+const (
+	SpoolBeganRule    = "guard-spool-began"
+	SpoolFillingRule  = "guard-spool-filling"
+	SpoolOldRule      = "guard-spool-old"
+	SpoolRejectedRule = "guard-spool-rejected"
+	SpoolCutRule      = "guard-spool-cut"
+	SpoolDamagedRule  = "guard-spool-damaged"
+	SpoolLeftRule     = "guard-spool-left"
+)
+
+// news is what was told of a spool since it was empty.
+type news struct {
+	rejected atomic.Int64 // and not told yet
+	away     lastError
+
+	mu            sync.Mutex
+	spooling      bool
+	began         time.Time // when a beginning was last told: a system that comes and goes is not told of each time
+	filling, old  bool
+	tellRejecting time.Time
+}
+
+// lastError tells the log of an error once, as long as it stays the same.
+type lastError struct{ text string }
+
+func (l *lastError) note(k *spooler, err error) {
+	if errors.Is(err, context.Canceled) || l.text == err.Error() {
+		return
+	}
+	l.text = err.Error()
+	k.guard.log.Warn("what is kept cannot be delivered; it is tried again", "listener", k.name, "why", l.text)
+}
+
+// find puts a finding about the spool on record; when the record does not take it, it is tried again.
+func (k *spooler) find(rule string, severity chaperone.Severity, count int, title, advice string) {
+	now := k.guard.now()
+	k.guard.refused.find(chaperone.Finding{
+		Rule: rule, Severity: severity, To: chaperone.Party{Claimed: k.name}, First: now, Last: now, Count: count, Title: title, Advice: advice,
+		Evidence: chaperone.Evidence{File: "guard " + k.name},
+	})
+}
+
+// find takes a finding that is no refusal.
+func (r *refusals) find(f chaperone.Finding) {
+	r.mu.Lock()
+	r.owed = append(r.owed, f)
+	r.mu.Unlock()
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+// opened tells what was found when the spool was opened.
+func (k *spooler) opened() {
+	for _, r := range k.spool.Repairs {
+		title := "The last write into the spool did not end, and was cut off: nobody was told that it is kept."
+		if r.Cursor {
+			title = "It is not known any more what of the spool is delivered: what is on disk is delivered again."
+			if k.spool.Empty() {
+				continue // a new one
+			}
+		}
+		k.guard.log.Warn("the spool was put right", "listener", k.name, "file", r.File, "offset", r.Offset, "bytes", r.Bytes)
+		k.find(SpoolCutRule, chaperone.Medium, 1, title, "Look whether the disk is well, if nobody pulled the plug.")
+	}
+	if n := k.spool.Stats().Messages; n > 0 {
+		k.news.spooling = true
+		k.guard.log.Info("what was kept is delivered first", "listener", k.name, "messages", n)
+	}
+}
+
+// tellLeft tells of messages that wait for listeners that the site file does not name any more: nobody delivers them.
+func (g *Guard) tellLeft(r *rules) {
+	files, _ := filepath.Glob(filepath.Join(g.spools.dir, "*", "*.spool")) // its only error is a bad pattern
+	left := map[string]bool{}
+	for _, path := range files {
+		if name := filepath.Base(filepath.Dir(path)); r.site.Listener(name) == nil && !left[name] {
+			left[name] = true
+			g.log.Error("messages wait for a listener that the site file does not name", "listener", name, "folder", filepath.Dir(path))
+			k := &spooler{guard: g, name: name}
+			k.find(SpoolLeftRule, chaperone.High, 1, "Messages are kept for a listener that the site file does not name: nobody delivers them.",
+				"Name the listener again until they are delivered, or have them sent again.")
+		}
+	}
+}
+
+// began tells that messages are kept.
+func (k *spooler) began() {
+	t, now := &k.news, k.guard.now()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.spooling {
+		return
+	}
+	t.spooling = true
+	k.guard.log.Warn("the system behind the listener is away: what comes in is kept", "listener", k.name)
+	if t.began.IsZero() || now.Sub(t.began) >= refusalWindow {
+		t.began = now
+		k.find(SpoolBeganRule, chaperone.Medium, 1, "The system behind a listener is away: what comes in is kept on disk.",
+			"Look after the system: what it does not get, nobody sees.")
+	}
+}
+
+// ended notes that everything is delivered.
+func (k *spooler) ended() {
+	t := &k.news
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.spooling {
+		k.guard.log.Info("everything that was kept is delivered", "listener", k.name)
+	}
+	t.spooling, t.filling, t.old, t.away.text = false, false, false, ""
+}
+
+// watch tells of a spool that fills, of messages that wait long, and of those that were rejected.
+func (k *spooler) watch(ctx context.Context) {
+	tick := time.NewTicker(k.guard.pace.hold)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			k.look(true)
+			return
+		case <-tick.C:
+		}
+		k.look(false)
+	}
+}
+
+func (k *spooler) look(over bool) {
+	t, spec, now, s := &k.news, k.spec(), k.guard.now(), k.spool.Stats()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if spec != nil && spec.Spool.Bytes > 0 {
+		limits := &spec.Spool
+		if full := s.Bytes > limits.Bytes/5*4 || s.Messages > limits.Messages/5*4; full && !t.filling {
+			t.filling = true
+			k.find(SpoolFillingRule, chaperone.High, s.Messages, "More than four fifths of the room for what is kept for a system that is away are taken.",
+				"Mend the system, or give the spool more room: when it is full, messages are refused. What was rejected takes room too.")
+		}
+		if s.Messages > 0 && !t.old && now.Sub(s.Oldest) >= limits.Age {
+			t.old = true
+			k.find(SpoolOldRule, chaperone.High, s.Messages, "Messages wait long for a system that is away.", "Mend the system: what it does not get, nobody sees.")
+		}
+	}
+	if t.rejected.Load() > 0 && (over || t.tellRejecting.IsZero() || now.Sub(t.tellRejecting) >= refusalWindow) {
+		t.tellRejecting = now
+		k.find(SpoolRejectedRule, chaperone.High, int(t.rejected.Swap(0)), "A system did not take messages that were kept for it and that their senders believe it has.",
+			"The log says which files hold them: find out why, and have them sent again.")
+	}
+}
+
+// reasonOf gives the reason of a refusal for an end that was not believed.
+func reasonOf(err error) policy.Reason {
+	if why := new(identity.Error); errors.As(err, &why) {
+		return policy.Reason(why.Code)
+	}
+	return handshake
+}
+
+// spool lets the numbers of a spool be watched.
+func (m *metrics) spool(k *spooler) {
+	gauge := func(name, help string, value func() float64) {
+		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "chaperone_guard_spool_" + name, Help: help, ConstLabels: prometheus.Labels{"listener": k.name}}, value))
+	}
+	if k.spool == nil {
+		gauge("damaged", "1: the spool cannot be read.", func() float64 { return 1 })
+		return
+	}
+	gauge("messages", "Messages that are kept for a system that is away.", func() float64 { return float64(k.spool.Stats().Messages) })
+	gauge("bytes", "Bytes on disk of what is kept, and of what was rejected.", func() float64 { return float64(k.spool.Stats().Bytes) })
+	gauge("rejected", "Messages that lie in the folder of those that were rejected.", func() float64 { return float64(k.spool.Stats().Rejected) })
+	gauge("oldest_seconds", "How long the oldest has waited.", func() float64 {
+		if s := k.spool.Stats(); s.Messages > 0 {
+			return k.guard.now().Sub(s.Oldest).Seconds()
+		}
+		return 0
+	})
+}
+
+func (m *metrics) spoolRejected(listener string) { m.rejected.WithLabelValues(listener).Inc() }
