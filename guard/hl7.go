@@ -22,6 +22,7 @@ type hl7Conn struct {
 	in         frames // what the client sends
 	mu         sync.Mutex
 	unanswered int           // messages that were passed on
+	counted    int           // answers, so far
 	moved      chan struct{} // closed when unanswered gets less
 	asked      asked
 	kept       *spooled   // nil: its listener keeps nothing
@@ -355,6 +356,7 @@ func (h *hl7Conn) answered(n int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.unanswered = max(0, h.unanswered-n)
+	h.counted++
 	close(h.moved)
 	h.moved = make(chan struct{})
 }

@@ -122,25 +122,38 @@ func (h *hl7Conn) answersSpooled(ctx context.Context, up net.Conn) error {
 			if err := h.check(); err != nil {
 				return err
 			}
-			h.settle(f.payload)
+			mine, counted := h.settle(f.payload)
 			if err := h.back(ctx, j, f); err != nil {
 				return err
+			}
+			if mine {
+				h.countOnce(counted)
 			}
 		}
 	}
 }
 
-// settle forgets the push that an answer answers: its sender gets that.
-func (h *hl7Conn) settle(payload []byte) {
+// settle forgets the push that an answer answers: its sender gets that. It reports whether there is one, and how many answers were
+// counted before.
+func (h *hl7Conn) settle(payload []byte) (mine bool, counted int) {
 	code, id := answerIn(payload)
 	h.mu.Lock()
+	defer h.mu.Unlock()
 	o := h.kept.owed
-	mine := code != "" && o != nil && len(o.IDs) > 0 && o.IDs[0] == id
+	mine = code != "" && o != nil && len(o.IDs) > 0 && o.IDs[0] == id
 	if mine {
 		h.kept.owed = nil
 	}
+	return mine, h.counted
+}
+
+// countOnce counts the answer to a push unless it was counted when it was passed on: one that is not passed on as it is may not have
+// been, and the next message waits for it. Counted twice, it would let two messages be unanswered, and only one of them be kept.
+func (h *hl7Conn) countOnce(counted int) {
+	h.mu.Lock()
+	done := h.counted != counted
 	h.mu.Unlock()
-	if mine {
+	if !done {
 		h.answered(1)
 	}
 }

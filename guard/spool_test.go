@@ -545,3 +545,38 @@ func TestSpoolReload(t *testing.T) {
 	r.start(fmt.Sprintf(hl7Site, address), with) // it keeps nothing any more, and delivers what it has
 	checkArrived(t, comeBack(t, address, ack), 1, 2)
 }
+
+// TestSpoolOneAtATime: of messages that came together the next one is not passed on before the one before is answered, so that when
+// the system behind the listener leaves, what it has not answered is kept.
+func TestSpoolOneAtATime(t *testing.T) {
+	dir, address := filepath.Join(t.TempDir(), "spool"), nowhere(t)
+	first := comeBack(t, address, func(payload string) string {
+		if strings.Contains(payload, "|m0|") {
+			return ack(payload)
+		}
+		return ""
+	})
+	r := begin(t, fmt.Sprintf(spoolSite, address), spooling(dir, spool.Disk{}))
+	c := r.call("hl7")
+	var all string
+	for n := range 4 {
+		all += "\x0b" + numbered(n) + "\x1c\r"
+	}
+	if _, err := c.Write([]byte(all)); err != nil {
+		t.Fatal(err)
+	}
+	if got := c.answer(); !strings.Contains(got, "MSA|AA|m0") {
+		t.Fatalf("got %q", got)
+	}
+	time.Sleep(200 * time.Millisecond) // more than the rest needs
+	if got := len(first.frames()); got != 2 {
+		t.Errorf("the engine got %d messages, want 2: it has not answered the second", got)
+	}
+	first.leave()
+	for n := 1; n < 4; n++ {
+		if got := c.answer(); !strings.Contains(got, fmt.Sprint("MSA|AA|m", n)) {
+			t.Errorf("got %q, want an answer to m%d", got, n)
+		}
+	}
+	checkArrived(t, comeBack(t, address, ack), 1, 4)
+}
