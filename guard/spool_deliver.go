@@ -31,7 +31,7 @@ type delivery struct {
 func (k *spooler) deliverAll(ctx context.Context) {
 	d := &delivery{spooler: k}
 	defer d.hangUp()
-	wait := k.guard.pace.retry
+	wait := time.Duration(0) // a connection that broke is made again at once, the first time
 	for ctx.Err() == nil {
 		kept, err := k.spool.Peek()
 		if damage := new(spool.Damage); errors.As(err, &damage) {
@@ -51,7 +51,7 @@ func (k *spooler) deliverAll(ctx context.Context) {
 			err = d.deliver(ctx, kept)
 		}
 		if err == nil {
-			wait = k.guard.pace.retry
+			wait = 0
 			continue
 		}
 		d.hangUp()
@@ -60,7 +60,7 @@ func (k *spooler) deliverAll(ctx context.Context) {
 		case <-ctx.Done():
 		case <-time.After(wait):
 		}
-		wait = min(2*wait, mostBackOff)
+		wait = min(max(2*wait, k.guard.pace.retry), mostBackOff)
 	}
 }
 
