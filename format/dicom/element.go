@@ -74,7 +74,7 @@ func (w *Walker) value(tag Tag, vr [2]byte, length uint32) {
 		w.closeEnded()
 		return
 	}
-	w.left = int64(length)
+	w.left, w.suspect = int64(length), false
 	if unknown && length >= 4 && !w.want(tag) {
 		w.peeking = tag
 	}
@@ -106,9 +106,26 @@ func (w *Walker) peeked() {
 	case 0x00E0FEFF: // the same in big endian
 		w.note("sequence of unknown representation in big endian")
 	}
+	w.suspect, w.recent = isPrivateSequence(tag), 0
 	w.have = 0
 	if w.left == 0 {
 		w.closeEnded()
+	}
+}
+
+// scan looks for whom a value may show that begins with no item, and that some take for a sequence all the same: their dictionary
+// says so, and they go on at any tag.
+func (w *Walker) scan(b []byte) {
+	for _, c := range b {
+		w.recent = w.recent<<8 | Tag(c)
+		tag := w.recent
+		if !w.syntax.BigEndian {
+			tag = tag>>8&0x00FF00FF | tag<<8&0xFF00FF00
+		}
+		switch tag {
+		case PatientName, PatientID, OtherPatientIDs:
+			w.note("a patient in a value that some take for a sequence")
+		}
 	}
 }
 
@@ -134,7 +151,7 @@ func (w *Walker) delimiter(tag Tag, length uint32) {
 				w.stop("pixel data fragment of undefined length", format.ErrMalformed)
 				return
 			}
-			w.left = int64(length)
+			w.left, w.suspect = int64(length), false
 			return
 		}
 		w.items++

@@ -85,7 +85,12 @@ func (s *Strict) element(tag Tag, vr [2]byte, length uint32) {
 	if !s.implicit() && !rightVR(tag, vr) {
 		s.note("value representation that is not its own")
 	}
-	if len(s.open) > 0 {
+	if n := len(s.open); n > 0 {
+		around := &s.open[n-1]
+		if tag <= around.last && ownVR(tag) != "" { // of two, some take the first and some the last
+			s.note("identity in an item that is not in order")
+		}
+		around.last = max(tag, around.last)
 		return
 	}
 	switch g := tag.Group(); {

@@ -46,6 +46,8 @@ type Walker struct {
 	left    int64 // bytes of the current value still to come
 	keeping bool  // the current value is the last of Elements
 	peeking Tag   // whose value's first bytes tell whether it is a sequence, 0 otherwise
+	suspect bool  // the current value may be taken for a sequence
+	recent  Tag   // its last four bytes
 	kept    int64 // bytes of the values in Elements
 	err     error // why the walk stopped
 	odd     error // the first thing outside the strict grammar
@@ -57,6 +59,7 @@ type Walker struct {
 type opening struct {
 	end       int64 // position of its end, -1 when a delimiter ends it
 	number    int   // of an item
+	last      Tag   // the greatest in an item
 	item      bool
 	same      bool // it is about the patient of the data set
 	implicit  bool // its content is implicit VR (PS3.5 section 6.2.2: UN of undefined length)
@@ -138,6 +141,9 @@ func (w *Walker) walk(p []byte) {
 			if w.keeping {
 				e := &w.Elements[len(w.Elements)-1]
 				e.Value = append(e.Value, p[:n]...)
+			}
+			if w.suspect {
+				w.scan(p[:n])
 			}
 			w.left -= int64(n)
 			w.pos += int64(n)
