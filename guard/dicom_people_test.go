@@ -76,6 +76,7 @@ func TestDICOMPeople(t *testing.T) {
 		{"the same behind much else", before + id("k1") + large + in(0x00880200, id("k1")) + pixels, "k1"},
 		{"its numbers from before behind much else", before + id("l1") + large + in(0x04000561, in(0x04000550, id("l2"))) + pixels, "l1"},
 		{"another far behind the numbers from before", before + id("m1") + e.element(0x40000010, "LT", strings.Repeat("x", 20000)) + in(0x52009229, id("m2")) + pixels, "abort m2"},
+		{"what is another data set in big endian", e.element(0x08000500, "OB", encoding{big: true}.element(0x00100020, "LO", "o2")) + pixels, "A900 o2"},
 		{"a private sequence that does not say so", before + e.element(0x00091002, "UN", encoding{implicit: true}.item(false, encoding{implicit: true}.element(0x00100020, "LO", "n2"))) + id("n1") + pixels, "n1 n2"},
 	} {
 		for _, most := range []int{506, 16384} {

@@ -140,6 +140,9 @@ func (p *push) decideBy(ctx context.Context, elements []dicom.Element, last bool
 	if class := text(elements, dicom.SOPClassUID).Reveal(); p.op.field == fieldStore && class != "" && class != p.op.class { // compared, not shown
 		return p.ambiguous("The data set is of another class than its command says.", last)
 	}
+	if p.op.field == fieldStore && p.walker.Swapped() {
+		return p.ambiguous("The data set begins as one in big endian does.", last)
+	}
 	records := dicom.People(elements)
 	if !plain(elements, records) {
 		return p.ambiguous("A number in the data set has characters in it by which receivers read another one.", last)

@@ -18,6 +18,7 @@ type Strict struct {
 	encapsulated bool
 	patient      bool // an element of group 0010 has passed
 	begun        bool // an element of the innermost data set has passed
+	first        Tag  // of the data set itself
 	inflate      *pull
 }
 
@@ -60,6 +61,10 @@ func (s *Strict) Finish() error {
 	return s.Odd()
 }
 
+// Swapped reports whether the data set begins with a group by which those who are not told its encoding take it for the one in
+// big endian: pydicom from 0400 on.
+func (s *Strict) Swapped() bool { return !s.syntax.BigEndian && s.first.Group() >= 0x0400 }
+
 // Close gives back what a deflated data set needs. It may be called at any time, and again.
 func (s *Strict) Close() {
 	if s.inflate != nil {
@@ -92,6 +97,9 @@ func (s *Strict) element(tag Tag, vr [2]byte, length uint32) {
 		}
 		around.last = max(tag, around.last)
 		return
+	}
+	if s.first == 0 {
+		s.first = tag
 	}
 	switch g := tag.Group(); {
 	case g < 0x0008: // command and file meta elements (PS3.5 section 7.1): some take their values for the data set's
