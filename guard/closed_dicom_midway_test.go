@@ -123,7 +123,7 @@ func TestFailClosedDICOMAccept(t *testing.T) {
 					return
 				}
 				defer c.Close()
-				k := &talker{asking{leg: leg{conn: c, in: newPDUReader(c, lingering), patient: lingering, most: 16384}}, t, nil}
+				k := &talker{asking: asking{leg: leg{conn: c, in: newPDUReader(c, lingering), patient: lingering, most: 16384}}, t: t}
 				if p, err := k.pdu(); err == nil {
 					if q, err := readAssociation(p.kind, p.body); err == nil {
 						test.tell(k, q)

@@ -2,6 +2,7 @@ package guard
 
 import (
 	"context"
+	"slices"
 
 	"chaperone"
 	"chaperone/format/dicom"
@@ -53,9 +54,7 @@ func (d *dicomConn) newAnswer(op *operation, c *command) receiver {
 		if err != nil {
 			v = d.judge.refuse(r, w, policy.Decision{Reason: ambiguous, Hint: err.Error()})
 		} else {
-			if known(records.records) || !records.records[0].Name.Empty() {
-				w.records = records.records
-			}
+			w.records = slices.DeleteFunc(records.records, nobody)
 			if v = d.judge.decide(r, w, d.guard.now()); v.Permit {
 				v = d.record(ctx, w, v)
 			}
@@ -88,7 +87,7 @@ func readWhole(transferSyntax string, data []byte) (read whole, err error) {
 		if err == nil {
 			err = walker.Finish()
 		}
-		read = whole{walker.Elements, dicom.Records(walker.Elements)}
+		read = whole{walker.Elements, dicom.People(walker.Elements)}
 		return err
 	})
 	return read, err

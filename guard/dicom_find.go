@@ -189,7 +189,7 @@ func (d *dicomConn) judgeMatch(ctx context.Context, m match) verdict {
 	if err != nil {
 		return d.judge.refuse(r, w, policy.Decision{Reason: ambiguous, Hint: err.Error()})
 	}
-	if !plain(read.elements) {
+	if !plain(read.elements, read.records) {
 		return d.judge.refuse(r, w, policy.Decision{Reason: ambiguous, Hint: "A number in a match has characters in it by which receivers read another one."})
 	}
 	d.learn(read.elements, true)

@@ -1,8 +1,8 @@
 package guard
 
 import (
-	"bytes"
 	"context"
+	"slices"
 
 	"chaperone"
 	"chaperone/format/dicom"
@@ -21,7 +21,8 @@ type push struct {
 	held     []byte
 	offset   int64
 	passing  bool
-	looked   bool         // whether the identity group tells
+	read     int // elements by which it was decided
+	charged  map[chaperone.PatientToken]bool
 	refused  func() error // answers, behind the data set
 }
 
@@ -79,15 +80,18 @@ func (p *push) take(ctx context.Context, b []byte, last bool) error {
 	})
 	switch {
 	case err != nil && p.passing:
-		p.d.judge.refuse(p.d.guard.rules.Load(), p.wish(nil), policy.Decision{Reason: ambiguous, Hint: err.Error()})
-		return invalid("data set: " + err.Error())
+		return p.tooLate(err.Error())
 	case err != nil:
 		return p.ambiguous(err.Error(), last)
-	case p.passing:
-		err = p.to.send(p.op.context, false, last, b)
-	default:
+	case !p.passing:
 		p.held = append(p.held, b...)
 		err = p.decide(ctx, last)
+	case p.walker.Inside():
+		p.held = append(p.held, b...) // half a number may be anybody's
+	case p.another():
+		return p.tooLate("somebody else behind what has passed")
+	default:
+		err = p.pass(b, last)
 	}
 	if last && p.passing && err == nil {
 		p.d.learn(p.walker.Elements, false)
@@ -95,24 +99,38 @@ func (p *push) take(ctx context.Context, b []byte, last bool) error {
 	return err
 }
 
-// Groups of a data set by which it has told whose it is: its own number, or the numbers that it had before (0400,0561).
+// pass passes on what was held, and then b.
+func (p *push) pass(b []byte, last bool) error {
+	if len(p.held) > 0 {
+		b, p.held = append(p.held, b...), nil
+	}
+	return p.to.send(p.op.context, false, last, b)
+}
+
+// tooLate ends the association: what is wrong was found behind what has passed.
+func (p *push) tooLate(hint string) error {
+	p.d.judge.refuse(p.d.guard.rules.Load(), p.wish(nil), policy.Decision{Reason: ambiguous, Hint: hint})
+	return invalid("data set: " + hint)
+}
+
+// Groups of a data set behind which it tells of itself nothing more: whose it is, and what numbers it had before (0400,0561).
 const (
 	identityGroup = 0x0010
 	historyGroup  = 0x0400
 )
 
-// decide decides what is held, if it says enough by now: its own number, or everything up to the numbers that it had before.
+// decide decides what is held, if it says enough by now: everybody up to the numbers that it had before, or, when that is long,
+// whose it is.
 func (p *push) decide(ctx context.Context, last bool) error {
-	if last || p.walker.Passed(historyGroup) {
+	if p.walker.Inside() {
+		return nil // it is not long
+	}
+	long := len(p.held) > mostHeld
+	own := long && p.walker.Passed(identityGroup) && len(dicom.People(p.walker.Elements)[0].Identifiers) > 0
+	switch {
+	case last || own || p.walker.Passed(historyGroup):
 		return p.decideBy(ctx, p.walker.Elements, last)
-	}
-	if !p.looked && p.walker.Passed(identityGroup) {
-		p.looked = true
-		if elements := p.walker.Until(identityGroup); known(dicom.Records(elements)) {
-			return p.decideBy(ctx, elements, last)
-		}
-	}
-	if len(p.held) > mostHeld {
+	case long:
 		return p.ambiguous("The data set does not say whose it is within 1 MiB.", last)
 	}
 	return nil
@@ -122,12 +140,19 @@ func (p *push) decideBy(ctx context.Context, elements []dicom.Element, last bool
 	if class := text(elements, dicom.SOPClassUID).Reveal(); p.op.field == fieldStore && class != "" && class != p.op.class { // compared, not shown
 		return p.ambiguous("The data set is of another class than its command says.", last)
 	}
-	if !plain(elements) {
+	if p.op.field == fieldStore && p.walker.Swapped() {
+		return p.ambiguous("The data set begins as one in big endian does.", last)
+	}
+	records := dicom.People(elements)
+	if !plain(elements, records) {
 		return p.ambiguous("A number in the data set has characters in it by which receivers read another one.", last)
 	}
-	records := dicom.Records(elements)
-	if p.op.field != fieldStore && !known(records) && records[0].Name.Empty() {
-		records = nil // a step, a commitment or a film: it bears no patient
+	p.read, p.charged = len(elements), map[chaperone.PatientToken]bool{}
+	for _, r := range records {
+		p.charged[p.token(r)] = true
+	}
+	if p.op.field != fieldStore {
+		records = slices.DeleteFunc(records, nobody) // a step, a commitment or a film may bear no patient
 	}
 	v := p.judge(records)
 	if v.Permit {
@@ -141,42 +166,12 @@ func (p *push) decideBy(ctx context.Context, elements []dicom.Element, last bool
 	if err := p.to.send(p.op.context, true, true, p.op.raw); err != nil {
 		return err
 	}
-	err := p.to.send(p.op.context, false, last, p.held)
-	p.held = nil
-	return err
-}
-
-// plain reports whether all receivers read the numbers of a data set alike: some end a value at a NUL, some take the first of
-// several values.
-func plain(elements []dicom.Element) bool {
-	for _, e := range elements {
-		switch e.Tag {
-		case dicom.PatientID, dicom.IssuerOfPatientID, dicom.StudyInstanceUID, dicom.SeriesInstanceUID:
-		default:
-			continue
-		}
-		value, foreign := bytes.TrimRight(e.Value, " \x00"), false
-		for _, c := range value {
-			foreign = foreign || c == 0x1B || c >= 0x80 // a character set in which a backslash is half a character
-			if c < ' ' && c != 0x1B {
-				return false
-			}
-		}
-		if !foreign && bytes.IndexByte(value, '\\') >= 0 {
-			return false
-		}
-	}
-	return true
+	return p.pass(nil, last)
 }
 
 // ambiguous refuses what can be read in two ways.
 func (p *push) ambiguous(hint string, last bool) error {
 	return p.refuse(p.d.judge.refuse(p.d.guard.rules.Load(), p.wish(nil), policy.Decision{Reason: ambiguous, Hint: hint}), last)
-}
-
-// known reports whether records have a number of any kind.
-func known(records []chaperone.Record) bool {
-	return len(records[0].Identifiers) > 0 || len(records[0].Alternates) > 0
 }
 
 // refuse answers in the place of who would have got it, behind the data set.

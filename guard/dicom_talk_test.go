@@ -16,12 +16,13 @@ type talker struct {
 	asking
 	t    *testing.T
 	last *command
+	half []byte // of the data set of last, when the association ended in it
 }
 
 func newTalker(t *testing.T, c net.Conn) *talker {
 	t.Cleanup(func() { _ = c.Close() })
 	in := newPDUReader(c, 20*time.Second)
-	return &talker{asking{leg: leg{conn: c, in: in, patient: 20 * time.Second, most: 16384}}, t, nil}
+	return &talker{asking: asking{leg: leg{conn: c, in: in, patient: 20 * time.Second, most: 16384}}, t: t}
 }
 
 // talk connects to the guard.
@@ -111,10 +112,10 @@ func (k *talker) reply() (*command, []byte, pdu) {
 	for command := true; ; {
 		for len(k.queue) == 0 {
 			p, err := k.pdu()
-			if err != nil {
-				return nil, nil, pdu{}
-			}
-			if p.kind != pduData {
+			if err != nil || p.kind != pduData {
+				if !command {
+					k.half = b
+				}
 				return nil, nil, p
 			}
 			k.must(fragments(p.body, func(f fragment) error { k.queue = append(k.queue, f); return nil }))
@@ -146,7 +147,14 @@ type archive struct {
 	requests []*association
 	messages []*command
 	data     [][]byte
+	halves   []half
 	ends     []pdu
+}
+
+// half is a message whose data set did not come to its end.
+type half struct {
+	*command
+	data []byte
 }
 
 // newArchive starts one. For each message of a client it calls act, which may be nil.
@@ -202,6 +210,9 @@ func (a *archive) serve(k *talker, act func(*talker, *command, []byte)) {
 		a.mu.Lock()
 		if c == nil {
 			a.ends = append(a.ends, end)
+			if len(k.half) > 0 {
+				a.halves = append(a.halves, half{k.last, k.half})
+			}
 			a.mu.Unlock()
 			if end.kind == pduReleaseRQ {
 				_ = k.control(pduReleaseRP, make([]byte, 4))

@@ -63,9 +63,11 @@ func walk(s Syntax, data []byte) *Walker {
 
 // show writes the records of a data set down: issuer=number, alternates in brackets, then the rest. The people here
 // are invented.
-func show(w *Walker) string {
+func show(w *Walker) string { return shown(Records(w.Elements)) }
+
+func shown(records []chaperone.Record) string {
 	var all []string
-	for _, r := range Records(w.Elements) {
+	for _, r := range records {
 		var b strings.Builder
 		for _, id := range r.Identifiers {
 			fmt.Fprintf(&b, "%s=%s ", id.Authority.Reveal(), id.Value.Reveal())

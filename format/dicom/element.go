@@ -1,6 +1,10 @@
 package dicom
 
-import "chaperone/format"
+import (
+	"encoding/binary"
+
+	"chaperone/format"
+)
 
 // element acts on a whole element header.
 func (w *Walker) element() {
@@ -20,10 +24,11 @@ func (w *Walker) element() {
 			w.note("unknown value representation")
 		}
 	}
+	w.checkEnd(0) // the header itself
 	w.have = 0
 	w.keeping = false
 	if w.strict != nil {
-		w.strict(tag, vr, length)
+		w.strict.element(tag, vr, length)
 	}
 	if tag.Group() == 0xFFFE {
 		w.delimiter(tag, length)
@@ -43,9 +48,12 @@ func (w *Walker) element() {
 
 // value opens what stands behind a header: a sequence, or bytes to keep or to skip.
 func (w *Walker) value(tag Tag, vr [2]byte, length uint32) {
+	_, same := w.at()
+	same = same && samePatient(tag)
 	sequence := string(vr[:]) == "SQ" || w.implicit() && sequences[tag]
+	unknown := w.strict != nil && (w.implicit() || string(vr[:]) == "UN") // its sender did not say, or not know, what it is
 	if length == undefined {
-		next := opening{end: -1, implicit: w.implicit()}
+		next := opening{end: -1, same: same, implicit: w.implicit()}
 		switch string(vr[:]) {
 		case "SQ", "\x00\x00":
 		case "UN":
@@ -61,19 +69,63 @@ func (w *Walker) value(tag Tag, vr [2]byte, length uint32) {
 		return
 	}
 	w.checkEnd(int64(length))
-	if sequence {
-		w.push(opening{end: w.pos + int64(length), implicit: w.implicit()})
+	if sequence || unknown && isSequence(tag) {
+		w.push(opening{end: w.pos + int64(length), same: same, implicit: w.implicit() || string(vr[:]) == "UN"})
 		w.closeEnded()
 		return
 	}
-	w.left = int64(length)
+	w.left, w.suspect = int64(length), false
+	if unknown && length >= 4 && !w.want(tag) {
+		w.peeking = tag
+	}
 	if w.want(tag) && w.room(w.left) {
 		w.kept += w.left
-		w.Elements = append(w.Elements, Element{Tag: tag, Depth: len(w.open) / 2, within: w.last})
+		number, same := w.at()
+		w.Elements = append(w.Elements, Element{Tag: tag, Depth: len(w.open) / 2, within: w.last, item: number, same: same})
 		w.keeping = true
 	}
 	if length == 0 {
 		w.closeEnded()
+	}
+}
+
+// peeked looks at the first bytes of a value of which its sender did not say, or not know, what it is. When they are an item tag,
+// receivers read a sequence in implicit VR (PS3.5 section 6.2.2), and so does this.
+func (w *Walker) peeked() {
+	tag := w.peeking
+	w.peeking = 0
+	switch binary.LittleEndian.Uint32(w.header[:]) {
+	case 0xE000FFFE: // the item tag: group, then element
+		if w.syntax.BigEndian {
+			w.note("sequence of unknown representation in big endian")
+		}
+		_, same := w.at()
+		w.push(opening{end: w.pos + w.left, same: same && samePatient(tag), implicit: true})
+		w.left = 0 // and the item's header has begun
+		return
+	case 0x00E0FEFF: // the same in big endian
+		w.note("sequence of unknown representation in big endian")
+	}
+	w.suspect, w.recent = isPrivateSequence(tag), 0
+	w.have = 0
+	if w.left == 0 {
+		w.closeEnded()
+	}
+}
+
+// scan looks for whom a value may show that begins with no item, and that some take for a sequence all the same: their dictionary
+// says so, and they go on at any tag.
+func (w *Walker) scan(b []byte) {
+	for _, c := range b {
+		w.recent = w.recent<<8 | Tag(c)
+		tag := w.recent
+		if !w.syntax.BigEndian {
+			tag = tag>>8&0x00FF00FF | tag<<8&0xFF00FF00
+		}
+		switch tag {
+		case PatientName, PatientID, OtherPatientIDs:
+			w.note("a patient in a value that some take for a sequence")
+		}
 	}
 }
 
@@ -99,10 +151,11 @@ func (w *Walker) delimiter(tag Tag, length uint32) {
 				w.stop("pixel data fragment of undefined length", format.ErrMalformed)
 				return
 			}
-			w.left = int64(length)
+			w.left, w.suspect = int64(length), false
 			return
 		}
-		next := opening{end: -1, item: true, implicit: w.implicit()}
+		w.items++
+		next := opening{end: -1, item: true, number: w.items, same: n > 0 && w.open[n-1].same, implicit: w.implicit()}
 		if length != undefined {
 			w.checkEnd(int64(length))
 			next.end = w.pos + int64(length)
@@ -111,9 +164,15 @@ func (w *Walker) delimiter(tag Tag, length uint32) {
 		w.closeEnded()
 	case itemEnd, sequenceEnd:
 		isItem := tag == itemEnd
+		if length != 0 {
+			w.note("delimiter with a length")
+		}
 		if n == 0 || w.open[n-1].item != isItem {
 			w.note("delimiter without its beginning")
 			return
+		}
+		if w.open[n-1].end >= 0 {
+			w.note("delimiter of what has a length")
 		}
 		w.open = w.open[:n-1]
 		w.closeEnded()

@@ -132,8 +132,11 @@ func personName(pn string) chaperone.PHI {
 
 func charsetOf(elements []Element) format.Charset {
 	for _, e := range elements {
-		if e.Tag == SpecificCharacterSet && e.Depth == 0 && string(bytes.TrimRight(e.Value, " \x00")) == "ISO_IR 100" {
-			return format.Latin1
+		if e.Tag == SpecificCharacterSet && e.Depth == 0 {
+			if string(bytes.TrimRight(e.Value, " \x00")) == "ISO_IR 100" {
+				return format.Latin1
+			}
+			break
 		}
 	}
 	return format.Guess

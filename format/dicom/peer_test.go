@@ -13,6 +13,7 @@ import (
 type peerFile struct {
 	name   string
 	syntax Syntax
+	uid    string
 	data   []byte            // the data set
 	want   map[string]string // by column
 }
@@ -38,7 +39,7 @@ func peerFiles(t testing.TB) []peerFile {
 		}
 		var uid string
 		f.data, uid = part10(raw)
-		f.syntax = SyntaxOf(uid)
+		f.syntax, f.uid = SyntaxOf(uid), uid
 		files = append(files, f)
 	}
 	return files

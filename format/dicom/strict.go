@@ -17,6 +17,8 @@ type Strict struct {
 	*Walker
 	encapsulated bool
 	patient      bool // an element of group 0010 has passed
+	begun        bool // an element of the innermost data set has passed
+	first        Tag  // of the data set itself
 	inflate      *pull
 }
 
@@ -28,7 +30,7 @@ func NewStrict(transferSyntax string, want func(Tag) bool) *Strict {
 	deflated := syntax.Deflated
 	syntax.Deflated = false // what comes out is walked
 	s.Walker = NewWalker(syntax, depth, want)
-	s.Walker.strict = s.element
+	s.Walker.strict = s
 	if deflated {
 		s.inflate = newPull(s.Walker.walk)
 	}
@@ -59,6 +61,10 @@ func (s *Strict) Finish() error {
 	return s.Odd()
 }
 
+// Swapped reports whether the data set begins with a group by which those who are not told its encoding take it for the one in
+// big endian: pydicom from 0400 on.
+func (s *Strict) Swapped() bool { return !s.syntax.BigEndian && s.first.Group() >= 0x0400 }
+
 // Close gives back what a deflated data set needs. It may be called at any time, and again.
 func (s *Strict) Close() {
 	if s.inflate != nil {
@@ -73,8 +79,27 @@ func (s *Strict) element(tag Tag, vr [2]byte, length uint32) {
 	} else if length%2 == 1 { // PS3.5 section 7.1.1
 		s.note("value of odd length")
 	}
-	if len(s.open) > 0 || tag.Group() == 0xFFFE {
+	first := !s.begun
+	s.begun = tag != item
+	if tag.Group() == 0xFFFE {
 		return
+	}
+	if first && s.implicit() && isUpper(s.header[4]) && isUpper(s.header[5]) { // by this some tell what they have before them
+		s.note("implicit VR that looks like explicit")
+	}
+	if !s.implicit() && !rightVR(tag, vr) {
+		s.note("value representation that is not its own")
+	}
+	if n := len(s.open); n > 0 {
+		around := &s.open[n-1]
+		if tag <= around.last && ownVR(tag) != "" { // of two, some take the first and some the last
+			s.note("identity in an item that is not in order")
+		}
+		around.last = max(tag, around.last)
+		return
+	}
+	if s.first == 0 {
+		s.first = tag
 	}
 	switch g := tag.Group(); {
 	case g < 0x0008: // command and file meta elements (PS3.5 section 7.1): some take their values for the data set's
@@ -84,39 +109,47 @@ func (s *Strict) element(tag Tag, vr [2]byte, length uint32) {
 	case g >= 0x7FE0 && !s.patient:
 		s.note("pixel data, and nothing of whose it is before it")
 	}
-	if !s.implicit() && !rightVR(tag, vr) {
-		s.note("identity with a value representation that is not its own")
-	}
 }
+
+func isUpper(b byte) bool { return b >= 'A' && b <= 'Z' }
 
 // undefined says where a length may be undefined: sequences, unknown elements that are sequences, items, and the fragments of
 // encapsulated pixel data (PS3.5 sections 6.2.2, 7.5 and A.4).
 func (s *Strict) undefined(tag Tag, vr [2]byte) {
-	switch {
-	case tag == item || string(vr[:]) == "SQ" || string(vr[:]) == "UN":
-	case tag == pixelData && s.encapsulated && len(s.open) == 0 && (string(vr[:]) == "OB" || string(vr[:]) == "OW"):
-	case tag != pixelData && s.implicit():
-	default:
+	allowed := tag == item || string(vr[:]) == "SQ" || string(vr[:]) == "UN" && !s.syntax.BigEndian || s.implicit() && ownVR(tag) == ""
+	if tag == pixelData {
+		allowed = s.encapsulated && len(s.open) == 0 && (string(vr[:]) == "OB" || string(vr[:]) == "OW")
+	}
+	if !allowed {
 		s.note("undefined length of a value that cannot have one")
 	}
 }
 
-// rightVR reports whether an element that identifies has its own representation (PS3.6): in another one, receivers differ in
-// whether they see it.
+// rightVR reports whether an element that identifies, or that may hold one, has its own representation (PS3.6): in another one,
+// receivers differ in whether they see it. A sequence may be of unknown representation, and is looked into all the same.
 func rightVR(tag Tag, vr [2]byte) bool {
+	if isSequence(tag) {
+		return string(vr[:]) == "SQ" || string(vr[:]) == "UN" && tag != OtherPatientIDsSeq
+	}
+	own := ownVR(tag)
+	return own == "" || own == string(vr[:])
+}
+
+// ownVR gives the representation of what identifies and is no sequence, "" of anything else.
+func ownVR(tag Tag) string {
 	switch tag {
 	case PatientID, IssuerOfPatientID, OtherPatientIDs:
-		return string(vr[:]) == "LO"
+		return "LO"
 	case PatientName:
-		return string(vr[:]) == "PN"
+		return "PN"
+	case PatientBirthDate:
+		return "DA"
 	case StudyInstanceUID, SeriesInstanceUID:
-		return string(vr[:]) == "UI"
-	case SpecificCharacterSet, QueryRetrieveLevel:
-		return string(vr[:]) == "CS"
-	case OtherPatientIDsSeq:
-		return string(vr[:]) == "SQ"
+		return "UI"
+	case SpecificCharacterSet, QueryRetrieveLevel, PatientSex:
+		return "CS"
 	}
-	return true
+	return ""
 }
 
 // pull inflates what is written to it. The standard library's reader pulls, so it runs as a coroutine that is resumed for each

@@ -48,6 +48,12 @@ var sequences = map[Tag]bool{
 	0x04000550:         true, // Modified Attributes
 }
 
+// samePatient reports whether the items of a sequence are about the patient of the data set: numbers that somebody else gives, and
+// those before coercion (PS3.3 sections C.7.1.1 and C.12.1.1.9).
+func samePatient(t Tag) bool {
+	return t == OtherPatientIDsSeq || t == 0x04000561 || t == 0x04000550
+}
+
 // Syntax is how a data set is encoded (PS3.5 section 10 and annex A).
 type Syntax struct {
 	Implicit  bool // implicit VR, little endian

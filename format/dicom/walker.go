@@ -14,7 +14,9 @@ type Element struct {
 	Depth int
 	Value []byte
 
-	within Tag // the greatest top-level tag up to here
+	within Tag  // the greatest top-level tag up to here
+	item   int  // which one it stands in, counted from 1; 0 is the data set itself
+	same   bool // all sequences around it are about the patient of the data set
 }
 
 // Bounds of what a walker keeps.
@@ -27,7 +29,7 @@ const (
 const undefined = 0xFFFFFFFF
 
 // Walker reads one data set that is written to it in pieces of any size. It is a loop over a stack of open sequences
-// and items, never recursive: nesting costs 24 bytes a level up to the depth limit.
+// and items, never recursive: nesting costs 48 bytes a level up to the depth limit.
 type Walker struct {
 	Elements []Element // what was asked for, in stream order
 	want     func(Tag) bool
@@ -38,21 +40,28 @@ type Walker struct {
 	pos     int64     // bytes of the data set consumed
 	last    Tag       // of depth 0: data sets are in ascending order (PS3.5 section 7.1)
 	open    []opening // sequences and items around pos
+	items   int       // begun so far
 	header  [12]byte
 	have    int   // bytes in header
 	left    int64 // bytes of the current value still to come
 	keeping bool  // the current value is the last of Elements
+	peeking Tag   // whose value's first bytes tell whether it is a sequence, 0 otherwise
+	suspect bool  // the current value may be taken for a sequence
+	recent  Tag   // its last four bytes
 	kept    int64 // bytes of the values in Elements
 	err     error // why the walk stopped
 	odd     error // the first thing outside the strict grammar
 
-	strict func(Tag, [2]byte, uint32) // looks at each header, may be nil
+	strict *Strict // looks at each header, may be nil
 }
 
 // opening is a sequence or item that was begun.
 type opening struct {
 	end       int64 // position of its end, -1 when a delimiter ends it
+	number    int   // of an item
+	last      Tag   // the greatest in an item
 	item      bool
+	same      bool // it is about the patient of the data set
 	implicit  bool // its content is implicit VR (PS3.5 section 6.2.2: UN of undefined length)
 	fragments bool // encapsulated pixel data: its items are raw bytes (PS3.5 annex A.4)
 }
@@ -116,11 +125,25 @@ func (w *Walker) expand(p []byte, final bool) {
 
 func (w *Walker) walk(p []byte) {
 	for len(p) > 0 && w.err == nil {
+		if w.peeking != 0 {
+			n := copy(w.header[w.have:4], p)
+			w.have += n
+			w.left -= int64(n)
+			w.pos += int64(n)
+			p = p[n:]
+			if w.have == 4 {
+				w.peeked()
+			}
+			continue
+		}
 		if w.left > 0 {
 			n := int(min(w.left, int64(len(p))))
 			if w.keeping {
 				e := &w.Elements[len(w.Elements)-1]
 				e.Value = append(e.Value, p[:n]...)
+			}
+			if w.suspect {
+				w.scan(p[:n])
 			}
 			w.left -= int64(n)
 			w.pos += int64(n)
@@ -174,6 +197,9 @@ func (w *Walker) dropHalf() {
 // Passed reports whether the data set has begun a group above g, or cannot be read further.
 func (w *Walker) Passed(g uint16) bool { return w.err != nil || w.last.Group() > g }
 
+// Inside reports whether the last of Elements is not whole yet.
+func (w *Walker) Inside() bool { return w.keeping && w.left > 0 }
+
 // Until gives the kept elements that stand before the first group above g.
 func (w *Walker) Until(g uint16) []Element {
 	n := slices.IndexFunc(w.Elements, func(e Element) bool { return e.within.Group() > g })
@@ -192,6 +218,16 @@ func (w *Walker) Odd() error {
 		return w.err
 	}
 	return w.odd
+}
+
+// at gives the item around pos, and whether all sequences around it are about the patient of the data set.
+func (w *Walker) at() (item int, same bool) {
+	for i := len(w.open) - 1; i >= 0; i-- {
+		if w.open[i].item {
+			return w.open[i].number, w.open[i].same
+		}
+	}
+	return 0, true
 }
 
 func (w *Walker) order() binary.ByteOrder {
