@@ -40,10 +40,11 @@ func readersShow(t *testing.T, sets []arrived) [][][]sighting {
 		in.WriteString(s.syntax + " " + hex.EncodeToString(s.data) + "\n")
 	}
 	c := exec.CommandContext(t.Context(), python, "testdata/dicom_differential.py")
-	c.Stdin = &in // what it says on stderr quotes the data sets
+	var said bytes.Buffer
+	c.Stdin, c.Stderr = &in, &said
 	out, err := c.Output()
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("%v: %s", err, said.String()) // invented people
 	}
 	var all [][][]sighting
 	for line := range bytes.Lines(out) {

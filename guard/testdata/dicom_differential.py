@@ -24,7 +24,7 @@ WANTED = {
 }
 EXPLICIT, IMPLICIT = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2"
 BATCH = 250
-SECONDS = 2  # pydicom reads some that are cut without end
+SECONDS = 5  # longer than pydicom needs for any, unless it reads one without end
 
 
 def even(value):
@@ -73,14 +73,15 @@ def by_pydicom(syntax, data):
     if syntax in (EXPLICIT, IMPLICIT):
         readings.append(data)
     for reading in readings:
-        signal.alarm(SECONDS)
+        places = None
         try:
-            dataset = pydicom.dcmread(io.BytesIO(reading), force=True)
-            yield list(items(dataset, []))
-        except Exception:
-            pass
-        finally:
+            signal.alarm(SECONDS)
+            places = list(items(pydicom.dcmread(io.BytesIO(reading), force=True), []))
             signal.alarm(0)
+        except Exception:
+            signal.alarm(0)
+        if places is not None:
+            yield places
 
 
 LINE = re.compile(rb"^( *)\(([0-9a-f]{4}),([0-9a-f]{4})\) (..) (.*?) *#[ 0-9u/l]*, *\d+ (.*)$", re.DOTALL)
@@ -125,6 +126,7 @@ def read_dump(lines):
 
 
 def by_dcmdump(sets):
+    """What is printed, as far as a file is there: with all of long values (+L) it prints gigabytes of one that is cut."""
     with tempfile.TemporaryDirectory() as folder:
         names = []
         for n, (syntax, data) in enumerate(sets):
@@ -133,7 +135,7 @@ def by_dcmdump(sets):
                 f.write(part10(syntax, data))
         for begin in range(0, len(names), BATCH):
             batch = names[begin:begin + BATCH]
-            out = subprocess.run(["dcmdump", "-q", "+L", "+F", "+E"] + batch, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
+            out = subprocess.run(["dcmdump", "-q", "-L", "+F", "+E"] + batch, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
             dumps = {name: [] for name in batch}
             name = None
             for line in out.split(b"\n"):
