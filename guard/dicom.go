@@ -30,6 +30,7 @@ type dicomConn struct {
 	found    []match                         // held until they are decided together
 	waiting  int                             // bytes of them
 	asked    map[chaperone.PatientToken]bool // studies that the guard asked about by itself
+	room     []byte                          // for what the next request has held, of the one before
 }
 
 // operation is a request that was passed on and is not answered.

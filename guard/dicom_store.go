@@ -41,6 +41,7 @@ func (d *dicomConn) newPush(from *leg, op *operation, action policy.Action) (rec
 		return nil, p.to.send(op.context, true, true, op.raw)
 	}
 	p.walker = dicom.NewStrict(d.contexts[op.context].accepted, keep)
+	p.held, d.room = d.room[:0], nil
 	return p, nil
 }
 
@@ -101,11 +102,19 @@ func (p *push) take(ctx context.Context, b []byte, last bool) error {
 
 // pass passes on what was held, and then b.
 func (p *push) pass(b []byte, last bool) error {
-	if len(p.held) > 0 {
-		b, p.held = append(p.held, b...), nil
+	if len(p.held) == 0 {
+		return p.to.send(p.op.context, false, last, b)
 	}
-	return p.to.send(p.op.context, false, last, b)
+	b, p.held = append(p.held, b...), nil
+	err := p.to.send(p.op.context, false, last, b)
+	if cap(b) <= mostRoom {
+		p.d.room = b
+	}
+	return err
 }
+
+// mostRoom bounds the memory that a connection keeps for the next request.
+const mostRoom = 256 << 10
 
 // tooLate ends the association: what is wrong was found behind what has passed.
 func (p *push) tooLate(hint string) error {
