@@ -221,7 +221,7 @@ func (h *hl7Conn) back(ctx context.Context, j *judge, f frame) error {
 	}
 	if v.Permit {
 		err := h.write(&h.down, h.client, f.raw)
-		if m.content.Ack != "" {
+		if m.content.Ack != "" || m.err != nil { // what passes without being understood is an answer
 			h.answered(1)
 		}
 		return err

@@ -3,6 +3,7 @@ package guard
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -49,4 +50,17 @@ func TestAsked(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestOddAnswers: a system whose answers are outside the grammar, and bear nobody, does not make the queue stand still.
+func TestOddAnswers(t *testing.T) {
+	e := newEngine(t)
+	e.answer = func(payload string) string { return strings.Replace(ack(payload), `^~\&`, "^^^^", 1) }
+	r := begin(t, strings.Replace(fmt.Sprintf(hl7Site, e.Addr()), "party: ehr}\n", "party: ehr}\n    limits: {pending: 2, idle: 2s}\n", 1))
+	c := r.call("hl7")
+	for i := range 10 {
+		if got := c.send(result("LAB|NORTH", fmt.Sprint("m", i), "1")); !strings.Contains(got, fmt.Sprint("MSA|AA|m", i)) {
+			t.Fatalf("message %d: got %q", i, got)
+		}
+	}
 }
