@@ -116,7 +116,7 @@ func uncharged(readings [][]sighting, c charged) (wrong [][]string) {
 	var own [][]string
 	there := false
 	for _, reading := range readings {
-		others, rest, ok := strangers(reading, c)
+		others, rest, ok := notOnRecord(reading, c)
 		wrong, own, there = append(wrong, others), append(own, rest), there || ok
 	}
 	for i := range wrong {
@@ -127,9 +127,9 @@ func uncharged(readings [][]sighting, c charged) (wrong [][]string) {
 	return wrong
 }
 
-// strangers gives who is not on record of one reading: others, and names and numbers of the data set's own patient, and whether
+// notOnRecord gives who is not on record of one reading: others, and names and numbers of the data set's own patient, and whether
 // another number of that one is.
-func strangers(reading []sighting, c charged) (wrong, others []string, there bool) {
+func notOnRecord(reading []sighting, c charged) (wrong, others []string, there bool) {
 	own := map[string]bool{"00101002": true, "04000561": true, "04000550": true}
 	issuers, births, sexes := []string{""}, []string{""}, []string{""}
 	for _, s := range reading {
