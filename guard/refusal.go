@@ -56,6 +56,9 @@ const refusalWindow = time.Minute
 // mostRefusals bounds what waits to be recorded and what is counted; beyond it, kinds fall together by their reason.
 const mostRefusals = 4096
 
+// mostStrangers is that bound for connections that are not let in: those may come from any number of addresses.
+const mostStrangers = 256
+
 func newRefusals(log *slog.Logger, record func(ledger.Batch) error) *refusals {
 	return &refusals{record: record, log: log, kinds: map[kindOfRefusal]*repeated{}, wake: make(chan struct{}, 1)}
 }
@@ -64,7 +67,7 @@ func newRefusals(log *slog.Logger, record func(ledger.Batch) error) *refusals {
 func (r *refusals) note(f refusal) {
 	k := kindOfRefusal{f.listener, f.word, string(f.decision.Reason), name(f.from), name(f.to)}
 	r.mu.Lock()
-	if len(r.kinds) >= mostRefusals {
+	if n := len(r.kinds); n >= mostRefusals || n >= mostStrangers && f.word == "connection" {
 		k = kindOfRefusal{listener: f.listener, reason: string(f.decision.Reason)}
 	}
 	have := r.kinds[k]
