@@ -2,6 +2,7 @@ package guard
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/netip"
 	"slices"
@@ -23,17 +24,44 @@ func siteKey(s *site.Site) budget.Key    { return budget.Key("site " + s.Name) }
 // longest is the longest window of a budget, and the hour that runs.
 const longest = (365*24 + 1) * time.Hour
 
-// loadBudgets brings what was delivered within the longest window back into the book: the record is the budgets' only memory.
-func (g *Guard) loadBudgets(ctx context.Context, r *rules) error {
+// counts is a budget and a party for which it counts.
+type counts struct {
+	key   budget.Key
+	party string
+}
+
+// charged gives which budgets count for whom.
+func (r *rules) charged() map[counts]bool {
+	all := map[counts]bool{}
+	for i := range r.site.Parties {
+		p := &r.site.Parties[i]
+		keys := []budget.Key{siteKey(r.site), partyKey(p), senderKey(p), roleKey(p)}
+		for _, group := range p.Groups {
+			keys = append(keys, groupKey(group))
+		}
+		for _, key := range keys {
+			all[counts{key, p.Name}] = true
+		}
+	}
+	return all
+}
+
+// loadBudgets brings what was delivered within the longest window, and since a time, back into the book: the record is the budgets'
+// only memory. What is counted already is left out.
+func (g *Guard) loadBudgets(ctx context.Context, r *rules, since time.Time, counted map[counts]bool) error {
 	keep := func(chaperone.Party) bool { return true }
 	behind, lost := upstreams(ctx, r.site)
 	var patients []uint32
-	err := g.ledger.Delivered(ctx, g.now().Add(-longest), keep, func(d disk.Delivered) error {
+	err := g.ledger.Delivered(ctx, since, keep, func(d disk.Delivered) error {
 		patients = patients[:0]
 		for _, n := range d.Numbers {
 			patients = append(patients, uint32(n))
 		}
-		load := func(key budget.Key) { g.book.Load(key, d.Hour, patients, d.Unidentified) }
+		load := func(key budget.Key, p *site.Party) {
+			if !counted[counts{key, p.Name}] {
+				g.book.Load(key, d.Hour, patients, d.Unidentified)
+			}
+		}
 		var receivers []*site.Party
 		if p := r.party(d.To); p != nil {
 			receivers = []*site.Party{p}
@@ -44,28 +72,53 @@ func (g *Guard) loadBudgets(ctx context.Context, r *rules) error {
 		if len(receivers) == 0 && d.To.Proven == "" && !d.Requested {
 			receivers = lost
 		}
-		known := false
+		var known *site.Party
 		for _, p := range receivers {
-			known = true
-			load(partyKey(p))
+			known = p
+			load(partyKey(p), p)
 			for _, group := range p.Groups {
-				load(groupKey(group))
+				load(groupKey(group), p)
 			}
 			if p.Role != "" {
-				load(roleKey(p))
+				load(roleKey(p), p)
 			}
 		}
 		if from := r.party(d.From); from != nil && !d.Requested {
-			known = true
-			load(senderKey(from))
+			known = from
+			load(senderKey(from), from)
 		}
-		if known {
-			load(siteKey(r.site))
+		if known != nil {
+			load(siteKey(r.site), known)
 		}
 		return nil
 	})
 	g.book.Advance(g.now())
 	return err
+}
+
+// countAnew makes rules hold, with the budgets that count for others than before, or that are new, loaded from the record: first what
+// was delivered until now, and then what was while that was loaded. Records without a patient's number may be counted twice in the
+// last hour then, never less than once.
+func (g *Guard) countAnew(ctx context.Context, r *rules, adopt func() error) error {
+	counted := g.rules.Load().charged()
+	isNew := false
+	for c := range r.charged() {
+		isNew = isNew || !counted[c]
+	}
+	if !isNew {
+		return adopt()
+	}
+	began := g.now()
+	if err := g.loadBudgets(ctx, r, began.Add(-longest), counted); err != nil {
+		return fmt.Errorf("guard: budgets: %w", err)
+	}
+	if err := adopt(); err != nil {
+		return err
+	}
+	if err := g.loadBudgets(ctx, r, began, counted); err != nil { // the rules hold: what is missing is of seconds
+		g.log.Error("what was released while a site file was taken may not be in its new budgets", "error", err)
+	}
+	return nil
 }
 
 // upstreams gives who is behind listeners in the clear, by the address that is on record: there nobody proves who it is. Where

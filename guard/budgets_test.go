@@ -100,3 +100,40 @@ func TestBudgetStartName(t *testing.T) {
 		t.Errorf("got %d patients, want 1", n)
 	}
 }
+
+// TestBudgetReload: a group that a party is put into while the guard runs counts what that party got before, and so does one that
+// others are in already; nothing is loaded twice.
+func TestBudgetReload(t *testing.T) {
+	e := newEngine(t)
+	file := strings.Replace(fmt.Sprintf(querySite, e.Addr()), "{24h: 3}", "{24h: 100}", 1)
+	r := begin(t, file)
+	ask := func(n int) bool {
+		t.Helper()
+		e.mu.Lock()
+		e.answer = candidates(n, n+1)
+		e.mu.Unlock()
+		c := r.call("hl7")
+		defer c.Close()
+		return strings.Contains(c.send(query(fmt.Sprint("q", n), fmt.Sprintf("@PID.3.1^%d", n))), "DOE^NUMBER")
+	}
+	for n := range 2 {
+		if !ask(n) {
+			t.Fatalf("patient %d was refused", n)
+		}
+	}
+	groups := "\nbudgets: {groups: {front: {24h: 3}}}\n"
+	in := strings.Replace(file, "    role: viewer\n", "    role: viewer\n    groups: [front]\n", 1) + groups
+	for _, text := range []string{in, file, in, in + "# again\n"} {
+		if err := r.guard.Reload(t.Context(), r.site(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, test := range []struct {
+		n    int
+		want bool
+	}{{0, true}, {2, true}, {3, false}, {1, true}} {
+		if got := ask(test.n); got != test.want {
+			t.Errorf("patient %d: permitted %t, want %t: the group may see three, and its member saw two before", test.n, got, test.want)
+		}
+	}
+}

@@ -143,7 +143,7 @@ func Start(ctx context.Context, o Options) (*Guard, error) {
 		_, err := g.ledger.Record(context.WithoutCancel(ctx), b)
 		return err
 	})
-	if err := g.loadBudgets(ctx, r); err != nil {
+	if err := g.loadBudgets(ctx, r, g.now().Add(-longest), nil); err != nil {
 		return nil, fmt.Errorf("guard: budgets: %w", err)
 	}
 	if err := g.openApprovals(ctx, o.Approvals); err != nil {
@@ -196,7 +196,8 @@ func (g *Guard) Reload(ctx context.Context, s *site.Site) error {
 	if err := g.openSpools(r); err != nil { // before anybody can overtake what is in them
 		return err
 	}
-	if err := g.adopt(context.WithoutCancel(ctx), r); err != nil {
+	adopt := func() error { return g.adopt(context.WithoutCancel(ctx), r) }
+	if err := g.countAnew(ctx, r, adopt); err != nil {
 		return err
 	}
 	g.renew()
