@@ -193,12 +193,20 @@ func (g *Guard) Reload(ctx context.Context, s *site.Site) error {
 	if err != nil {
 		return err
 	}
+	if err := g.keepsTrust(s); err != nil {
+		return err
+	}
 	if err := g.openSpools(r); err != nil { // before anybody can overtake what is in them
 		return err
 	}
 	adopt := func() error { return g.adopt(context.WithoutCancel(ctx), r) }
 	if err := g.countAnew(ctx, r, adopt); err != nil {
 		return err
+	}
+	if g.trust != nil {
+		if err := g.trust.Bind(Subjects(s)); err != nil {
+			return err
+		}
 	}
 	g.renew()
 	g.announce(r)

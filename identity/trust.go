@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -59,10 +60,8 @@ func NewTrust(o TrustOptions) (*Trust, error) {
 	case (o.Certificate == "") != (o.Key == ""):
 		return nil, errors.New("identity: a certificate and its key are named together")
 	}
-	for name, party := range o.Subjects {
-		if name == "" || CheckName(party) != nil {
-			return nil, fmt.Errorf("identity: a subject that is bound to a party: %w", errName)
-		}
+	if err := checkSubjects(o.Subjects); err != nil {
+		return nil, err
 	}
 	t := &Trust{o: o}
 	if o.Authority != "" {
@@ -98,6 +97,30 @@ func (t *Trust) Reload() error {
 		return nil
 	}
 	return fmt.Errorf("identity: the last good one of each stays in force: %w", errors.Join(list...))
+}
+
+// Bind says anew whose certificates of outside authorities are. Connections of those who are nobody's now are told so as by a
+// revocation. Error: a name that is none; then all stays as it was.
+func (t *Trust) Bind(subjects map[string]string) error {
+	if err := checkSubjects(subjects); err != nil {
+		return err
+	}
+	t.reloading.Lock()
+	defer t.reloading.Unlock()
+	if !maps.Equal(t.o.Subjects, subjects) {
+		t.o.Subjects = maps.Clone(subjects)
+		t.believe()
+	}
+	return nil
+}
+
+func checkSubjects(subjects map[string]string) error {
+	for name, party := range subjects {
+		if name == "" || CheckName(party) != nil {
+			return fmt.Errorf("identity: a subject that is bound to a party: %w", errName)
+		}
+	}
+	return nil
 }
 
 // Watch reloads every so often until ctx is done. It reports what is wrong with files when that changes, and nil when all are good again.

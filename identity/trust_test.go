@@ -484,3 +484,37 @@ func TestWeak(t *testing.T) {
 		t.Errorf("got %v, want %s", err, Weak)
 	}
 }
+
+// TestBind: whose a certificate of an outside authority is can be said anew; a bad name changes nothing.
+func TestBind(t *testing.T) {
+	ca := newOutside(t, "Hospital Root", nil)
+	roots := filepath.Join(t.TempDir(), "roots.pem")
+	if err := os.WriteFile(roots, ca.pem(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := newSite(t, TrustOptions{Roots: []string{roots}, Subjects: map[string]string{"CN=ct1": "ct1"}})
+	template := usual(time.Now())
+	template.Subject.CommonName = "ct2"
+	seen := seenAs(ca.issue(t, template).Leaf, ca.Leaf)
+	for _, test := range []struct {
+		subjects map[string]string
+		ok       bool
+		party    string
+		changed  bool
+	}{
+		{map[string]string{"CN=ct1": "ct1"}, true, "", false},
+		{map[string]string{"CN=ct1": "ct1", "CN=ct2": "ct2"}, true, "ct2", true},
+		{map[string]string{"CN=ct2": "CT 2"}, false, "ct2", false},
+		{map[string]string{"CN=ct2": "mr1"}, true, "mr1", true},
+		{nil, true, "", true},
+	} {
+		before := s.trust.Epoch()
+		if err := s.trust.Bind(test.subjects); (err == nil) != test.ok {
+			t.Errorf("%v: got %v", test.subjects, err)
+		}
+		peer, err := s.trust.Check(seen, time.Now())
+		if peer.Party != test.party || (err == nil) != (test.party != "") || (s.trust.Epoch() != before) != test.changed {
+			t.Errorf("%v: got %q, %v and changed %t", test.subjects, peer.Party, err, s.trust.Epoch() != before)
+		}
+	}
+}

@@ -183,21 +183,11 @@ func logger(s *site.Site, stderr io.Writer) *slog.Logger {
 
 // trustOf reads whom the site believes, nil when nobody needs to be believed.
 func trustOf(s *site.Site) (*identity.Trust, error) {
-	needed := false
-	for i := range s.Listeners {
-		needed = needed || s.Listeners[i].TLS == site.Mutual || s.Listeners[i].Upstream.TLS == site.Mutual
-	}
-	if !needed {
+	if !guard.NeedsTrust(s) {
 		return nil, nil
 	}
-	subjects := map[string]string{}
-	for i := range s.Parties {
-		if p := &s.Parties[i]; p.Subject != "" {
-			subjects[p.Subject] = p.Name
-		}
-	}
 	return identity.NewTrust(identity.TrustOptions{
-		Site: s.Name, Authority: s.Identity.Authority, Roots: s.Identity.Roots, CRLs: s.Identity.CRLs, Subjects: subjects,
+		Site: s.Name, Authority: s.Identity.Authority, Roots: s.Identity.Roots, CRLs: s.Identity.CRLs, Subjects: guard.Subjects(s),
 		Certificate: s.Identity.Certificate, Key: s.Identity.Key,
 	})
 }
