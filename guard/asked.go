@@ -237,7 +237,7 @@ func (h *hl7Conn) instead(m *message, v *verdict, q *question) error {
 		if m.content.Ack != "" || m.word == "" {
 			return nil // an answer is not answered
 		}
-		if answer := hl7.Refuse(&m.first, refusal); answer != nil {
+		if answer := refusalTo(&m.first, refusal); answer != nil {
 			return h.write(&h.up, h.upstream, framed(answer))
 		}
 		return nil
@@ -247,7 +247,7 @@ func (h *hl7Conn) instead(m *message, v *verdict, q *question) error {
 		return err
 	}
 	h.answered(1)
-	if answer := hl7.Refuse(&first, refusal); answer != nil {
+	if answer := refusalTo(&first, refusal); answer != nil {
 		return h.answer(answer)
 	}
 	return nil

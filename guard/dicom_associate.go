@@ -75,7 +75,15 @@ func goodTitle(s string) bool {
 
 // readAssociation reads the body of an A-ASSOCIATE-RQ or -AC. Errors: a violation when it is not in the grammar of PS3.8, or
 // says something twice.
-func readAssociation(kind byte, body []byte) (*association, error) {
+func readAssociation(kind byte, body []byte) (a *association, err error) {
+	err = sound(func() (err error) {
+		a, err = parseAssociation(kind, body)
+		return err
+	})
+	return a, err
+}
+
+func parseAssociation(kind byte, body []byte) (*association, error) {
 	if len(body) < 68 {
 		return nil, invalid("association PDU without its titles")
 	}

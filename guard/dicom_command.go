@@ -74,7 +74,15 @@ func (c *command) word() string {
 
 // readCommand reads a command set in the strict grammar: implicit VR little endian, group 0000 only, ascending tags, a group
 // length that is true, numbers of two bytes. Errors: a violation.
-func readCommand(context byte, b []byte) (*command, error) {
+func readCommand(context byte, b []byte) (c *command, err error) {
+	err = sound(func() (err error) {
+		c, err = parseCommand(context, b)
+		return err
+	})
+	return c, err
+}
+
+func parseCommand(context byte, b []byte) (*command, error) {
 	c := &command{raw: b, context: context}
 	var seen []uint16
 	for at, last := 0, -1; at < len(b); {

@@ -54,11 +54,7 @@ func (d *dicomConn) fragment(ctx context.Context, from *leg, f fragment) error {
 	if !f.last {
 		return nil
 	}
-	var set *command
-	err := sound(func() (err error) {
-		set, err = readCommand(f.context, append([]byte(nil), m.command...))
-		return err
-	})
+	set, err := readCommand(f.context, append([]byte(nil), m.command...))
 	if err != nil {
 		return err
 	}

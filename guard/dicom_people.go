@@ -17,8 +17,14 @@ func (p *push) another() bool {
 		return false
 	}
 	p.read = len(elements)
-	people := dicom.People(elements)
-	return !plain(elements, people) || slices.ContainsFunc(people, func(r chaperone.Record) bool { return !p.charged[p.token(r)] })
+	people, err := peopleIn(elements)
+	return err != nil || !plain(elements, people) || slices.ContainsFunc(people, func(r chaperone.Record) bool { return !p.charged[p.token(r)] })
+}
+
+// peopleIn gives everybody whom elements show, one at least. Error: a fault.
+func peopleIn(elements []dicom.Element) (people []chaperone.Record, err error) {
+	err = sound(func() error { people = dicom.People(elements); return nil })
+	return people, err
 }
 
 // token gives what stands for somebody on record, zero for nobody.

@@ -132,7 +132,12 @@ func (r *rules) destination(title string) *site.Party {
 func (d *dicomConn) whose(ctx context.Context, keys []dicom.Element) *retrieval {
 	t := &retrieval{studies: map[chaperone.PatientToken]bool{}, complete: true}
 	patient := text(keys, dicom.PatientID)
-	named, byNumber := d.ownerOf(dicom.People(keys)[0])
+	people, err := peopleIn(keys)
+	if err != nil {
+		t.complete = false
+		return t
+	}
+	named, byNumber := d.ownerOf(people[0])
 	byNumber = byNumber && exact(patient)
 	studies, ok1 := list(text(keys, dicom.StudyInstanceUID))
 	series, ok2 := list(text(keys, dicom.SeriesInstanceUID))

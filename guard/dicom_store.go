@@ -135,7 +135,11 @@ func (p *push) decide(ctx context.Context, last bool) error {
 		return nil // it is not long
 	}
 	long := len(p.held) > mostHeld
-	own := long && p.walker.Passed(identityGroup) && len(dicom.People(p.walker.Elements)[0].Identifiers) > 0
+	own := false
+	if long && p.walker.Passed(identityGroup) {
+		people, err := peopleIn(p.walker.Elements)
+		own = err == nil && len(people[0].Identifiers) > 0
+	}
 	switch {
 	case last || own || p.walker.Passed(historyGroup):
 		return p.decideBy(ctx, p.walker.Elements, last)
@@ -152,7 +156,10 @@ func (p *push) decideBy(ctx context.Context, elements []dicom.Element, last bool
 	if p.op.field == fieldStore && p.walker.Swapped() {
 		return p.ambiguous("The data set begins as one in big endian does.", last)
 	}
-	records := dicom.People(elements)
+	records, err := peopleIn(elements)
+	if err != nil {
+		return p.ambiguous(err.Error(), last)
+	}
 	if !plain(elements, records) {
 		return p.ambiguous("A number in the data set has characters in it by which receivers read another one.", last)
 	}

@@ -112,7 +112,11 @@ func (d *dicomConn) ownerOf(r chaperone.Record) (owner, bool) {
 
 // learn remembers whose the study and the series of a data set are.
 func (d *dicomConn) learn(elements []dicom.Element, archive bool) {
-	record := dicom.People(elements)[0]
+	people, err := peopleIn(elements)
+	if err != nil {
+		return
+	}
+	record := people[0]
 	who, ok := d.ownerOf(record)
 	if !ok {
 		return

@@ -294,7 +294,7 @@ func (h *hl7Conn) refuse(ctx context.Context, m *message, v verdict, f frame) er
 	if err := h.wait(ctx, 0, h.guard.pace.patience); err != nil && ctx.Err() != nil {
 		return err
 	}
-	answer := hl7.Refuse(&m.first, hl7.Refusal{
+	answer := refusalTo(&m.first, hl7.Refusal{
 		Error:  spec.Refuse == site.Fail || v.Reason == unrecorded || v.Reason == busy || v.Reason == away,
 		Reason: string(v.Reason), Reference: v.reference, ID: "CHAP" + v.reference, Now: h.guard.now(),
 	})
@@ -303,6 +303,14 @@ func (h *hl7Conn) refuse(ctx context.Context, m *message, v verdict, f frame) er
 		return nil
 	}
 	return h.answer(answer)
+}
+
+// refusalTo makes the answer that refuses a message: nil when none was asked for, or when it cannot be made.
+func refusalTo(m *hl7.Message, r hl7.Refusal) (answer []byte) {
+	if sound(func() error { answer = hl7.Refuse(m, r); return nil }) != nil {
+		return nil
+	}
+	return answer
 }
 
 // answer writes an answer of the guard's own to the client.
