@@ -106,11 +106,15 @@ func (m *message) asks() bool {
 }
 
 // bearing reports whether a message without a PID has something of a patient all the same: results, a visit, lines of a display
-// or rows of a table (HL7 v2.5 chapter 5, DSP and RDT). An answer says again which order it answers.
+// or rows of a table (HL7 v2.5 chapter 5, DSP and RDT), a charge, a dose, a problem, or what two systems have agreed on (Z segments: chapter 2).
+// An answer says again which order it answers, and systems add segments of their own to their acknowledgements.
 func bearing(m *hl7.Message, answer bool) bool {
 	for _, s := range m.Segments {
+		if s.Name[0] == 'Z' && !answer {
+			return true
+		}
 		switch string(s.Name[:]) {
-		case "PD1", "NK1", "GT1", "IN1", "IN2", "IN3", "PV1", "PV2", "OBX", "TXA", "DSP", "RDT", "AL1", "DG1", "PR1", "RXA", "MRG":
+		case "FT1", "RXD", "RXG", "PRB", "PD1", "NK1", "GT1", "IN1", "IN2", "IN3", "PV1", "PV2", "OBX", "TXA", "DSP", "RDT", "AL1", "DG1", "PR1", "RXA", "MRG":
 			return true
 		case "OBR", "RXE", "RXO":
 			if !answer {
