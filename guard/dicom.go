@@ -30,6 +30,7 @@ type dicomConn struct {
 	found    []match                         // held until they are decided together
 	waiting  int                             // bytes of them
 	asked    map[chaperone.PatientToken]bool // studies that the guard asked about by itself
+	whole    []byte                          // the PDU of the fragment that is being taken, when it has no other
 	room     []byte                          // for what the next request has held, of the one before
 }
 
@@ -177,7 +178,13 @@ func (d *dicomConn) take(ctx context.Context, from *leg, p pdu) error {
 			return err
 		}
 	case pduData:
-		return fragments(p.body, func(f fragment) error { return d.fragment(ctx, from, f) })
+		return fragments(p.body, func(f fragment) error {
+			d.whole = nil
+			if len(f.data)+12 == len(p.raw) && p.raw[1] == 0 {
+				d.whole = p.raw
+			}
+			return d.fragment(ctx, from, f)
+		})
 	case pduAssociateRJ, pduReleaseRQ, pduReleaseRP:
 		if err := to.control(p.kind, p.body); err != nil {
 			return err

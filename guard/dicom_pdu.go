@@ -57,7 +57,8 @@ func unexpected(what string) error { return &violation{abortUnexpected, "dicom: 
 type pdu struct {
 	kind   byte
 	body   []byte
-	offset int64 // of its header, in its direction
+	raw    []byte // with its header
+	offset int64  // of its header, in its direction
 }
 
 // batch is what was there to be read at once: at least one PDU, or an error behind those that are whole.
@@ -182,13 +183,13 @@ func (r *pduReader) one(b *batch) error {
 	if err := checkPDU(kind, length); err != nil {
 		return err
 	}
-	_, _ = r.in.Discard(6) // they were looked at
 	from := len(b.buffer)
-	b.buffer = extend(b.buffer, int(length))
+	b.buffer = extend(b.buffer, 6+int(length))
 	if _, err := io.ReadFull(r.in, b.buffer[from:]); err != nil {
 		return inside(err)
 	}
-	b.list = append(b.list, pdu{kind, b.buffer[from:len(b.buffer):len(b.buffer)], r.offset})
+	raw := b.buffer[from:len(b.buffer):len(b.buffer)]
+	b.list = append(b.list, pdu{kind, raw[6:], raw, r.offset})
 	r.offset += int64(length) + 6
 	r.until = time.Time{}
 	return r.conn.SetReadDeadline(time.Time{})
