@@ -41,9 +41,8 @@ func (c *conn) serveHL7(ctx context.Context) error {
 	}()
 	err := h.messages(ctx)
 	if err == io.EOF {
-		if err = h.finish(ctx, back); err == nil && h.leaving.Load() {
-			h.linger()
-		}
+		h.finish(ctx)
+		err = nil
 	}
 	c.close(err)
 	if other := <-back; errors.Is(err, errClosed) {
@@ -55,11 +54,11 @@ func (c *conn) serveHL7(ctx context.Context) error {
 var errClosed = errors.New("the other side is gone")
 
 // finish lets the answers come that are still owed when the client has sent its last message.
-func (h *hl7Conn) finish(ctx context.Context, back <-chan error) error {
-	if err := h.wait(ctx, 0, h.spec().Limits.InMessage); err != nil {
-		return nil
+func (h *hl7Conn) finish(ctx context.Context) {
+	_ = h.wait(ctx, 0, h.spec().Limits.InMessage) // what has not come by then does not come
+	if h.leaving.Load() {
+		h.linger()
 	}
-	return nil
 }
 
 // linger says that no more is answered and waits for the client's end. A socket that is closed while something in it was not read

@@ -42,10 +42,8 @@ func (c *conn) serveSpooled(ctx context.Context, k *spooler, spec *site.Listener
 	}
 	err := h.messages(ctx)
 	if err == io.EOF {
-		_ = h.wait(ctx, 0, h.spec().Limits.InMessage) // for answers that are owed
-		if err = nil; h.leaving.Load() {
-			h.linger()
-		}
+		h.finish(ctx)
+		err = nil
 	}
 	c.close(err)
 	<-h.kept.reader

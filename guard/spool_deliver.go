@@ -106,7 +106,7 @@ func (d *delivery) deliver(ctx context.Context, m *spool.Kept) error {
 		return fmt.Errorf("the system behind it did not answer: %w", err)
 	}
 	if code != "" && code != "AA" && code != "CA" {
-		return d.reject(m, code)
+		return d.reject(m, codeOf(code))
 	}
 	d.done = m.Number
 	return d.spool.Delivered(m.Number)
@@ -175,6 +175,16 @@ func (d *delivery) reject(m *spool.Kept, answer string) error {
 	d.guard.metrics.spoolRejected(d.name)
 	d.guard.log.Error("kept apart: the system behind the listener does not take it", "listener", d.name, "answer", answer, "file", path)
 	return nil
+}
+
+// codeOf gives an acknowledgement code of HL7 table 0008 as it is, and none of the text that some system has in its place: it goes into
+// the log.
+func codeOf(code string) string {
+	switch code {
+	case "AE", "AR", "CE", "CR":
+		return code
+	}
+	return "no code of HL7 table 0008"
 }
 
 // answerIn gives the code and the control ID (MSA-1 and MSA-2) of an answer, "" of another message. Old systems' answers are read too:

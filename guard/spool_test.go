@@ -580,3 +580,15 @@ func TestSpoolOneAtATime(t *testing.T) {
 	}
 	checkArrived(t, comeBack(t, address, ack), 1, 4)
 }
+
+// TestSpoolCode: what a system says in place of an acknowledgement code goes into no log.
+func TestSpoolCode(t *testing.T) {
+	dir, address := filepath.Join(t.TempDir(), "spool"), nowhere(t)
+	r := begin(t, fmt.Sprintf(spoolSite, address), spooling(dir, spool.Disk{}))
+	r.call("hl7").send(numbered(0))
+	comeBack(t, address, func(payload string) string { return strings.Replace(ack(payload), "MSA|AA", "MSA|DOE^JANE", 1) })
+	eventually(t, "a rejected message", func() bool { return strings.Contains(r.log.String(), "kept apart") })
+	if got := r.log.String(); strings.Contains(got, "JANE") {
+		t.Error("the log has what the system said")
+	}
+}

@@ -64,18 +64,12 @@ func handOver(ctx context.Context, o options) error {
 		})
 	}
 	for range o.n {
-		last := passed.Load()
-		for end := time.Now().Add(patience); passed.Load() < last+10*guardSenders && time.Now().Before(end) && wrong.Load() == 0; {
-			time.Sleep(time.Millisecond)
-		}
+		await(10*guardSenders, &passed, &wrong)
 		if err := errors.Join(g.stop(), g.start(ctx)); err != nil {
 			return err
 		}
 	}
-	last := passed.Load()
-	for end := time.Now().Add(patience); passed.Load() < last+guardSenders && time.Now().Before(end) && wrong.Load() == 0; {
-		time.Sleep(time.Millisecond)
-	}
+	await(guardSenders, &passed, &wrong)
 	cancel()
 	wait.Wait()
 	if err := g.stop(); err != nil {

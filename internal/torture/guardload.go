@@ -59,10 +59,7 @@ func reloadGuard(ctx context.Context, o options) error {
 		}
 		time.Sleep(time.Duration(r.IntN(10)) * time.Millisecond)
 	}
-	last := passed.Load()
-	for end := time.Now().Add(patience); passed.Load() < last+guardSenders && time.Now().Before(end) && wrong.Load() == 0; {
-		time.Sleep(time.Millisecond)
-	}
+	await(guardSenders, &passed, &wrong)
 	cancel()
 	wait.Wait()
 	if err := g.stop(); err != nil {
@@ -81,6 +78,14 @@ func reloadGuard(ctx context.Context, o options) error {
 	fmt.Fprintf(o.stdout, "reload: %d SIGHUPs, %d of bad files (%d taken, %d refused; signals that come together are one), %d messages passed, 0 resets, 0 lost\n",
 		o.n, bad, took, refused, passed.Load())
 	return nil
+}
+
+// await waits until so many more have passed, something is wrong, or nothing happens.
+func await(more int64, passed, wrong *atomic.Int64) {
+	last := passed.Load()
+	for end := time.Now().Add(patience); passed.Load() < last+more && time.Now().Before(end) && wrong.Load() == 0; {
+		time.Sleep(time.Millisecond)
+	}
 }
 
 func tail(g *guarded) string {
