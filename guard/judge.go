@@ -14,6 +14,7 @@ import (
 	"chaperone/ledger"
 	"chaperone/patient"
 	"chaperone/policy"
+	"chaperone/policy/budget"
 	"chaperone/site"
 )
 
@@ -104,6 +105,7 @@ type judge struct {
 	seq        uint64
 	mutual     bool
 	observes   bool // what it refuses passes all the same
+	last       standing
 	protection chaperone.Protection
 }
 
@@ -146,8 +148,13 @@ func (j *judge) decide(r *rules, w *wish, now time.Time) verdict {
 
 // attempt decides a wish by the grants and an approval; nil: by the grants alone.
 func (j *judge) attempt(r *rules, w *wish, u *use, now time.Time) (policy.Decision, *draft) {
-	if reason, hint := w.identity(r.site, u.glass(), now); reason != "" {
-		return policy.Decision{Reason: reason, Hint: hint}, nil
+	terms, plain := termsOf(r, w, now)
+	terms.patients, terms.unidentified = j.last.terms.patients, j.last.terms.unidentified
+	known := plain && u == nil && j.last.stands(&terms)
+	if !known {
+		if reason, hint := w.identity(r.site, u.glass(), now); reason != "" {
+			return policy.Decision{Reason: reason, Hint: hint}, nil
+		}
 	}
 	who, covered := j.covered(w)
 	if w.most > 0 && persons(covered)+who.unidentified > w.most {
@@ -156,8 +163,37 @@ func (j *judge) attempt(r *rules, w *wish, u *use, now time.Time) (policy.Decisi
 	if w.echo != nil {
 		return j.echo(r, w, who, covered, now)
 	}
+	decision, keys := j.last.decision, j.last.keys
+	if !known || terms.patients != len(covered) || terms.unidentified != who.unidentified {
+		if decision, keys = j.ask(r, w, u, len(covered), who.unidentified, now); !decision.Permit {
+			return decision, nil
+		}
+		if terms.patients, terms.unidentified = len(covered), who.unidentified; plain && u == nil {
+			j.last = standing{terms, decision, keys}
+		}
+	}
+	if len(w.records)+len(w.known)+len(w.merges) == 0 {
+		return decision, nil
+	}
+	numbers, err := j.guard.ledger.Resolve(covered)
+	if err != nil {
+		return policy.Decision{Reason: unrecorded, Hint: "The ledger takes nothing: see chaperone ledger status."}, nil
+	}
+	if over := j.guard.charge(keys, numbers, who.unidentified, now); over != nil {
+		decision.Permit, decision.Budget = false, over.String()
+		decision.Reason, decision.Hint = u.over(over)
+		return decision, nil
+	}
+	j.guard.watchHabit(r, w, now)
+	d := j.draft(r, w, &decision, now)
+	d.disclosure.Covered, d.disclosure.Unidentified, d.merges, d.use = covered, who.unidentified, who.merges, u
+	return decision, d
+}
+
+// ask asks the policy, and gives the budgets that its permission is charged to.
+func (j *judge) ask(r *rules, w *wish, u *use, patients, unidentified int, now time.Time) (policy.Decision, []budget.Keyed) {
 	request := w.request(r, j, now)
-	request.Patients, request.Unidentified = len(covered), who.unidentified
+	request.Patients, request.Unidentified = patients, unidentified
 	u.put(&request)
 	decision := r.policy.Decide(&request)
 	if decision.Permit && u == nil && w.action == policy.Connect && !j.mutual {
@@ -167,22 +203,7 @@ func (j *judge) attempt(r *rules, w *wish, u *use, now time.Time) (policy.Decisi
 		return decision, nil
 	}
 	decision.Grant = u.grant(decision.Grant)
-	if len(w.records)+len(w.known)+len(w.merges) == 0 {
-		return decision, nil
-	}
-	numbers, err := j.guard.ledger.Resolve(covered)
-	if err != nil {
-		return policy.Decision{Reason: unrecorded, Hint: "The ledger takes nothing: see chaperone ledger status."}, nil
-	}
-	if over := j.guard.charge(u.keys(r.keys(w, decision.Limits), siteKey(r.site)), numbers, who.unidentified, now); over != nil {
-		decision.Permit, decision.Budget = false, over.String()
-		decision.Reason, decision.Hint = u.over(over)
-		return decision, nil
-	}
-	j.guard.watchHabit(r, w, now)
-	d := j.draft(r, w, &decision, now)
-	d.disclosure.Covered, d.disclosure.Unidentified, d.merges, d.use = covered, who.unidentified, who.merges, u
-	return decision, d
+	return decision, u.keys(r.keys(w, decision.Limits), siteKey(r.site))
 }
 
 // echo decides an answer to a message that was no query: it may name again whom that message brought, and nobody else.

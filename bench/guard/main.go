@@ -15,6 +15,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -24,6 +26,9 @@ type options struct {
 	Dir   string
 	Smoke bool
 	HL7   bool
+	DICOM bool
+	Only  string // one contender; "": all
+	Crowd []int  // numbers of connections
 }
 
 func main() {
@@ -47,11 +52,20 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags.StringVar(&o.Dir, "dir", "", "`folder` to work in (default: the system's for temporary files)")
 	flags.BoolVar(&o.Smoke, "smoke", false, "half a second each: shows that everything works, not how fast")
 	flags.BoolVar(&o.HL7, "hl7", true, "measure HL7 too, before DICOM")
+	flags.BoolVar(&o.DICOM, "dicom", true, "measure DICOM")
+	flags.StringVar(&o.Only, "only", "", "one `contender` of HL7: direct, HAProxy or guard (default: all)")
+	flags.Func("connections", "`numbers` of connections of HL7, with commas (default: 1,16,256)", o.crowd)
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	if o.Smoke {
 		o.For = 500 * time.Millisecond
+	}
+	if len(o.Crowd) == 0 {
+		o.Crowd = []int{1, 16, 256}
+		if o.Smoke {
+			o.Crowd = o.Crowd[:2]
+		}
 	}
 	dir, err := os.MkdirTemp(o.Dir, "chaperone-bench-guard-")
 	if err != nil {
@@ -69,15 +83,22 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 			return err
 		}
 	}
+	if !o.DICOM {
+		return nil
+	}
 	return images(ctx, o, c, stdout)
 }
 
-// crowd are the numbers of connections that are measured.
-func (o *options) crowd() []int {
-	if o.Smoke {
-		return []int{1, 16}
+// crowd reads the numbers of connections that are measured.
+func (o *options) crowd(typed string) error {
+	for one := range strings.SplitSeq(typed, ",") {
+		n, err := strconv.Atoi(one)
+		if err != nil || n < 1 {
+			return fmt.Errorf("%q is no number of connections", one)
+		}
+		o.Crowd = append(o.Crowd, n)
 	}
-	return []int{1, 16, 256}
+	return nil
 }
 
 // measure lets each contender work, one after the other, and prints a table.
@@ -88,8 +109,11 @@ func measure(ctx context.Context, o options, c *clinic, stdout io.Writer) error 
 	}
 	fmt.Fprintf(stdout, "one fdatasync of 600 bytes: median %s, 99th percentile %s: %.0f a second\n\n", at(disk, 0.5), at(disk, 0.99), float64(time.Second)/float64(mean(disk)))
 	fmt.Fprintf(stdout, "%-22s %11s %12s %10s %10s %12s\n", "HL7, TLS both sides", "connections", "messages/s", "median", "99 %", "hop, µs each")
-	for _, n := range o.crowd() {
+	for _, n := range o.Crowd {
 		for _, x := range c.contenders() {
+			if o.Only != "" && o.Only != x.name {
+				continue
+			}
 			r, err := contest(ctx, o, c, x, n)
 			if err != nil {
 				return fmt.Errorf("%s with %d connections: %w", x.name, n, err)
