@@ -105,9 +105,9 @@ func (h *hl7Conn) remember(p *passing) {
 	if m.role != wire.Query && m.role != wire.Push {
 		return
 	}
-	q := &question{id: m.content.ControlID, message: bytes.Clone(m.first.Raw), named: m.named}
+	q := &question{id: m.content.ControlID, message: bytes.Clone(m.first), named: m.named}
 	if m.role == wire.Push {
-		header, _, _ := bytes.Cut(m.first.Raw, []byte{carriage})
+		header, _, _ := bytes.Cut(m.first, []byte{carriage})
 		q.message, q.push = bytes.Clone(header), true
 		if p.draft != nil {
 			q.sent = p.draft.disclosure.Covered
@@ -237,17 +237,13 @@ func (h *hl7Conn) instead(m *message, v *verdict, q *question) error {
 		if m.content.Ack != "" || m.word == "" {
 			return nil // an answer is not answered
 		}
-		if answer := refusalTo(&m.first, refusal); answer != nil {
+		if answer := refusalTo(m.first, refusal); answer != nil {
 			return h.write(&h.up, h.upstream, framed(answer))
 		}
 		return nil
 	}
-	first, err := hl7.Parse(q.message)
-	if err != nil {
-		return err
-	}
 	h.answered(1)
-	if answer := refusalTo(&first, refusal); answer != nil {
+	if answer := refusalTo(q.message, refusal); answer != nil {
 		return h.answer(answer)
 	}
 	return nil

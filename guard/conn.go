@@ -29,6 +29,7 @@ type conn struct {
 	observes   bool                // the listener only observed when the connection came; set before identified
 	identified atomic.Bool         // it is known whose it is: it can be checked again
 	proved     atomic.Pointer[proof]
+	checked    atomic.Pointer[checked]
 	peer       identity.Peer
 	secured    bool
 	spools     atomic.Bool            // its listener keeps messages
@@ -223,10 +224,42 @@ func (c *conn) bound(r *rules) error {
 	return errRefused
 }
 
+// checked is by what a check found nothing wrong, and when.
+type checked struct {
+	spec  *site.Listener
+	rules *rules
+	proof *proof
+	epoch uint64
+	at    time.Time
+}
+
+// freshly is how long a check is good for while nothing but time changes what it would find: certificates end and lists run out.
+const freshly = time.Second
+
 // check looks again at who both sides are: certificates are revoked and parties taken out while connections live.
 //
 // A connection that began in another mode ends: what only observes would go on to pass everything for as long as it lives.
 func (c *conn) check() error {
+	now := checked{spec: c.spec(), rules: c.guard.rules.Load(), proof: c.proved.Load(), at: c.guard.now()}
+	if c.guard.trust != nil {
+		now.epoch = c.guard.trust.Epoch()
+	}
+	last := c.checked.Load()
+	if last == nil || last.spec != now.spec || last.rules != now.rules || last.proof != now.proof || last.epoch != now.epoch ||
+		now.at.Sub(last.at).Abs() >= freshly {
+		if err := c.checkNow(); err != nil {
+			return err
+		}
+		good := now
+		c.checked.Store(&good)
+	}
+	if t := c.tunnel.Load(); t != nil {
+		return t.check()
+	}
+	return nil
+}
+
+func (c *conn) checkNow() error {
 	if (c.spec().Mode == site.Observe) != c.observes {
 		return errMode
 	}
@@ -254,9 +287,6 @@ func (c *conn) check() error {
 		return errors.New("the site file does not name its party any more")
 	case !p.From(c.from.addr.Addr()):
 		return c.bound(r)
-	}
-	if t := c.tunnel.Load(); t != nil {
-		return t.check()
 	}
 	return nil
 }

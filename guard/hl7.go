@@ -25,8 +25,29 @@ type hl7Conn struct {
 	counted    int           // answers, so far
 	moved      chan struct{} // closed when unanswered gets less
 	asked      asked
-	kept       *spooled   // nil: its listener keeps nothing
-	down, up   sync.Mutex // of writing to the client, and to the system behind the guard
+	kept       *spooled // nil: its listener keeps nothing
+	down, up   turn     // of writing to the client, and to the system behind the guard
+}
+
+// turn is whose turn it is to write to a side.
+type turn struct {
+	sync.Mutex
+	to net.Conn // who the deadline is of
+	deadline
+}
+
+// deadline is when somebody's time ends, as the socket was told.
+type deadline struct{ at time.Time }
+
+// renew gives the new deadline for a time from now on, false while the one before will do: to tell the socket costs more than to
+// let somebody have a sixteenth more.
+func (d *deadline) renew(limit time.Duration) (time.Time, bool) {
+	until, slack := time.Now().Add(limit), limit/16
+	if !d.at.Before(until) && !d.at.After(until.Add(slack)) {
+		return d.at, false
+	}
+	d.at = until.Add(slack)
+	return d.at, true
 }
 
 // serveHL7 passes messages on, each when it is decided and on record.
@@ -79,6 +100,7 @@ func (h *hl7Conn) messages(ctx context.Context) error {
 	spec := h.spec()
 	j := h.guard.judge(h.listener.name, h.secured)
 	var began time.Time
+	var idle deadline
 	first := true
 	before := func(begun bool) error {
 		spec = h.spec()
@@ -88,14 +110,20 @@ func (h *hl7Conn) messages(ctx context.Context) error {
 			if began.IsZero() {
 				began = time.Now()
 			}
+			idle = deadline{}
 			return h.client.SetReadDeadline(began.Add(limits.InMessage))
 		case h.leaving.Load():
 			return io.EOF
 		case first:
 			return h.client.SetReadDeadline(time.Now().Add(limits.FirstByte))
 		}
-		if err := h.client.SetReadDeadline(time.Now().Add(limits.Idle)); err != nil || !h.leaving.Load() {
-			return err
+		if at, ok := idle.renew(limits.Idle); ok {
+			if err := h.client.SetReadDeadline(at); err != nil {
+				return err
+			}
+		}
+		if !h.leaving.Load() {
+			return nil
 		}
 		return io.EOF // drain may have set its deadline before this one
 	}
@@ -293,7 +321,7 @@ func (h *hl7Conn) refuse(ctx context.Context, m *message, v verdict, f frame) er
 	if err := h.wait(ctx, 0, h.guard.pace.patience); err != nil && ctx.Err() != nil {
 		return err
 	}
-	answer := refusalTo(&m.first, hl7.Refusal{
+	answer := refusalTo(m.first, hl7.Refusal{
 		Error:  spec.Refuse == site.Fail || v.Reason == unrecorded || v.Reason == busy || v.Reason == away,
 		Reason: string(v.Reason), Reference: v.reference, ID: "CHAP" + v.reference, Now: h.guard.now(),
 	})
@@ -305,8 +333,15 @@ func (h *hl7Conn) refuse(ctx context.Context, m *message, v verdict, f frame) er
 }
 
 // refusalTo makes the answer that refuses a message: nil when none was asked for, or when it cannot be made.
-func refusalTo(m *hl7.Message, r hl7.Refusal) (answer []byte) {
-	if sound(func() error { answer = hl7.Refuse(m, r); return nil }) != nil {
+func refusalTo(message []byte, r hl7.Refusal) (answer []byte) {
+	err := sound(func() error {
+		m, err := hl7.Parse(message)
+		if err == nil {
+			answer = hl7.Refuse(&m, r)
+		}
+		return err
+	})
+	if err != nil {
 		return nil
 	}
 	return answer
@@ -321,11 +356,16 @@ func framed(payload []byte) []byte {
 }
 
 // write writes to one side. Who does not read within the time of a message is gone.
-func (h *hl7Conn) write(turn *sync.Mutex, to net.Conn, b []byte) error {
+func (h *hl7Conn) write(turn *turn, to net.Conn, b []byte) error {
 	turn.Lock()
 	defer turn.Unlock()
-	if err := to.SetWriteDeadline(time.Now().Add(h.spec().Limits.InMessage)); err != nil {
-		return err
+	if turn.to != to {
+		turn.to, turn.deadline = to, deadline{}
+	}
+	if at, ok := turn.renew(h.spec().Limits.InMessage); ok {
+		if err := to.SetWriteDeadline(at); err != nil {
+			return err
+		}
 	}
 	_, err := to.Write(b)
 	return err

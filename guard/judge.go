@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"chaperone"
-	"chaperone/format/hl7"
 	"chaperone/ledger"
 	"chaperone/patient"
 	"chaperone/policy"
@@ -100,12 +99,13 @@ type judge struct {
 	guard      *Guard
 	listener   string
 	tokens     *patient.Tokenizer
-	claims     hl7.Claims // of the message before
-	label      [16]byte   // random: ids of disclosures come of it
+	before     before   // the message that is decided
+	label      [24]byte // ids of disclosures come of it: random, and the number of the disclosure behind that
 	seq        uint64
 	mutual     bool
 	observes   bool // what it refuses passes all the same
 	last       standing
+	cited      struct{ version, grant, file string } // the evidence before
 	protection chaperone.Protection
 }
 
@@ -114,7 +114,7 @@ func (g *Guard) judge(listener string, mutual bool) *judge {
 	if mutual {
 		j.protection = chaperone.MutualTLS
 	}
-	_, _ = rand.Read(j.label[:]) // it never fails (crypto/rand)
+	_, _ = rand.Read(j.label[:16]) // it never fails (crypto/rand)
 	return j
 }
 
@@ -298,17 +298,26 @@ func (j *judge) all(ids []chaperone.Identifier) []chaperone.PatientToken {
 // before the release.
 func (j *judge) draft(r *rules, w *wish, decision *policy.Decision, now time.Time) *draft {
 	j.seq++
+	binary.BigEndian.PutUint64(j.label[16:], j.seq)
 	d := &draft{disclosure: ledger.Disclosure{Disclosure: chaperone.Disclosure{
-		ID:   j.tokens.Digest("chaperone/guarded/v1", binary.BigEndian.AppendUint64(j.label[:16:16], j.seq)),
+		ID:   j.tokens.Digest("chaperone/guarded/v1", j.label[:]),
 		Time: now, Protocol: protocolOf(w.action), Action: w.word, From: w.from.record(), To: w.to.record(),
 		Records: len(w.records) + len(w.known), Bytes: w.bytes, Protection: j.protection, Outcome: chaperone.Unknown,
-		Evidence: chaperone.Evidence{File: evidence(j.listener, decision), Offset: w.offset},
+		Evidence: chaperone.Evidence{File: j.evidence(decision), Offset: w.offset},
 	}}}
 	if w.asked {
 		by := w.client.record()
 		d.disclosure.RequestedBy = &by
 	}
 	return d
+}
+
+// evidence is that of a listener for a decision, which nearly always is by the grant of the one before.
+func (j *judge) evidence(d *policy.Decision) string {
+	if c := &j.cited; c.file == "" || c.version != d.Version || c.grant != d.Grant {
+		c.version, c.grant, c.file = d.Version, d.Grant, evidence(j.listener, d)
+	}
+	return j.cited.file
 }
 
 // evidence is where a reader of the record finds who decided, and by what.

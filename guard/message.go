@@ -14,7 +14,7 @@ import (
 
 // message is what is read of a frame. Of several messages in one frame it is all of them together: they are decided as one.
 type message struct {
-	first   hl7.Message
+	first   []byte // the first of them
 	content hl7.Content
 	word    string
 	role    wire.Role
@@ -26,23 +26,34 @@ type message struct {
 	err     error // it cannot be read in one way
 }
 
-// parse reads a frame. claims are those of the message before.
-func parse(payload []byte, claims *hl7.Claims) (m *message) {
-	if err := sound(func() error { m = parseSound(payload, claims); return nil }); err != nil {
+// before is what a message leaves to the next of its direction: what nearly all of them say alike, and room.
+type before struct {
+	claims   hl7.Claims
+	segments []hl7.Segment
+}
+
+// parse reads a frame.
+func parse(payload []byte, last *before) (m *message) {
+	if err := sound(func() error { m = parseSound(payload, last); return nil }); err != nil {
 		m = &message{err: err}
 	}
 	return m
 }
 
-func parseSound(payload []byte, claims *hl7.Claims) *message {
+func parseSound(payload []byte, last *before) *message {
 	m := &message{err: hl7.Strict(payload)}
 	wrong := func(why string) { m.err = errors.Join(m.err, errors.New(why)) }
 	parts, more := hl7.Split(payload)
 	if more {
 		wrong("more messages in a frame than are read")
 	}
+	var first hl7.Message
 	for i, raw := range parts {
-		one, err := hl7.Parse(raw)
+		var room []hl7.Segment
+		if i == 0 && cap(last.segments) <= mostSegments {
+			room = last.segments
+		}
+		one, err := hl7.ParseInto(raw, room)
 		if err == nil && one.Odd != "" {
 			err = errors.New(one.Odd)
 		}
@@ -50,7 +61,7 @@ func parseSound(payload []byte, claims *hl7.Claims) *message {
 			m.err = errors.Join(m.err, err)
 			continue
 		}
-		one.Claims = claims
+		one.Claims = &last.claims
 		content := one.Read()
 		content.Records = append(content.Records, content.Others...)
 		if len(content.Records)+len(content.Merges) == 0 && bearing(&one, content.Ack != "") {
@@ -62,7 +73,8 @@ func parseSound(payload []byte, claims *hl7.Claims) *message {
 			wrong("a query is not alone in its frame")
 		}
 		if i == 0 || m.word == "" {
-			m.first, m.content, m.word, m.role, m.acks = one, content, mllp.Action(content), role, 1
+			first, m.first, m.content, m.word, m.role, m.acks = one, one.Raw, content, mllp.Action(content), role, 1
+			last.segments = one.Segments
 			continue
 		}
 		if content.AckFor != m.content.AckFor {
@@ -75,7 +87,7 @@ func parseSound(payload []byte, claims *hl7.Claims) *message {
 		}
 	}
 	if m.query = m.role == wire.Query; m.query {
-		if !m.asks() {
+		if !m.asks(&first) {
 			wrong("a query asks twice, or brings a record")
 		}
 	}
@@ -85,13 +97,16 @@ func parseSound(payload []byte, claims *hl7.Claims) *message {
 	return m
 }
 
+// mostSegments is how many segments room is kept for.
+const mostSegments = 256
+
 // bears reports whether a message bears a patient.
 func (m *message) bears() bool { return len(m.content.Records)+len(m.content.Merges) > 0 }
 
 // asks finds out whom a query is about. It reports whether that can be told: it asks once, and brings nothing.
-func (m *message) asks() bool {
+func (m *message) asks(first *hl7.Message) bool {
 	queries := 0
-	for _, s := range m.first.Segments {
+	for _, s := range first.Segments {
 		if !s.Is("QPD") && !s.Is("QRD") {
 			continue
 		}
@@ -148,18 +163,25 @@ func (h *hl7Conn) decide(j *judge, f frame, d wire.Dir) (verdict, *message) {
 	if isCommit(f.payload) {
 		return verdict{Decision: policy.Decision{Permit: true, Reason: control}}, nil
 	}
-	m := parse(f.payload, &j.claims)
+	m := parse(f.payload, &j.before)
 	r := h.guard.rules.Load()
-	client, server := h.from.in(r), h.to.in(r)
-	from, to := client, server
-	if d == wire.FromServer {
-		from, to = server, client
+	var x struct { // one piece of memory
+		wish
+		client, from, to side
+		claim            [1]string
 	}
-	from.claimed, to.claimed = m.content.From, m.content.To
-	w := &wish{
-		action: policy.Send, word: m.word, detail: m.word, client: &client, from: &from, to: &to,
+	x.client = h.from.in(r)
+	x.from, x.to = x.client, h.to.in(r)
+	if d == wire.FromServer {
+		x.from, x.to = x.to, x.from
+	}
+	x.from.claimed, x.to.claimed = m.content.From, m.content.To
+	w := &x.wish
+	*w = wish{
+		action: policy.Send, word: m.word, detail: m.word, client: &x.client, from: &x.from, to: &x.to,
 		records: m.content.Records, merges: m.content.Merges, bytes: int64(len(f.raw)), offset: f.offset,
 	}
+	x.claim[0] = m.content.From
 	if m.err != nil {
 		if harmless(f.payload) {
 			return verdict{Decision: policy.Decision{Permit: true, Reason: control}}, m
@@ -180,11 +202,11 @@ func (h *hl7Conn) decide(j *judge, f frame, d wire.Dir) (verdict, *message) {
 		}
 		w.most, w.echo = q.named, q.echo()
 	case m.query:
-		w.action, w.asked, w.from, w.to = policy.Ask, true, &to, &from
+		w.action, w.asked, w.from, w.to = policy.Ask, true, &x.to, &x.from
 		w.everybody = m.nobody
-		w.claims = []string{m.content.From}
+		w.claims = x.claim[:]
 	default:
-		w.claims = []string{m.content.From}
+		w.claims = x.claim[:]
 	}
 	return j.decide(r, w, h.guard.now()), m
 }

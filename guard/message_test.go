@@ -26,7 +26,7 @@ func TestBearing(t *testing.T) {
 		{"an answer with a segment of its system's own", "MSA|AA|1\rZAK|ok\r", false},
 		{"an answer with a result", "MSA|AA|1\rOBX|1|TX|A||fine\r", true},
 	} {
-		m := parse([]byte("MSH|^~\\&|LAB|NORTH|EHR|NORTH|20260301||ORU^R01|1|P|2.5\r"+test.segments), nil)
+		m := parse([]byte("MSH|^~\\&|LAB|NORTH|EHR|NORTH|20260301||ORU^R01|1|P|2.5\r"+test.segments), &before{})
 		if m.err != nil || m.bears() != test.want {
 			t.Errorf("%s: got %t and %v, want %t", test.name, m.bears(), m.err, test.want)
 		}

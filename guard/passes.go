@@ -12,11 +12,13 @@ import (
 // spentApproval is the reason of a refusal when an approval's own number of patients is used up.
 const spentApproval policy.Reason = "budget-approval"
 
+var byGrants = []*use{nil}
+
 // passes gives the grounds on which a wish of a party is tried, one after the other: its approvals, if it needs one, else its
 // grants alone (nil); and if the glass is broken for it, that at last, so that no more is done behind the glass than has to be.
 func (g *Guard) passes(p *site.Party, needed bool, now time.Time) []*use {
 	if p == nil || g.approvals.register == nil {
-		return []*use{nil}
+		return byGrants
 	}
 	var list, glass []*use
 	for _, a := range g.approvals.register.InForce(p.Name, now) {

@@ -40,7 +40,7 @@ func (h *hl7Conn) admit(j *judge, f frame) (v verdict, m *message, entered int) 
 		return v, m, 1
 	}
 	if !isCommit(f.payload) {
-		m = parse(f.payload, &j.claims)
+		m = parse(f.payload, &j.before)
 	}
 	if m == nil || m.role == wire.Control || m.err != nil {
 		v, m = h.decide(j, f, wire.FromClient)

@@ -127,7 +127,7 @@ func (h *hl7Conn) turnAway(ctx context.Context, p *passing, hint string) error {
 // sayAway tells a sender to send a message again, which was passed on or on record already.
 func (h *hl7Conn) sayAway(m *hl7.Message, hint string) {
 	v := h.refusal("", 0, 0, hint)
-	if answer := refusalTo(m, hl7.Refusal{Error: true, Reason: string(away), Reference: v.reference, ID: "CHAP" + v.reference, Now: h.guard.now()}); answer != nil {
+	if answer := refusalTo(m.Raw, hl7.Refusal{Error: true, Reason: string(away), Reference: v.reference, ID: "CHAP" + v.reference, Now: h.guard.now()}); answer != nil {
 		_ = h.answer(answer) // who does not read it sends the message again
 	}
 }
