@@ -3,6 +3,7 @@ package guard
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -66,10 +67,14 @@ func TestStanding(t *testing.T) {
 			now = now.Truncate(24 * time.Hour).Add(time.Duration(dice.IntN(24*60)) * time.Minute)
 		}
 		in := rules[dice.IntN(8)/7]
-		want, _ := g.judge("hl7", false).attempt(in, w.in(in), nil, now)
+		knows := g.judge("hl7", false)
+		want, _ := knows.attempt(in, w.in(in), nil, now)
 		got, _ := remembers.attempt(in, w.in(in), nil, now)
 		if got != want {
 			t.Fatalf("%+v: got %+v, want %+v", w, got, want)
+		}
+		if got.Permit && !slices.Equal(remembers.last.keys, knows.last.keys) {
+			t.Fatalf("%+v: charged to %v, want %v", w, remembers.last.keys, knows.last.keys)
 		}
 		said[got.Reason]++
 	}
