@@ -2,6 +2,7 @@ package hl7
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"unicode/utf8"
@@ -28,15 +29,21 @@ import (
 // Errors: format.ErrMalformed with the offset and the rule, never the content.
 func Strict(payload []byte) error {
 	headers, within := 0, false
-	ascii := isASCII(payload)
+	ascii, clean := look(payload)
 	utf := ascii || utf8.Valid(payload)
 	for at := 0; at < len(payload); {
 		line := head(payload[at:], '\r')
+		if !clean {
+			if err := strictControls(line, at); err != nil {
+				return err
+			}
+		}
 		if err := strictLine(line, at, headers == 0); err != nil {
 			return err
 		}
-		switch trailer := bytes.HasPrefix(line, []byte("BTS")) || bytes.HasPrefix(line, []byte("FTS")); {
-		case isHeader(line) || trailer:
+		header := isHeader(line)
+		switch {
+		case header, string(line[:3]) == "BTS", string(line[:3]) == "FTS":
 			within = line[0] == 'M'
 		case !within:
 			return odd(at, "a segment stands outside of every message")
@@ -49,7 +56,7 @@ func Strict(payload []byte) error {
 		if err := strictNumbers(line, at); err != nil {
 			return err
 		}
-		if isHeader(line) {
+		if header {
 			headers++
 			if err := strictHeader(line, at, payload); err != nil {
 				return err
@@ -63,13 +70,23 @@ func Strict(payload []byte) error {
 	return nil
 }
 
-func isASCII(b []byte) bool {
-	for _, c := range b {
-		if c >= utf8.RuneSelf {
-			return false
+// look reports whether text is ASCII, and whether it has no control characters but TAB and CR: eight bytes at once.
+func look(b []byte) (ascii, clean bool) {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	ascii, clean = true, true
+	byByte := func(b []byte) {
+		for _, c := range b {
+			ascii = ascii && c < utf8.RuneSelf
+			clean = clean && (c >= ' ' || c == '\t' || c == '\r')
 		}
 	}
-	return true
+	for ; len(b) >= 8; b = b[8:] {
+		if x := binary.LittleEndian.Uint64(b); (x|(x-ones*' ')&^x)&tops != 0 { // a byte is no ASCII, or less than a blank
+			byByte(b[:8])
+		}
+	}
+	byByte(b)
+	return ascii, clean
 }
 
 func odd(at int, why string) error {
@@ -77,16 +94,27 @@ func odd(at int, why string) error {
 }
 
 func isHeader(line []byte) bool {
-	return bytes.HasPrefix(line, []byte("MSH")) || bytes.HasPrefix(line, []byte("FHS")) || bytes.HasPrefix(line, []byte("BHS"))
+	if len(line) < 3 {
+		return false
+	}
+	switch string(line[:3]) {
+	case "MSH", "FHS", "BHS":
+		return true
+	}
+	return false
 }
 
-// strictLine looks at one segment. first: it has to be a header.
-func strictLine(line []byte, at int, first bool) error {
+func strictControls(line []byte, at int) error {
 	for i, c := range line {
 		if c < ' ' && c != '\t' {
 			return odd(at+i, "a control character stands in a segment")
 		}
 	}
+	return nil
+}
+
+// strictLine looks at one segment. first: it has to be a header.
+func strictLine(line []byte, at int, first bool) error {
 	if len(line) < 3 || len(line) > 3 && line[3] != '|' {
 		return odd(at, "a line does not begin with a segment's name and |")
 	}

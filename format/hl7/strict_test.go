@@ -2,6 +2,7 @@ package hl7
 
 import (
 	"errors"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -162,4 +163,26 @@ func FuzzStrict(f *testing.F) {
 			t.Fatalf("%d PIDs were read of %d", pids, lines)
 		}
 	})
+}
+
+// TestLook compares what looks at eight bytes at once with what looks at each.
+func TestLook(t *testing.T) {
+	dice := rand.New(rand.NewPCG(1, 2))
+	for range 20_000 {
+		b := make([]byte, dice.IntN(40))
+		for i := range b {
+			b[i] = byte(' ' + dice.IntN(95))
+			if dice.IntN(30) == 0 {
+				b[i] = byte(dice.IntN(256))
+			}
+		}
+		ascii, clean := true, true
+		for _, c := range b {
+			ascii = ascii && c < 128
+			clean = clean && (c > 31 || c == 9 || c == 13)
+		}
+		if a, c := look(b); a != ascii || c != clean {
+			t.Fatalf("%q: got %t, %t, want %t, %t", b, a, c, ascii, clean)
+		}
+	}
 }
