@@ -133,7 +133,11 @@ func (c *conn) secure(ctx context.Context, spec *site.Listener) error {
 	if spec.TLS != site.Mutual {
 		return nil
 	}
-	secured := tls.Server(c.client, c.guard.server)
+	socket := c.client
+	if spec.Protocol == site.DICOM {
+		socket = newBulk(socket)
+	}
+	secured := tls.Server(socket, c.guard.server)
 	ctx, cancel := context.WithTimeout(ctx, spec.Limits.Handshake)
 	defer cancel()
 	if err := secured.HandshakeContext(ctx); err != nil {

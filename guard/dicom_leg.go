@@ -47,10 +47,16 @@ type leg struct {
 	offset  int64 // of the PDU being read
 }
 
+// oneRecord is what goes out in a record of TLS.
+const oneRecord = 16 << 10
+
 // write writes one PDU, or several that are whole, at once.
 func (l *leg) write(b []byte) error {
 	if err := l.conn.SetWriteDeadline(time.Now().Add(l.patient)); err != nil {
 		return err
+	}
+	if under := bulkOf(l.conn); under != nil && len(b) > oneRecord {
+		return under.together(l.conn, b)
 	}
 	_, err := l.conn.Write(b)
 	return err

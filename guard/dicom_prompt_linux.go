@@ -1,7 +1,6 @@
 package guard
 
 import (
-	"crypto/tls"
 	"io"
 	"net"
 	"syscall"
@@ -19,11 +18,7 @@ type prompt struct {
 
 // promptly gives what reads from a connection and is acknowledged at once, where that is possible.
 func promptly(c net.Conn) io.Reader {
-	under := c
-	if t, ok := c.(*tls.Conn); ok {
-		under = t.NetConn()
-	}
-	s, ok := under.(syscall.Conn)
+	s, ok := c.(syscall.Conn)
 	if !ok {
 		return c
 	}

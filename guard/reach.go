@@ -52,6 +52,9 @@ func (g *Guard) reach(ctx context.Context, spec *site.Listener, opened func(net.
 		return &reached{Conn: socket}, nil
 	}
 	p := &proof{party: spec.Upstream.Party, host: hostOf(&spec.Upstream)}
+	if spec.Protocol == site.DICOM {
+		socket = newBulk(socket)
+	}
 	secured := tls.Client(socket, g.trust.Client(p.party, p.host))
 	if err := secured.HandshakeContext(ctx); err != nil {
 		_ = socket.Close() // it is not whom anything is for
