@@ -78,6 +78,7 @@ type Guard struct {
 	pace     pace
 	rules    atomic.Pointer[rules]
 	book     *budget.Book
+	timeline timeline // of the start
 	refused  *refusals
 	habits   habits
 	room     room
@@ -135,7 +136,8 @@ func Start(ctx context.Context, o Options) (*Guard, error) {
 	}
 	g.spools = spools{dir: o.Spool, key: o.SpoolKey, disk: o.disk, all: map[string]*spooler{}}
 	g.room.most = mostWaiting
-	g.book = budget.New(g.now())
+	began := g.now()
+	g.book = budget.New(began)
 	if g.trust != nil {
 		g.server = g.trust.Server()
 	}
@@ -143,7 +145,10 @@ func Start(ctx context.Context, o Options) (*Guard, error) {
 		_, err := g.ledger.Record(context.WithoutCancel(ctx), b)
 		return err
 	})
-	if err := g.loadBudgets(ctx, r, g.now().Add(-longest), nil); err != nil {
+	if g.timeline, err = g.readTimeline(ctx, began); err != nil {
+		return nil, fmt.Errorf("guard: the times on record: %w", err)
+	}
+	if err := g.loadBudgets(ctx, r, began.Add(-longest), nil); err != nil {
 		return nil, fmt.Errorf("guard: budgets: %w", err)
 	}
 	if err := g.openApprovals(ctx, o.Approvals); err != nil {
@@ -174,13 +179,17 @@ func Start(ctx context.Context, o Options) (*Guard, error) {
 	if g.trust != nil {
 		g.work.Go(func() { g.trust.Watch(running, g.pace.files, g.trouble) })
 	}
+	g.tellAhead(ctx, began)
 	g.announce(r)
 	return g, nil
 }
 
+// holds ends the text of a note that tells which policy does.
+const holds = " holds"
+
 // announce puts the policy that holds from here on on record.
 func (g *Guard) announce(r *rules) {
-	note := ledger.Note{Kind: ledger.Policy, At: g.now(), Text: "policy " + r.site.Version + " of " + r.site.Name + " holds"}
+	note := ledger.Note{Kind: ledger.Policy, At: g.now(), Text: "policy " + r.site.Version + " of " + r.site.Name + holds}
 	if _, err := g.ledger.Record(context.Background(), ledger.Batch{Notes: []ledger.Note{note}}); err != nil {
 		g.log.Error("the policy's version is not on record", "error", err)
 	}
