@@ -55,6 +55,7 @@ func (d *dicomConn) newAnswer(op *operation, c *command) receiver {
 			v = d.judge.refuse(r, w, policy.Decision{Reason: ambiguous, Hint: err.Error()})
 		} else {
 			w.records = slices.DeleteFunc(records.records, nobody)
+			w.wards = wardOf(records.elements, w.records)
 			if v = d.judge.decide(r, w, d.guard.now()); v.Permit {
 				v = d.record(ctx, w, v)
 			}

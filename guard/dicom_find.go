@@ -33,6 +33,7 @@ func (d *dicomConn) find(_ context.Context, op *operation) (receiver, error) {
 		keys, err := readWhole(d.contexts[op.context].accepted, data)
 		op.everybody, op.most = !namesAnybody(keys.elements), mostNamed(keys.elements)
 		w := d.query(op, offset)
+		w.later = true
 		v := verdict{}
 		if err != nil {
 			v = d.judge.refuse(r, w, policy.Decision{Reason: ambiguous, Hint: err.Error()})
@@ -193,7 +194,7 @@ func (d *dicomConn) judgeMatch(ctx context.Context, m match) verdict {
 		return d.judge.refuse(r, w, policy.Decision{Reason: ambiguous, Hint: "A number in a match has characters in it by which receivers read another one."})
 	}
 	d.learn(read.elements, true)
-	w.records = read.records
+	w.records, w.wards = read.records, wardOf(read.elements, read.records)
 	d.lookUp(ctx, w)
 	if d.others(m.op, w.records) {
 		return d.judge.refuse(r, w, policy.Decision{Reason: tooMany, Hint: "A query that names a patient by number, or studies, is answered with those."})

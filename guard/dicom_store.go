@@ -47,7 +47,7 @@ func (d *dicomConn) newPush(from *leg, op *operation, action policy.Action) (rec
 
 // keep says which elements are read of a data set.
 func keep(t dicom.Tag) bool {
-	return dicom.Identifying(t) || t == dicom.SeriesInstanceUID || t == dicom.SOPInstanceUID || t == dicom.SOPClassUID || t == dicom.AccessionNumber
+	return dicom.Identifying(t) || t == dicom.SeriesInstanceUID || t == dicom.SOPInstanceUID || t == dicom.SOPClassUID || t == dicom.AccessionNumber || t == dicom.PatientLocation
 }
 
 func (p *push) drop() {
@@ -230,6 +230,7 @@ func (p *push) wish(records []chaperone.Record) *wish {
 func (p *push) judge(records []chaperone.Record) verdict {
 	d := p.d
 	w := p.wish(records)
+	w.wards = wardOf(p.walker.Elements, records)
 	d.resolve(w)
 	if p.action == policy.Get && !d.op.retrieval.covers(d, records) {
 		return d.judge.refuse(d.guard.rules.Load(), w, policy.Decision{Reason: policy.Unresolved, Hint: "The system behind the guard sent a record that the request did not name."})

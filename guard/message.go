@@ -160,6 +160,9 @@ func (h *hl7Conn) decide(j *judge, f frame, d wire.Dir) (verdict, *message) {
 		action: policy.Send, word: m.word, detail: m.word, client: &client, from: &from, to: &to,
 		records: m.content.Records, merges: m.content.Merges, bytes: int64(len(f.raw)), offset: f.offset,
 	}
+	if m.bears() && m.err == nil && r.policy.AsksWards() {
+		w.wards = wardsIn(f.payload)
+	}
 	if m.err != nil {
 		if harmless(f.payload) {
 			return verdict{Decision: policy.Decision{Permit: true, Reason: control}}, m
@@ -181,7 +184,7 @@ func (h *hl7Conn) decide(j *judge, f frame, d wire.Dir) (verdict, *message) {
 		w.most, w.echo = q.named, q.echo()
 	case m.query:
 		w.action, w.asked, w.from, w.to = policy.Ask, true, &to, &from
-		w.everybody = m.nobody
+		w.everybody, w.later = m.nobody, true
 		w.claims = []string{m.content.From}
 	default:
 		w.claims = []string{m.content.From}
