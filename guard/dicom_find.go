@@ -43,7 +43,7 @@ func (d *dicomConn) find(_ context.Context, op *operation) (receiver, error) {
 		d.guard.metrics.decided(d.listener.name, v.Reason, 0)
 		if !v.Permit {
 			d.op = nil
-			return d.legs[wire.FromClient].send(op.context, true, true, op.reply(refusalOf(op.field, v.Reason), comment(v.reference)))
+			return d.legs[wire.FromClient].send(op.context, true, true, op.reply(d.refusalTo(&d.from, op.field, v.Reason), comment(v.reference)))
 		}
 		server := d.legs[wire.FromServer]
 		if err := server.send(op.context, true, true, op.raw); err != nil {
@@ -130,7 +130,7 @@ func (d *dicomConn) lastOne(ctx context.Context, m match) error {
 
 // endFind ends a C-FIND of which something was held back: never in success, because something is missing.
 func (d *dicomConn) endFind(op *operation) error {
-	return d.legs[wire.FromClient].send(op.context, true, true, op.reply(statusNotAllowed, comment(op.reference)))
+	return d.legs[wire.FromClient].send(op.context, true, true, op.reply(d.refusalTo(&d.from, op.field, ""), comment(op.reference)))
 }
 
 // release decides the matches that are held, puts those that are granted on record together, and passes them on.

@@ -36,7 +36,7 @@ func (d *dicomConn) newPush(from *leg, op *operation, action policy.Action) (rec
 		v := d.judge.decide(d.guard.rules.Load(), p.wish(nil), d.guard.now())
 		if !v.Permit {
 			p.close()
-			return d.deny(from, op.command, refusalOf(op.field, v.Reason), comment(v.reference))
+			return d.deny(from, op.command, d.refusalTo(p.sender(), op.field, v.Reason), comment(v.reference))
 		}
 		return nil, p.to.send(op.context, true, true, op.raw)
 	}
@@ -198,7 +198,7 @@ func (p *push) refuse(v verdict, last bool) error {
 	p.held = nil
 	p.refused = func() error {
 		p.close()
-		return p.from.send(p.op.context, true, true, p.op.reply(refusalOf(p.op.field, v.Reason), comment(v.reference)))
+		return p.from.send(p.op.context, true, true, p.op.reply(p.d.refusalTo(p.sender(), p.op.field, v.Reason), comment(v.reference)))
 	}
 	if p.from.dir == wire.FromServer && p.op.field == fieldStore {
 		if err := p.d.withhold(v); err != nil {
@@ -209,6 +209,14 @@ func (p *push) refuse(v verdict, last bool) error {
 		return p.refused()
 	}
 	return nil
+}
+
+// sender is whose request it is.
+func (p *push) sender() *side {
+	if p.from.dir == wire.FromServer {
+		return &p.d.to
+	}
+	return &p.d.from
 }
 
 // wish is what the request asks for.
