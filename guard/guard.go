@@ -63,9 +63,10 @@ type pace struct {
 	clock    time.Duration // the machine's clock
 	patience time.Duration // how long a refusal waits for the answers to messages before it
 	retry    time.Duration // a system that is away; after failures it is twice as long each time
+	tally    time.Duration // what has passed unread: how much may not be on record yet
 }
 
-var usualPace = pace{files: identity.Poll, recheck: 5 * time.Second, hold: 5 * time.Second, clock: 10 * time.Second, patience: 10 * time.Second, retry: time.Second}
+var usualPace = pace{files: identity.Poll, recheck: 5 * time.Second, hold: 5 * time.Second, clock: 10 * time.Second, patience: 10 * time.Second, retry: time.Second, tally: time.Minute}
 
 // Guard is a running guard.
 type Guard struct {
@@ -134,6 +135,9 @@ func Start(ctx context.Context, o Options) (*Guard, error) {
 	if g.pace.retry == 0 {
 		g.pace.retry = usualPace.retry
 	}
+	if g.pace.tally == 0 {
+		g.pace.tally = usualPace.tally
+	}
 	g.spools = spools{dir: o.Spool, key: o.SpoolKey, disk: o.disk, all: map[string]*spooler{}}
 	g.room.most = mostWaiting
 	began := g.now()
@@ -151,7 +155,7 @@ func Start(ctx context.Context, o Options) (*Guard, error) {
 	if err := g.loadBudgets(ctx, r, began.Add(-longest), nil); err != nil {
 		return nil, fmt.Errorf("guard: budgets: %w", err)
 	}
-	if err := g.openApprovals(ctx, o.Approvals); err != nil {
+	if err := g.openApprovals(ctx, r, o.Approvals); err != nil {
 		return nil, fmt.Errorf("guard: approvals: %w", err)
 	}
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
