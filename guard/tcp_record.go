@@ -66,7 +66,7 @@ func (t *tunnel) tell(ctx context.Context) error {
 	}
 	f := t.opened()
 	f.Rule, f.Last, f.Bytes = TunnelSoFarRule, t.guard.now(), n
-	f.First = f.Last // two findings of one time would be one
+	f.First, f.Evidence.Offset = f.Last, n // findings of one time and place would be one
 	f.Title = fmt.Sprintf("%s is connected to %s, and what passes is not read: %s so far.", called(&t.from), called(&t.to), page.Size(n))
 	if err := t.record(ctx, f); err != nil {
 		t.guard.metrics.unrecorded(t.listener.name)
