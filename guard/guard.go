@@ -63,10 +63,11 @@ type pace struct {
 	clock    time.Duration // the machine's clock
 	patience time.Duration // how long a refusal waits for the answers to messages before it
 	retry    time.Duration // a system that is away; after failures it is twice as long each time
+	late     time.Duration // how long who is known may be in the middle of something on a listener that is full
 	tally    time.Duration // what has passed unread: how much may not be on record yet
 }
 
-var usualPace = pace{files: identity.Poll, recheck: 5 * time.Second, hold: 5 * time.Second, clock: 10 * time.Second, patience: 10 * time.Second, retry: time.Second, tally: time.Minute}
+var usualPace = pace{files: identity.Poll, recheck: 5 * time.Second, hold: 5 * time.Second, clock: 10 * time.Second, patience: 10 * time.Second, retry: time.Second, tally: time.Minute, late: time.Second}
 
 // Guard is a running guard.
 type Guard struct {
@@ -137,6 +138,9 @@ func Start(ctx context.Context, o Options) (*Guard, error) {
 	}
 	if g.pace.tally == 0 {
 		g.pace.tally = usualPace.tally
+	}
+	if g.pace.late == 0 {
+		g.pace.late = usualPace.late
 	}
 	g.spools = spools{dir: o.Spool, key: o.SpoolKey, disk: o.disk, all: map[string]*spooler{}}
 	g.room.most = mostWaiting

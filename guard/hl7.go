@@ -87,6 +87,7 @@ func (h *hl7Conn) messages(ctx context.Context) error {
 		case begun:
 			if began.IsZero() {
 				began = time.Now()
+				h.owing.begin(began)
 			}
 			return h.client.SetReadDeadline(began.Add(limits.InMessage))
 		case h.leaving.Load():
@@ -110,6 +111,7 @@ func (h *hl7Conn) messages(ctx context.Context) error {
 		if err != nil {
 			return h.broken(err)
 		}
+		h.owing.done()
 		began, first = time.Time{}, false
 		if err := h.check(); err != nil {
 			return err

@@ -158,6 +158,7 @@ func (t *tunnel) copy(ctx context.Context, d wire.Dir, from, to net.Conn) error 
 		n, err := from.Read(buffer)
 		if n > 0 {
 			t.latest.Store(int64(t.lasted()))
+			t.owing.done()
 			if t.passed[d].Add(int64(n)); t.bytes() > limits.Bytes && t.spec().Mode != site.Observe {
 				t.passed[d].Add(-int64(n)) // they do not pass
 				return errBytes
