@@ -63,7 +63,7 @@ type pace struct {
 	clock    time.Duration // the machine's clock
 	patience time.Duration // how long a refusal waits for the answers to messages before it
 	retry    time.Duration // a system that is away; after failures it is twice as long each time
-	late     time.Duration // how long who is known may be in the middle of something on a listener that is full
+	late     time.Duration // how long who has said something may be in the middle of something on a listener that is full
 	tally    time.Duration // what has passed unread: how much may not be on record yet
 }
 

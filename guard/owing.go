@@ -12,7 +12,10 @@ import (
 
 // owing says since when a client has owed what it began: its handshake, its first message, the rest of one. Whoever has said
 // something whole owes nothing while it is silent: connections of this trade stay open for days.
-type owing struct{ since atomic.Int64 } // Unix nanoseconds; 0: nothing
+type owing struct {
+	since atomic.Int64 // Unix nanoseconds; 0: nothing
+	said  atomic.Bool  // something whole
+}
 
 // begin notes that something was begun, unless something is owed already.
 func (o *owing) begin(at time.Time) { o.since.CompareAndSwap(0, at.UnixNano()) }
@@ -20,6 +23,7 @@ func (o *owing) begin(at time.Time) { o.since.CompareAndSwap(0, at.UnixNano()) }
 // done notes that it came.
 func (o *owing) done() {
 	if o.since.Load() != 0 {
+		o.said.Store(true)
 		o.since.Store(0)
 	}
 }
@@ -28,7 +32,7 @@ func (o *owing) done() {
 var errRoom = fmt.Errorf("%w: it had begun something for longer than the others, and its place was needed", errRefused)
 
 // enter counts a connection in. When the listener has as many as it takes, of the client's address or at all, the one of them makes
-// room that has owed something for longest, of those first whose side is not known yet; without such a one there is no room.
+// room that has owed something for longest; without such a one there is no room.
 func (l *listener) enter(c *conn) bool {
 	limits, from := &l.spec.Load().Limits, c.from.addr.Addr()
 	l.mu.Lock()
@@ -47,19 +51,41 @@ func (l *listener) enter(c *conn) bool {
 	return true
 }
 
-// latest gives the connection that owes something for longest, of those that are meant; nil when none does. Whoever is known has a
-// while for it: messages of honest senders are in the middle of passing, too. Called with the lock.
+// latest gives the connection that owes something for longest, of those that are meant; nil when none does: of those first whose side
+// is not known yet, then of those that have said nothing whole. Whoever has is left a while: honest senders are in the middle of a
+// message, too. Called with the lock.
 func (l *listener) latest(meant func(*conn) bool) (late *conn) {
 	var least int64
-	known, hurried := true, time.Now().Add(-l.guard.pace.late).UnixNano()
+	var best standing
+	hurried := time.Now().Add(-l.guard.pace.late).UnixNano()
 	for c := range l.conns {
-		since, is := c.owing.since.Load(), c.identified.Load()
-		if since == 0 || !meant(c) || is && since > hurried || late != nil && (is && !known || is == known && since >= least) {
-			continue
+		since, s := c.owing.since.Load(), c.standing()
+		switch {
+		case since == 0 || !meant(c) || s == speaker && since > hurried:
+		case late == nil || s < best || s == best && since < least:
+			late, least, best = c, since, s
 		}
-		late, least, known = c, since, is
 	}
 	return late
+}
+
+// standing is how much a connection has shown of itself.
+type standing int
+
+const (
+	stranger standing = iota // nothing
+	silent                   // whose it is
+	speaker                  // and something whole
+)
+
+func (c *conn) standing() standing {
+	switch {
+	case !c.identified.Load():
+		return stranger
+	case !c.owing.said.Load():
+		return silent
+	}
+	return speaker
 }
 
 // leave counts a connection out, unless it has made room already.

@@ -16,7 +16,7 @@ func full(t *testing.T, file, listener string, most int) *rig {
 	return begin(t, file, hurried)
 }
 
-// hurried is a guard on which who is known has no while.
+// hurried is a guard on which nobody has a while.
 func hurried(o *Options) {
 	o.pace = quick
 	o.pace.late = 1
@@ -64,7 +64,7 @@ func TestRoom(t *testing.T) {
 	eventually(t, "it has begun", func() bool { return r.owe() == 2 })
 	last := r.call("hl7")
 	eventually(t, "it is there", func() bool { return r.owe() == 3 })
-	for i, late := range []*caller{silent, slow, last} {
+	for i, late := range []*caller{silent, last, slow} {
 		c := r.call("hl7")
 		say(c, fmt.Sprint("n", i))
 		if !over(late) {
@@ -120,27 +120,30 @@ func TestRoomDICOM(t *testing.T) {
 	}
 }
 
-// TestRoomLatest: who is not known yet goes before who is, and then who has owed for longest; who owes nothing stays.
+// TestRoomLatest: who is not known yet goes before who is, and who has said nothing before who has; then who has owed for longest.
 func TestRoomLatest(t *testing.T) {
 	l := &listener{guard: &Guard{pace: usualPace}, conns: map[*conn]bool{}, from: map[netip.Addr]int{}}
-	add := func(since int64, known bool) *conn {
+	add := func(since int64, s standing) *conn {
 		c := &conn{}
 		c.owing.since.Store(since)
-		c.identified.Store(known)
+		c.identified.Store(s >= silent)
+		c.owing.said.Store(s == speaker)
 		l.conns[c] = true
 		return c
 	}
-	idle, known, older := add(0, true), add(1, true), add(2, true)
-	hurried := add(time.Now().UnixNano(), true)
-	young, old := add(9, false), add(8, false)
-	for i, want := range []*conn{old, young, known, older, nil} {
+	now := time.Now().UnixNano()
+	idle, begun := add(0, speaker), add(now, speaker)
+	late, later := add(2, speaker), add(1, speaker)
+	mute, muter := add(now, silent), add(3, silent)
+	young, old := add(now, stranger), add(8, stranger)
+	for i, want := range []*conn{old, young, muter, mute, later, late, nil} {
 		got := l.latest(func(*conn) bool { return true })
 		if got != want {
 			t.Fatalf("%d: got %p, want %p", i, got, want)
 		}
 		delete(l.conns, got)
 	}
-	if !l.conns[idle] || !l.conns[hurried] {
+	if !l.conns[idle] || !l.conns[begun] {
 		t.Error("who owes nothing, or has begun just now, is gone")
 	}
 }
