@@ -161,7 +161,9 @@ func (h *hl7Conn) decide(j *judge, f frame, d wire.Dir) (verdict, *message) {
 		records: m.content.Records, merges: m.content.Merges, bytes: int64(len(f.raw)), offset: f.offset,
 	}
 	if m.bears() && m.err == nil && r.policy.AsksWards() {
-		w.wards = wardsIn(f.payload)
+		if sound(func() error { w.wards = wardsIn(f.payload); return nil }) != nil {
+			w.wards = nil
+		}
 	}
 	if m.err != nil {
 		if harmless(f.payload) {
