@@ -17,9 +17,10 @@ import (
 	"chaperone/policy/budget"
 )
 
-// memory is what a guard needs of the record to go on with approvals after a start.
+// memory is what a guard needs of the record to go on with approvals, and with what passed unread, after a start.
 type memory interface {
 	Notes(ctx context.Context, each func(ledger.Note) error) error
+	Findings(ctx context.Context, q ledger.Query, each func(chaperone.Finding) error) error
 	Evidenced(ctx context.Context, since time.Time, keep func(file string) bool, each func(disk.Evidenced) error) error
 }
 
@@ -49,10 +50,10 @@ const (
 )
 
 // openApprovals begins with what the record says of approvals. Error: the record cannot be read.
-func (g *Guard) openApprovals(ctx context.Context, dir string) error {
+func (g *Guard) openApprovals(ctx context.Context, r *rules, dir string) error {
 	g.approvals.uses = map[string]*use{}
 	if dir == "" {
-		return nil
+		return g.restoreTunnels(ctx, r, nil)
 	}
 	if err := approval.MakeFolder(dir, filepath.Dir(dir)); err != nil {
 		return err
@@ -68,19 +69,19 @@ func (g *Guard) openApprovals(ctx context.Context, dir string) error {
 		return err
 	}
 	g.approvals.register = approval.NewRegister(dir, past)
-	return g.restore(ctx, past)
+	return g.restore(ctx, r, past)
 }
 
 // restore counts what was done with approvals that began before this start.
-func (g *Guard) restore(ctx context.Context, past []approval.Past) error {
+func (g *Guard) restore(ctx context.Context, r *rules, past []approval.Past) error {
 	begun := map[string]approval.Past{}
 	for _, p := range past {
 		if begun[p.ID] = p; p.Over {
 			delete(begun, p.ID)
 		}
 	}
-	if len(begun) == 0 {
-		return nil
+	if err := g.restoreTunnels(ctx, r, begun); err != nil || len(begun) == 0 {
+		return err
 	}
 	since := g.now()
 	for _, p := range begun {

@@ -52,14 +52,15 @@ func (g *Guard) loadBudgets(ctx context.Context, r *rules, since time.Time, coun
 	keep := func(chaperone.Party) bool { return true }
 	behind, lost := upstreams(ctx, r.site)
 	var patients []uint32
-	err := g.ledger.Delivered(ctx, since, keep, func(d disk.Delivered) error {
+	now := g.now()
+	err := g.ledger.Delivered(ctx, g.timeline.since(since), keep, func(d disk.Delivered) error {
 		patients = patients[:0]
 		for _, n := range d.Numbers {
 			patients = append(patients, uint32(n))
 		}
 		load := func(key budget.Key, p *site.Party) {
 			if !counted[counts{key, p.Name}] {
-				g.book.Load(key, d.Hour, patients, d.Unidentified)
+				g.book.Load(key, g.timeline.hour(d.Hour, now), patients, d.Unidentified)
 			}
 		}
 		var receivers []*site.Party

@@ -34,6 +34,7 @@ type conn struct {
 	secured    bool
 	spools     atomic.Bool            // its listener keeps messages
 	tunnel     atomic.Pointer[tunnel] // of a connection that passes unread
+	owing      owing
 
 	sockets sync.Mutex // guards client and upstream while the connection begins
 	ended   chan struct{}
@@ -48,14 +49,19 @@ type proof struct {
 	party, host string
 }
 
-// newConn registers a connection. One that comes while the guard is ending is told so as those are that were there before.
-func (g *Guard) newConn(l *listener, socket net.Conn, from netip.AddrPort) *conn {
-	c := &conn{guard: g, listener: l, client: socket, from: side{addr: from}, ended: make(chan struct{})}
+// newConn makes a connection of a socket that came; it owes everything yet.
+func newConn(l *listener, socket net.Conn, from netip.AddrPort) *conn {
+	c := &conn{guard: l.guard, listener: l, client: socket, from: side{addr: from}, ended: make(chan struct{})}
+	c.owing.begin(time.Now())
+	return c
+}
+
+// register makes a connection known. One that comes while the guard is ending is told so as those are that were there before.
+func (g *Guard) register(c *conn) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	c.leaving.Store(g.draining)
 	g.conns[c] = true
-	return c
 }
 
 // Errors that end a connection; each is one line of the log.
@@ -141,6 +147,9 @@ func (c *conn) secure(ctx context.Context, spec *site.Listener) error {
 	ctx, cancel := context.WithTimeout(ctx, spec.Limits.Handshake)
 	defer cancel()
 	if err := secured.HandshakeContext(ctx); err != nil {
+		if c.outOfRoom() {
+			return errRoom
+		}
 		c.guard.metrics.handshake(c.listener.name)
 		var why *identity.Error
 		if errors.As(err, &why) {

@@ -16,6 +16,9 @@ type coverage struct {
 	malformed   atomic.Int64
 }
 
+// watched is the text of its notes.
+const watched = "the guard decided what passed it"
+
 // coverageEvery is how often it is put on record.
 const coverageEvery = time.Hour
 
@@ -35,7 +38,7 @@ func (g *Guard) watchCoverage(ctx context.Context) {
 		c := &g.coverage
 		seen := ledger.Seen{From: from, Until: until, Flows: c.connections.Swap(0), Decoded: c.decoded.Swap(0), Malformed: c.malformed.Swap(0)}
 		seen.Hidden = seen.Flows - seen.Decoded
-		note := ledger.Note{Kind: ledger.Coverage, At: from, Text: "the guard decided what passed it", Seen: seen}
+		note := ledger.Note{Kind: ledger.Coverage, At: from, Text: watched, Seen: seen}
 		if _, err := g.ledger.Record(context.WithoutCancel(ctx), ledger.Batch{Notes: []ledger.Note{note}}); err != nil {
 			g.log.Error("what was watched is not on record", "error", err)
 		}

@@ -53,6 +53,7 @@ func (c *conn) serveDICOM(ctx context.Context) error {
 	d := &dicomConn{conn: c, from: c.from, to: c.to, judge: c.guard.judge(c.listener.name, c.secured), contexts: map[byte]*proposed{}, asked: map[chaperone.PatientToken]bool{}}
 	d.legs[wire.FromClient] = &leg{dir: wire.FromClient, conn: c.client, in: newPDUReader(c.client, limits.InMessage), patient: limits.InMessage}
 	d.legs[wire.FromServer] = &leg{dir: wire.FromServer, conn: c.upstream, in: newPDUReader(c.upstream, limits.InMessage), patient: limits.InMessage}
+	d.legs[wire.FromClient].in.owing = &c.owing
 	var reading sync.WaitGroup
 	for _, l := range d.legs {
 		reading.Go(func() { l.in.run(c.ended) })

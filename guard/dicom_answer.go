@@ -3,10 +3,12 @@ package guard
 import (
 	"context"
 	"slices"
+	"strconv"
 
 	"chaperone"
 	"chaperone/format/dicom"
 	"chaperone/policy"
+	"chaperone/site"
 	"chaperone/wire"
 )
 
@@ -41,6 +43,20 @@ func refusalOf(field uint16, reason policy.Reason) uint16 {
 	return statusNotAllowed
 }
 
+// refusalTo gives the status of a refusal to a side: what is not permitted is said as its party's software understands it.
+func (d *dicomConn) refusalTo(to *side, field uint16, reason policy.Reason) uint16 {
+	status := refusalOf(field, reason)
+	p := to.partyIn(d.guard.rules.Load())
+	if status != statusNotAllowed || p == nil {
+		return status
+	}
+	own := map[uint16]site.Status{fieldStore: p.Refuse.Store, fieldFind: p.Refuse.Find, fieldGet: p.Refuse.Get, fieldMove: p.Refuse.Move}[field]
+	if n, err := strconv.ParseUint(string(own), 16, 16); err == nil {
+		return uint16(n)
+	}
+	return status
+}
+
 // newAnswer holds a final answer with a data set until it is decided whole.
 func (d *dicomConn) newAnswer(op *operation, c *command) receiver {
 	return &collecting{then: func(ctx context.Context, data []byte) error {
@@ -55,12 +71,13 @@ func (d *dicomConn) newAnswer(op *operation, c *command) receiver {
 			v = d.judge.refuse(r, w, policy.Decision{Reason: ambiguous, Hint: err.Error()})
 		} else {
 			w.records = slices.DeleteFunc(records.records, nobody)
+			w.wards = wardOf(records.elements, w.records)
 			if v = d.judge.decide(r, w, d.guard.now()); v.Permit {
 				v = d.record(ctx, w, v)
 			}
 		}
 		if !v.Permit {
-			return client.send(c.context, true, true, op.reply(refusalOf(op.field, v.Reason), comment(v.reference)))
+			return client.send(c.context, true, true, op.reply(d.refusalTo(&d.from, op.field, v.Reason), comment(v.reference)))
 		}
 		if op.forced(c) {
 			return d.endRetrieval(op, c)

@@ -33,6 +33,7 @@ func (d *dicomConn) find(_ context.Context, op *operation) (receiver, error) {
 		keys, err := readWhole(d.contexts[op.context].accepted, data)
 		op.everybody, op.most = !namesAnybody(keys.elements), mostNamed(keys.elements)
 		w := d.query(op, offset)
+		w.later = true
 		v := verdict{}
 		if err != nil {
 			v = d.judge.refuse(r, w, policy.Decision{Reason: ambiguous, Hint: err.Error()})
@@ -42,7 +43,7 @@ func (d *dicomConn) find(_ context.Context, op *operation) (receiver, error) {
 		d.guard.metrics.decided(d.listener.name, v.Reason, 0)
 		if !v.Permit {
 			d.op = nil
-			return d.legs[wire.FromClient].send(op.context, true, true, op.reply(refusalOf(op.field, v.Reason), comment(v.reference)))
+			return d.legs[wire.FromClient].send(op.context, true, true, op.reply(d.refusalTo(&d.from, op.field, v.Reason), comment(v.reference)))
 		}
 		server := d.legs[wire.FromServer]
 		if err := server.send(op.context, true, true, op.raw); err != nil {
@@ -129,7 +130,7 @@ func (d *dicomConn) lastOne(ctx context.Context, m match) error {
 
 // endFind ends a C-FIND of which something was held back: never in success, because something is missing.
 func (d *dicomConn) endFind(op *operation) error {
-	return d.legs[wire.FromClient].send(op.context, true, true, op.reply(statusNotAllowed, comment(op.reference)))
+	return d.legs[wire.FromClient].send(op.context, true, true, op.reply(d.refusalTo(&d.from, op.field, ""), comment(op.reference)))
 }
 
 // release decides the matches that are held, puts those that are granted on record together, and passes them on.
@@ -193,7 +194,7 @@ func (d *dicomConn) judgeMatch(ctx context.Context, m match) verdict {
 		return d.judge.refuse(r, w, policy.Decision{Reason: ambiguous, Hint: "A number in a match has characters in it by which receivers read another one."})
 	}
 	d.learn(read.elements, true)
-	w.records = read.records
+	w.records, w.wards = read.records, wardOf(read.elements, read.records)
 	d.lookUp(ctx, w)
 	if d.others(m.op, w.records) {
 		return d.judge.refuse(r, w, policy.Decision{Reason: tooMany, Hint: "A query that names a patient by number, or studies, is answered with those."})

@@ -136,7 +136,7 @@ func bit(b bool) byte {
 func (d *dicomConn) permits(r *rules, class string, asked *role) (scu, scp bool) {
 	s, client, server := serviceOf(class), d.from.in(r), d.to.in(r)
 	may := func(a policy.Action, to *side) bool {
-		w, now := &wish{action: a, detail: class, client: &client, to: to}, d.guard.now()
+		w, now := &wish{action: a, detail: class, client: &client, to: to, later: true}, d.guard.now()
 		return slices.ContainsFunc(d.guard.passes(client.party, d.judge.needsApproval(w), now), func(u *use) bool {
 			q := w.request(r, d.judge, now)
 			u.put(&q)

@@ -76,6 +76,7 @@ type pduReader struct {
 	free      chan []byte
 	inMessage time.Duration // from the first byte of a PDU to its last
 	until     time.Time     // when the PDU that is being read has to be there; zero between PDUs
+	owing     *owing        // of the client, nil for other sides
 	offset    int64
 }
 
@@ -171,7 +172,11 @@ func (r *pduReader) one(b *batch) error {
 	if _, err := r.in.Peek(1); err != nil { // as long as it takes: whoever decides knows how long that may be
 		return err
 	}
-	r.until = time.Now().Add(r.inMessage)
+	began := time.Now()
+	r.until = began.Add(r.inMessage)
+	if r.owing != nil {
+		r.owing.begin(began)
+	}
 	if err := r.conn.SetReadDeadline(r.until); err != nil {
 		return err
 	}
@@ -192,6 +197,9 @@ func (r *pduReader) one(b *batch) error {
 	b.list = append(b.list, pdu{kind, raw[6:], raw, r.offset})
 	r.offset += int64(length) + 6
 	r.until = time.Time{}
+	if r.owing != nil {
+		r.owing.done()
+	}
 	return r.conn.SetReadDeadline(time.Time{})
 }
 

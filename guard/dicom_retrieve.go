@@ -65,7 +65,7 @@ func (d *dicomConn) retrieve(_ context.Context, op *operation) (receiver, error)
 		v := d.judgeRetrieval(ctx, op, data, offset)
 		d.guard.metrics.decided(d.listener.name, v.Reason, 0)
 		if !v.Permit {
-			status := refusalOf(op.field, v.Reason)
+			status := d.refusalTo(&d.from, op.field, v.Reason)
 			if v.Reason == reasonCalled {
 				status = statusDestination
 			}

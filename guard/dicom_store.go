@@ -36,7 +36,7 @@ func (d *dicomConn) newPush(from *leg, op *operation, action policy.Action) (rec
 		v := d.judge.decide(d.guard.rules.Load(), p.wish(nil), d.guard.now())
 		if !v.Permit {
 			p.close()
-			return d.deny(from, op.command, refusalOf(op.field, v.Reason), comment(v.reference))
+			return d.deny(from, op.command, d.refusalTo(p.sender(), op.field, v.Reason), comment(v.reference))
 		}
 		return nil, p.to.send(op.context, true, true, op.raw)
 	}
@@ -47,7 +47,7 @@ func (d *dicomConn) newPush(from *leg, op *operation, action policy.Action) (rec
 
 // keep says which elements are read of a data set.
 func keep(t dicom.Tag) bool {
-	return dicom.Identifying(t) || t == dicom.SeriesInstanceUID || t == dicom.SOPInstanceUID || t == dicom.SOPClassUID || t == dicom.AccessionNumber
+	return dicom.Identifying(t) || t == dicom.SeriesInstanceUID || t == dicom.SOPInstanceUID || t == dicom.SOPClassUID || t == dicom.AccessionNumber || t == dicom.PatientLocation
 }
 
 func (p *push) drop() {
@@ -198,7 +198,7 @@ func (p *push) refuse(v verdict, last bool) error {
 	p.held = nil
 	p.refused = func() error {
 		p.close()
-		return p.from.send(p.op.context, true, true, p.op.reply(refusalOf(p.op.field, v.Reason), comment(v.reference)))
+		return p.from.send(p.op.context, true, true, p.op.reply(p.d.refusalTo(p.sender(), p.op.field, v.Reason), comment(v.reference)))
 	}
 	if p.from.dir == wire.FromServer && p.op.field == fieldStore {
 		if err := p.d.withhold(v); err != nil {
@@ -209,6 +209,14 @@ func (p *push) refuse(v verdict, last bool) error {
 		return p.refused()
 	}
 	return nil
+}
+
+// sender is whose request it is.
+func (p *push) sender() *side {
+	if p.from.dir == wire.FromServer {
+		return &p.d.to
+	}
+	return &p.d.from
 }
 
 // wish is what the request asks for.
@@ -230,6 +238,7 @@ func (p *push) wish(records []chaperone.Record) *wish {
 func (p *push) judge(records []chaperone.Record) verdict {
 	d := p.d
 	w := p.wish(records)
+	w.wards = wardOf(p.walker.Elements, records)
 	d.resolve(w)
 	if p.action == policy.Get && !d.op.retrieval.covers(d, records) {
 		return d.judge.refuse(d.guard.rules.Load(), w, policy.Decision{Reason: policy.Unresolved, Hint: "The system behind the guard sent a record that the request did not name."})

@@ -63,9 +63,11 @@ type pace struct {
 	clock    time.Duration // the machine's clock
 	patience time.Duration // how long a refusal waits for the answers to messages before it
 	retry    time.Duration // a system that is away; after failures it is twice as long each time
+	late     time.Duration // how long who has said something may be in the middle of something on a listener that is full
+	tally    time.Duration // what has passed unread: how much may not be on record yet
 }
 
-var usualPace = pace{files: identity.Poll, recheck: 5 * time.Second, hold: 5 * time.Second, clock: 10 * time.Second, patience: 10 * time.Second, retry: time.Second}
+var usualPace = pace{files: identity.Poll, recheck: 5 * time.Second, hold: 5 * time.Second, clock: 10 * time.Second, patience: 10 * time.Second, retry: time.Second, tally: time.Minute, late: time.Second}
 
 // Guard is a running guard.
 type Guard struct {
@@ -78,6 +80,7 @@ type Guard struct {
 	pace     pace
 	rules    atomic.Pointer[rules]
 	book     *budget.Book
+	timeline timeline // of the start
 	refused  *refusals
 	habits   habits
 	room     room
@@ -133,9 +136,16 @@ func Start(ctx context.Context, o Options) (*Guard, error) {
 	if g.pace.retry == 0 {
 		g.pace.retry = usualPace.retry
 	}
+	if g.pace.tally == 0 {
+		g.pace.tally = usualPace.tally
+	}
+	if g.pace.late == 0 {
+		g.pace.late = usualPace.late
+	}
 	g.spools = spools{dir: o.Spool, key: o.SpoolKey, disk: o.disk, all: map[string]*spooler{}}
 	g.room.most = mostWaiting
-	g.book = budget.New(g.now())
+	began := g.now()
+	g.book = budget.New(began)
 	if g.trust != nil {
 		g.server = g.trust.Server()
 	}
@@ -143,10 +153,13 @@ func Start(ctx context.Context, o Options) (*Guard, error) {
 		_, err := g.ledger.Record(context.WithoutCancel(ctx), b)
 		return err
 	})
-	if err := g.loadBudgets(ctx, r, g.now().Add(-longest), nil); err != nil {
+	if g.timeline, err = g.readTimeline(ctx, began); err != nil {
+		return nil, fmt.Errorf("guard: the times on record: %w", err)
+	}
+	if err := g.loadBudgets(ctx, r, began.Add(-longest), nil); err != nil {
 		return nil, fmt.Errorf("guard: budgets: %w", err)
 	}
-	if err := g.openApprovals(ctx, o.Approvals); err != nil {
+	if err := g.openApprovals(ctx, r, o.Approvals); err != nil {
 		return nil, fmt.Errorf("guard: approvals: %w", err)
 	}
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -174,13 +187,17 @@ func Start(ctx context.Context, o Options) (*Guard, error) {
 	if g.trust != nil {
 		g.work.Go(func() { g.trust.Watch(running, g.pace.files, g.trouble) })
 	}
+	g.tellAhead(ctx, began)
 	g.announce(r)
 	return g, nil
 }
 
+// holds ends the text of a note that tells which policy does.
+const holds = " holds"
+
 // announce puts the policy that holds from here on on record.
 func (g *Guard) announce(r *rules) {
-	note := ledger.Note{Kind: ledger.Policy, At: g.now(), Text: "policy " + r.site.Version + " of " + r.site.Name + " holds"}
+	note := ledger.Note{Kind: ledger.Policy, At: g.now(), Text: "policy " + r.site.Version + " of " + r.site.Name + holds}
 	if _, err := g.ledger.Record(context.Background(), ledger.Batch{Notes: []ledger.Note{note}}); err != nil {
 		g.log.Error("the policy's version is not on record", "error", err)
 	}

@@ -26,11 +26,11 @@ type hl7Conn struct {
 	moved      chan struct{} // closed when unanswered gets less
 	asked      asked
 	kept       *spooled // nil: its listener keeps nothing
-	down, up   turn     // of writing to the client, and to the system behind the guard
+	down, up   outlet   // of writing to the client, and to the system behind the guard
 }
 
-// turn is whose turn it is to write to a side.
-type turn struct {
+// outlet is whose turn it is to write to a side.
+type outlet struct {
 	sync.Mutex
 	to net.Conn // who the deadline is of
 	deadline
@@ -109,6 +109,7 @@ func (h *hl7Conn) messages(ctx context.Context) error {
 		case begun:
 			if began.IsZero() {
 				began = time.Now()
+				h.owing.begin(began)
 			}
 			idle = deadline{}
 			return h.client.SetReadDeadline(began.Add(limits.InMessage))
@@ -138,6 +139,7 @@ func (h *hl7Conn) messages(ctx context.Context) error {
 		if err != nil {
 			return h.broken(err)
 		}
+		h.owing.done()
 		began, first = time.Time{}, false
 		if err := h.check(); err != nil {
 			return err
@@ -356,7 +358,7 @@ func framed(payload []byte) []byte {
 }
 
 // write writes to one side. Who does not read within the time of a message is gone.
-func (h *hl7Conn) write(turn *turn, to net.Conn, b []byte) error {
+func (h *hl7Conn) write(turn *outlet, to net.Conn, b []byte) error {
 	turn.Lock()
 	defer turn.Unlock()
 	if turn.to != to {

@@ -62,6 +62,8 @@ type wish struct {
 	most       int                             // people that may be in it; 0: as many as there are
 	echo       map[chaperone.PatientToken]bool // of an answer to what was no query: whom the client itself has named
 	unresolved bool                            // not everybody whom it is about could be found out
+	later      bool                            // whose it is about comes later, and is decided: a query, by its answer
+	wards      []string                        // of everybody; nil when one is not known
 	records    []chaperone.Record
 	known      []ledger.Covered // records that do not say whose they are, and somebody else did
 	merges     []chaperone.Merge
@@ -104,7 +106,7 @@ type judge struct {
 	seq        uint64
 	mutual     bool
 	observes   bool // what it refuses passes all the same
-	last       standing
+	last       precedent
 	cited      struct{ version, grant, file string } // the evidence before
 	protection chaperone.Protection
 }
@@ -169,7 +171,7 @@ func (j *judge) attempt(r *rules, w *wish, u *use, now time.Time) (policy.Decisi
 			return decision, nil
 		}
 		if terms.patients, terms.unidentified = len(covered), who.unidentified; plain && u == nil {
-			j.last = standing{terms, decision, keys}
+			j.last = precedent{terms, decision, keys}
 		}
 	}
 	if len(w.records)+len(w.known)+len(w.merges) == 0 {
@@ -244,7 +246,7 @@ func (w *wish) identity(s *site.Site, glass bool, now time.Time) (reason policy.
 func (w *wish) request(r *rules, j *judge, now time.Time) policy.Request {
 	q := policy.Request{
 		Party: w.client.party.Name, Role: string(w.client.party.Role), Groups: w.client.party.Groups, Site: r.site.Name,
-		Action: w.action, Detail: w.detail, Everybody: w.everybody, Unresolved: w.unresolved, At: now, Listener: j.listener, MutualTLS: j.mutual,
+		Action: w.action, Detail: w.detail, Everybody: w.everybody, Unresolved: w.unresolved, Later: w.later, Wards: w.wards, At: now, Listener: j.listener, MutualTLS: j.mutual,
 	}
 	if to := w.to.party; to != nil {
 		q.To, q.ToRole, q.ToGroups, q.ToOutside = to.Name, string(to.Role), to.Groups, to.Outside

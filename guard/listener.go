@@ -20,9 +20,9 @@ type listener struct {
 	socket net.Listener
 	spec   atomic.Pointer[site.Listener] // of the rules that hold
 
-	mu   sync.Mutex
-	from map[netip.Addr]int // open connections
-	open int
+	mu    sync.Mutex
+	conns map[*conn]bool     // open connections
+	from  map[netip.Addr]int // of them, those of an address
 }
 
 // adopt opens the listeners that rules name and closes those that they do not name any more, and makes the rules hold. When
@@ -82,7 +82,7 @@ func (g *Guard) listen(spec *site.Listener) (*listener, error) {
 			return nil, err
 		}
 	}
-	return &listener{guard: g, name: spec.Name, socket: socket, from: map[netip.Addr]int{}}, nil
+	return &listener{guard: g, name: spec.Name, socket: socket, conns: map[*conn]bool{}, from: map[netip.Addr]int{}}, nil
 }
 
 // inherited gives the socket at a listener's address that whoever started the guard had opened, nil when there is none. Each is
@@ -132,37 +132,16 @@ func (l *listener) accept(ctx context.Context) {
 		}
 		from := socket.RemoteAddr().(*net.TCPAddr).AddrPort()
 		from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
-		if !l.enter(from.Addr()) {
+		c := newConn(l, socket, from)
+		if !l.enter(c) {
 			l.guard.metrics.shed(l.name)
 			_ = socket.Close() // too many: it was told nothing
 			continue
 		}
-		c := l.guard.newConn(l, socket, from)
+		l.guard.register(c)
 		l.guard.work.Go(func() {
-			defer l.leave(from.Addr())
+			defer l.leave(c)
 			c.serve(ctx)
 		})
-	}
-}
-
-// enter counts a connection in, unless there are too many.
-func (l *listener) enter(from netip.Addr) bool {
-	limits := &l.spec.Load().Limits
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.open >= limits.Connections || l.from[from] >= limits.PerAddress {
-		return false
-	}
-	l.open++
-	l.from[from]++
-	return true
-}
-
-func (l *listener) leave(from netip.Addr) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.open--
-	if l.from[from]--; l.from[from] == 0 {
-		delete(l.from, from)
 	}
 }

@@ -182,6 +182,11 @@ func (h *hl7Conn) decide(j *judge, f frame, d wire.Dir) (verdict, *message) {
 		records: m.content.Records, merges: m.content.Merges, bytes: int64(len(f.raw)), offset: f.offset,
 	}
 	x.claim[0] = m.content.From
+	if m.bears() && m.err == nil && r.policy.AsksWards() {
+		if sound(func() error { w.wards = wardsIn(f.payload); return nil }) != nil {
+			w.wards = nil
+		}
+	}
 	if m.err != nil {
 		if harmless(f.payload) {
 			return verdict{Decision: policy.Decision{Permit: true, Reason: control}}, m
@@ -203,7 +208,7 @@ func (h *hl7Conn) decide(j *judge, f frame, d wire.Dir) (verdict, *message) {
 		w.most, w.echo = q.named, q.echo()
 	case m.query:
 		w.action, w.asked, w.from, w.to = policy.Ask, true, &x.to, &x.from
-		w.everybody = m.nobody
+		w.everybody, w.later = m.nobody, true
 		w.claims = x.claim[:]
 	default:
 		w.claims = x.claim[:]

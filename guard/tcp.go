@@ -11,32 +11,23 @@ import (
 	"sync/atomic"
 	"time"
 
-	"chaperone"
-	"chaperone/ledger"
-	"chaperone/page"
 	"chaperone/policy"
 	"chaperone/site"
 	"chaperone/wire"
 )
 
-// Rules of findings about connections that pass unread: remote desktops, shells, anything that is not decoded. They are not
-// disclosures: a disclosure says whose records passed, and here nobody knows; an empty one would be counted as nobody's. They
-// are not notes either: a finding says who reached whom, when, and how many bytes, so that it can be asked for and joined.
-const (
-	TunnelRule     = "unread-connection"
-	TunnelOverRule = "unread-connection-over" // its receipt
-)
-
 // tunnel is a connection that is passed on unread: who may open it was decided, and what it carries is counted.
 type tunnel struct {
 	*conn
-	judge  *judge // of the goroutine that looks again
-	wish   *wish
-	use    *use // the approval that it rests on, if it does
-	grant  string
-	began  time.Time
-	passed [2]atomic.Int64 // bytes, by direction
-	latest atomic.Int64    // nanoseconds from began to the last byte
+	judge   *judge // of the goroutine that looks again
+	wish    *wish
+	use     *use // the approval that it rests on, if it does
+	grant   string
+	began   time.Time
+	passed  [2]atomic.Int64 // bytes, by direction
+	latest  atomic.Int64    // nanoseconds from began to the last byte
+	told    atomic.Int64    // bytes that are on record
+	telling sync.Mutex
 }
 
 // Why a tunnel is cut.
@@ -45,6 +36,7 @@ var (
 	errSession    = errors.New("it lasted as long as the site file lets it")
 	errBytes      = errors.New("it carried as many bytes as the site file lets it")
 	errIdle       = errors.New("nothing passed for as long as the site file lets it")
+	errUntold     = errors.New("what it carries cannot be put on record")
 )
 
 // serveTCP passes a connection on when policy permits it and it is on record that it was opened.
@@ -77,7 +69,7 @@ func (c *conn) serveTCP(ctx context.Context) error {
 		t.use.connections.Add(1)
 	}
 	c.tunnel.Store(t)
-	err := t.pass()
+	err := t.pass(ctx)
 	if t.use != nil {
 		t.use.bytes.Add(t.bytes())
 	}
@@ -127,10 +119,12 @@ func (g *Guard) cut(u *use) {
 }
 
 // pass copies both directions until one fails, or both have ended.
-func (t *tunnel) pass() error {
-	var both sync.WaitGroup
+func (t *tunnel) pass(ctx context.Context) error {
+	var both, tally sync.WaitGroup
+	ctx, stop := context.WithCancel(ctx)
+	tally.Go(func() { t.tally(ctx) })
 	one := func(d wire.Dir, from, to net.Conn) {
-		err := t.copy(d, from, to)
+		err := t.copy(ctx, d, from, to)
 		if half, ok := to.(interface{ CloseWrite() error }); ok && err == io.EOF {
 			_ = half.CloseWrite() // the other direction may still have something to say
 			return
@@ -141,6 +135,8 @@ func (t *tunnel) pass() error {
 	both.Go(func() { one(wire.FromClient, t.client, t.upstream) })
 	both.Go(func() { one(wire.FromServer, t.upstream, t.client) })
 	both.Wait()
+	stop()
+	tally.Wait()
 	select {
 	case <-t.ended: // by whoever looked again, or by a direction
 		return t.why
@@ -150,7 +146,7 @@ func (t *tunnel) pass() error {
 }
 
 // copy passes one direction on, as many bytes as may be.
-func (t *tunnel) copy(d wire.Dir, from, to net.Conn) error {
+func (t *tunnel) copy(ctx context.Context, d wire.Dir, from, to net.Conn) error {
 	buffer := make([]byte, 32<<10)
 	for {
 		limits := &t.spec().Limits
@@ -162,9 +158,16 @@ func (t *tunnel) copy(d wire.Dir, from, to net.Conn) error {
 		n, err := from.Read(buffer)
 		if n > 0 {
 			t.latest.Store(int64(t.lasted()))
+			t.owing.done()
 			if t.passed[d].Add(int64(n)); t.bytes() > limits.Bytes && t.spec().Mode != site.Observe {
 				t.passed[d].Add(-int64(n)) // they do not pass
 				return errBytes
+			}
+			if t.bytes()-t.told.Load() > mostUntold {
+				if err := t.tell(ctx); err != nil {
+					t.passed[d].Add(-int64(n))
+					return err
+				}
 			}
 			if _, err := to.Write(buffer[:n]); err != nil {
 				return err
@@ -180,60 +183,4 @@ func (t *tunnel) lasted() time.Duration { return t.guard.now().Sub(t.began) }
 
 func (t *tunnel) bytes() int64 {
 	return t.passed[wire.FromClient].Load() + t.passed[wire.FromServer].Load()
-}
-
-func (t *tunnel) record(ctx context.Context, f chaperone.Finding) error {
-	_, err := t.guard.ledger.Record(context.WithoutCancel(ctx), ledger.Batch{Findings: []chaperone.Finding{f}})
-	return err
-}
-
-// opened is the finding that it begins; over, that it has ended, with what it carried.
-func (t *tunnel) opened() chaperone.Finding {
-	f := chaperone.Finding{
-		Rule: TunnelRule, Severity: chaperone.Info, From: t.from.record(), To: t.to.record(), Account: t.by(), First: t.began, Last: t.began, Count: 1,
-		Title:    fmt.Sprintf("%s was connected to %s, and what passes is not read.", called(&t.from), called(&t.to)),
-		Evidence: chaperone.Evidence{File: evidence(t.listener.name, &policy.Decision{Grant: t.grant, Version: t.guard.rules.Load().site.Version})},
-	}
-	if t.use.glass() {
-		f.Severity = chaperone.High
-	}
-	return f
-}
-
-func (t *tunnel) over(why error) chaperone.Finding {
-	f := t.opened()
-	up, down := t.passed[wire.FromClient].Load(), t.passed[wire.FromServer].Load()
-	f.Rule, f.First, f.Last, f.Bytes = TunnelOverRule, t.guard.now(), t.guard.now(), up+down
-	f.Title = fmt.Sprintf("%s was connected to %s for %s: %s went there, %s came back, none of it was read. It ended: %s.",
-		called(&t.from), called(&t.to), page.Span(t.lasted()), page.Size(up), page.Size(down), ending(why))
-	return f
-}
-
-// by gives who approved.
-func (t *tunnel) by() string {
-	if t.use == nil {
-		return ""
-	}
-	return t.use.By
-}
-
-// called gives what people call a side.
-func called(s *side) string {
-	if s.party != nil {
-		return s.party.Name
-	}
-	return s.addr.Addr().String()
-}
-
-// ending says why a tunnel ended; what the network says is not repeated.
-func ending(why error) string {
-	for _, known := range []error{errUnapproved, errSession, errBytes, errIdle, errDrained} {
-		if errors.Is(why, known) {
-			return known.Error()
-		}
-	}
-	if errors.Is(why, io.EOF) || errors.Is(why, net.ErrClosed) {
-		return "a side hung up"
-	}
-	return "it was cut"
 }

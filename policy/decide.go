@@ -65,7 +65,7 @@ func (s *Set) ask(r *Request, from, to *member) *question {
 		carries && (r.ToOutside || to.Outside),
 		r.Everybody,
 		r.Unresolved,
-		len(r.Wards) > 0 && !slices.ContainsFunc(r.Wards, func(ward string) bool { return !slices.Contains(from.Groups, ward) }),
+		!carries || r.Later || len(r.Wards) > 0 && !slices.ContainsFunc(r.Wards, func(ward string) bool { return !slices.Contains(from.Groups, ward) }),
 		from.Hours.hold(q.local),
 		from.Approval,
 		r.Approved,

@@ -67,7 +67,8 @@ type Request struct {
 	Unidentified int
 	Everybody    bool     // a query that names nobody: wildcards only
 	Unresolved   bool     // a retrieval of which not all patients could be found out
-	Wards        []string // of the patients, as far as known (HL7 PV1-3)
+	Wards        []string // of all patients (HL7 PV1-3); none when one is not known
+	Later        bool     // whose it is about is not known yet, and decided when it is: a query, by the wards of its answer
 
 	At         time.Time
 	Listener   string

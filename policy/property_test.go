@@ -53,7 +53,7 @@ func drawRequest(t *rapid.T) *Request {
 		Party: party("party"), To: party("to"), Action: rapid.SampledFrom([]Action{Find, Find, Find, Get, Get, Send, Associate, Move, "x"}).Draw(t, "action"),
 		Detail:    rapid.SampledFrom([]string{"", "ORU^R01", "ADT^A01", "1.2.3"}).Draw(t, "detail"),
 		ToOutside: !likely("inside"), Everybody: !likely("named"), Unresolved: !likely("resolved"),
-		Wards:    subset(t, "wards", "W3", "W4"),
+		Wards: subset(t, "wards", "W3", "W4"), Later: !likely("answered"),
 		Patients: rapid.IntRange(0, 8).Draw(t, "patients"), Unidentified: rapid.IntRange(0, 2).Draw(t, "unidentified"),
 		At: noon.Add(time.Duration(rapid.IntRange(0, 23).Draw(t, "hour")) * time.Hour), Listener: "dicom",
 		Approved: rapid.Bool().Draw(t, "approved"), BreakGlass: !likely("unbroken"), MutualTLS: likely("proven"),
@@ -212,6 +212,7 @@ func plainly(o Options, g Grant, r *Request) bool {
 	for _, w := range r.Wards {
 		ward = ward && (g.Whose != OfWard || slices.Contains(from.Groups, w))
 	}
+	ward = ward || r.Later || r.Action == Associate
 	hours := from.Name != "viewer1" || r.At.Hour() >= 6 && r.At.Hour() < 22
 	few := g.Budget[budget.Day] == 0 || r.Patients+r.Unidentified <= g.Budget[budget.Day]
 	return who && what && kind && ward && hours && few && (r.Approved || !g.Approval)

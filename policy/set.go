@@ -78,6 +78,7 @@ type Set struct {
 	glass         map[string]map[Action][]*row // what a role may do at all
 	unproven      map[string]bool
 	judge         judge
+	wards         bool
 }
 
 // New makes a policy of a site file, or says in an *Error everything that is wrong with it. A policy that is in force stays
@@ -87,6 +88,7 @@ func New(o Options) (*Set, error) {
 	s := &Set{
 		site: o.Site, version: o.Version, zone: cmp.Or(o.Zone, time.UTC),
 		parties: map[string]*member{}, glass: map[string]map[Action][]*row{}, unproven: map[string]bool{},
+		wards: len(o.Cedar) > 0, // own files may ask for them
 	}
 	for _, listener := range o.Unproven {
 		s.unproven[listener] = true
@@ -108,6 +110,7 @@ func New(o Options) (*Set, error) {
 		}
 		seen[g.Name] = true
 		g.Whose = cmp.Or(g.Whose, Named)
+		s.wards = s.wards || g.Whose == OfWard
 		rows = append(rows, &row{Grant: g, facts: factOf(&g)})
 	}
 	slices.SortStableFunc(rows, func(a, b *row) int { return wider(&a.Grant, &b.Grant) })
@@ -186,6 +189,9 @@ func (s *Set) index(r *row, parties []*member) {
 		}
 	}
 }
+
+// AsksWards reports whether a decision may hang on where the patients lie.
+func (s *Set) AsksWards() bool { return s.wards }
 
 // Version is that of the Options.
 func (s *Set) Version() string { return s.version }

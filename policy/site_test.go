@@ -155,6 +155,8 @@ func TestReasons(t *testing.T) {
 		{"a ward", func(r *Request) { r.Action, r.Wards = Ask, []string{"W3"} }, true, Granted},
 		{"another ward too", func(r *Request) { r.Action, r.Wards = Ask, []string{"W3", "W4"} }, false, Ward},
 		{"an unknown ward", func(r *Request) { r.Action = Ask }, false, Ward},
+		{"a query that is not answered yet", func(r *Request) { r.Action, r.Later = Ask, true }, true, Granted},
+		{"one that names nobody", func(r *Request) { r.Action, r.Later, r.Everybody = Ask, true, true }, false, Everybody},
 		{"an unknown ward, with broken glass", func(r *Request) { r.Action, r.BreakGlass = Ask, true }, true, BrokeGlass},
 		{"what another viewer may, with broken glass", func(r *Request) { r.Party, r.To, r.Action, r.BreakGlass = "viewer2", "viewer2", Ask, true }, true, BrokeGlass},
 		{"the same without", func(r *Request) { r.Party, r.To, r.Action = "viewer2", "viewer2", Ask }, false, NoGrant},

@@ -96,6 +96,12 @@ func (c *checker) checkParties() {
 		if p.Role == Vendor && !p.Approval {
 			c.warn(p, "vendor %s comes in without approval; approval: true asks somebody each time", p.Name)
 		}
+		if p.Refuse.Store == OutOfResources {
+			c.warn(&p.Refuse.Store, "A700 tells %s to store again later what will not be permitted later; C000 does not", p.Name)
+		}
+		if p.Refuse != (Refusals{}) && len(p.Titles) == 0 {
+			c.fail(&p.Refuse, "refuse is for DICOM, and party %s has no AE title: give it titles, or leave refuse out", p.Name)
+		}
 		c.limits("the budget of party "+p.Name, p.Budget, &p.Budget)
 		c.inside(p)
 	}

@@ -12,7 +12,7 @@ import (
 func sections() map[string][]string {
 	var s Site
 	all := map[string][]string{}
-	for heading, b := range map[string]block{"The file": s.block(), "identity": s.Identity.block(), "parties": new(Party).block(), "grants": new(Grant).block(),
+	for heading, b := range map[string]block{"The file": s.block(), "identity": s.Identity.block(), "parties": new(Party).block(), "refuse": new(Refusals).block(), "grants": new(Grant).block(),
 		"budget": new(Limits).block(), "budgets": s.Budgets.block(), "listeners": new(Listener).block(), "upstream": new(Upstream).block(), "spool": new(Spool).block(), "limits": new(Bounds).block()} {
 		for _, f := range b.fields {
 			all[heading] = append(all[heading], f.key)

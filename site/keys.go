@@ -50,7 +50,20 @@ func (p *Party) block() block {
 		{"subject", one(&p.Subject, sentence, ""), "", ""},
 		{"outside", one(&p.Outside, yes(), false), "", ""},
 		{"approval", one(&p.Approval, yes(), false), "", ""},
+		{"refuse", p.Refuse.block(), "", ""},
 		{"budget", p.Budget.block(), "", ""},
+	}}
+}
+
+func (r *Refusals) block() block {
+	status := func(to *Status, other Status) value {
+		return one(to, choice(NotAuthorized, other, UnableToProcess), "")
+	}
+	return block{what: "refuse of a party", at: r, flow: true, fields: []field{
+		{"store", status(&r.Store, OutOfResources), "", ""},
+		{"find", status(&r.Find, OutOfResources), "", ""},
+		{"get", status(&r.Get, NoSubOperations), "", ""},
+		{"move", status(&r.Move, NoSubOperations), "", ""},
 	}}
 }
 

@@ -44,8 +44,8 @@ func TestExample(t *testing.T) {
 	for _, p := range s.Warnings {
 		warnings = append(warnings, p.In("example.yaml"))
 	}
-	want := "example.yaml:156: warning: listener dicom takes patient data in the clear from the network; that is a finding, every day\n" +
-		"example.yaml:159: warning: listener dicom passes patient data on in the clear over the network; that is a finding, every day"
+	want := "example.yaml:158: warning: listener dicom takes patient data in the clear from the network; that is a finding, every day\n" +
+		"example.yaml:161: warning: listener dicom passes patient data on in the clear over the network; that is a finding, every day"
 	if got := strings.Join(warnings, "\n"); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

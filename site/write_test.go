@@ -84,7 +84,8 @@ func drawSite(t *rapid.T) *Site {
 	for i := range rapid.IntRange(0, 4).Draw(t, "parties") {
 		p := Party{Name: fmt.Sprintf("p%d", i), Role: rapid.SampledFrom(append(roles(), "")).Draw(t, "role"),
 			Titles: texts[2*i : 2*i+1], Addresses: []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16")},
-			Outside: rapid.Bool().Draw(t, "outside"), Approval: rapid.Bool().Draw(t, "approval"), Budget: drawLimits(t), Groups: []string{"g"}}
+			Outside: rapid.Bool().Draw(t, "outside"), Approval: rapid.Bool().Draw(t, "approval"), Budget: drawLimits(t), Groups: []string{"g"},
+			Refuse: Refusals{rapid.SampledFrom([]Status{NotAuthorized, OutOfResources, UnableToProcess}).Draw(t, "store"), NotAuthorized, NoSubOperations, UnableToProcess}}
 		if name := texts[2*i+1]; !strings.ContainsAny(name, `|^~\&`) {
 			p.Applications = []string{name, name + "@NORTH"}
 		}

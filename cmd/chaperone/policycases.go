@@ -29,6 +29,7 @@ type policyCase struct {
 	Everybody    bool     `yaml:"everybody"`
 	Unresolved   bool     `yaml:"unresolved"`
 	Wards        []string `yaml:"wards"`
+	Later        bool     `yaml:"later"`
 	At           string   `yaml:"at"`
 	Listener     string   `yaml:"listener"`
 	Claim        string   `yaml:"claim"`
@@ -51,7 +52,8 @@ are empty. A case has the keys
   party       who asks; action: what for; detail: ORU^R01, or the UID of an SOP class
   to          to whom the data goes: a party, or self; outside: true, an address outside
   patients    how many different ones; unidentified: records without any identity
-  everybody   true: a query that names nobody; unresolved: true, not all patients are known; wards: a list
+  everybody   true: a query that names nobody; unresolved: true, not all patients are known
+  wards       a list: where the patients lie; later: true, a query, whose answer says it
   at          when: 2026-03-02T12:00 by the clocks of the site, a Monday (which is the default)
   listener    where; claim: what it calls itself; unproven: true, it has no certificate
   approved, break-glass    true: by approval, behind broken glass
@@ -110,7 +112,7 @@ func readCases(path string) ([]policyCase, error) {
 func (k *policyCase) question(clocks *time.Location) (*guard.Question, error) {
 	q := &guard.Question{Request: policy.Request{
 		Party: k.Party, Action: policy.Action(k.Action), Detail: k.Detail, To: k.To, ToOutside: k.Outside, Patients: k.Patients, Unidentified: k.Unidentified,
-		Everybody: k.Everybody, Unresolved: k.Unresolved, Wards: k.Wards, Listener: k.Listener, Approved: k.Approved, BreakGlass: k.BreakGlass,
+		Everybody: k.Everybody, Unresolved: k.Unresolved, Wards: k.Wards, Later: k.Later, Listener: k.Listener, Approved: k.Approved, BreakGlass: k.BreakGlass,
 		MutualTLS: !k.Unproven, At: time.Date(2026, 3, 2, 12, 0, 0, 0, clocks),
 	}, Claim: k.Claim}
 	if k.To == policy.Self {

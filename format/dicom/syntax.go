@@ -31,6 +31,7 @@ const (
 	OtherPatientIDsSeq   Tag = 0x00101002
 	StudyInstanceUID     Tag = 0x0020000D
 	SeriesInstanceUID    Tag = 0x0020000E
+	PatientLocation      Tag = 0x00380300 // current
 	pixelData            Tag = 0x7FE00010
 	item                 Tag = 0xFFFEE000
 	itemEnd              Tag = 0xFFFEE00D

@@ -3,6 +3,7 @@ package hl7
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -16,6 +17,7 @@ func FuzzMessage(f *testing.F) {
 			f.Add(b)
 		}
 	}
+	f.Add([]byte(header + "\rPID|1||1\rPV1|1|I|W3^101~W4\rPID|2||2\rPV1|2|I|W3&x\\T\\\r"))
 	f.Add([]byte("FHS|^~\\&\rBHS|^~\\&\r" + header + "\rPID|1||1\\X3132\\~\\E\\\rMRG|7\rBTS|1\r"))
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		messages, _ := Split(payload)
@@ -42,6 +44,15 @@ func FuzzMessage(f *testing.F) {
 }
 
 func checkMessage(t *testing.T, m *Message) {
+	wards, people := m.Wards(), 0
+	for _, segment := range m.Segments {
+		if segment.Is("PID") {
+			people++
+		}
+	}
+	if len(wards) > people || slices.Contains(wards, "") {
+		t.Fatalf("got %d wards of %d people", len(wards), people)
+	}
 	pids := 0
 	for _, s := range m.Segments {
 		if s.Is("PID") {

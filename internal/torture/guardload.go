@@ -95,6 +95,16 @@ func tail(g *guarded) string {
 
 // slowLoris has very many clients send one byte at a time while honest ones work: those hardly notice.
 func slowLoris(ctx context.Context, o options) error {
+	return slow(ctx, o, "loris", func(int) int { return 12000 })
+}
+
+// crowd has more of them than the listener takes: honest ones get in all the same.
+func crowd(ctx context.Context, o options) error {
+	return slow(ctx, o, "crowd", func(n int) int { return max(100, n/2) })
+}
+
+// slow runs slow clients and honest ones against a listener that takes so many connections.
+func slow(ctx context.Context, o options, name string, places func(n int) int) error {
 	limit, err := descriptors()
 	if err != nil {
 		return err
@@ -105,7 +115,7 @@ func slowLoris(ctx context.Context, o options) error {
 		return err
 	}
 	defer g.engine.Close()
-	g.limits = "{connections: 12000, first_byte: 10s, in_message: 60s}"
+	g.limits = fmt.Sprintf("{connections: %d, per_address: 100, first_byte: 10s, in_message: 60s}", places(n))
 	if err := errors.Join(g.configure(""), g.start(ctx), g.ready()); err != nil {
 		return err
 	}
@@ -174,7 +184,7 @@ func slowLoris(ctx context.Context, o options) error {
 			}
 		})
 	}
-	for end := time.Now().Add(patience); open.Load() < int64(n)*9/10 && time.Now().Before(end); {
+	for end := time.Now().Add(patience); open.Load() < int64(min(n, places(n)))*9/10 && time.Now().Before(end); {
 		time.Sleep(10 * time.Millisecond)
 	}
 	slow := open.Load()
@@ -187,8 +197,8 @@ func slowLoris(ctx context.Context, o options) error {
 	if passed*100 < sent*95 || passed == 0 {
 		return broken("beside %d slow clients %d of %d honest messages passed", slow, passed, sent)
 	}
-	fmt.Fprintf(o.stdout, "loris: %d slow clients (%d asked for; the limit of descriptors is %d), %d of %d honest messages passed, p99 %v (alone %v, %d in 3 s)\n",
-		slow, o.n, limit, passed, sent, after.Round(time.Millisecond), before.Round(time.Millisecond), alone)
+	fmt.Fprintf(o.stdout, "%s: %d slow clients (%d asked for; the limit of descriptors is %d), %d of %d honest messages passed, p99 %v (alone %v, %d in 3 s)\n",
+		name, slow, o.n, limit, passed, sent, after.Round(time.Millisecond), before.Round(time.Millisecond), alone)
 	return nil
 }
 

@@ -11,6 +11,7 @@
 //	go run ./internal/torture handover --n 20     # it hands its socket over to the next one under load
 //	go run ./internal/torture standby  --n 6      # one of two machines fails, and the other takes its address
 //	go run ./internal/torture loris    --n 10000  # so many clients send a byte at a time
+//	go run ./internal/torture crowd    --n 2000   # twice as many of them as the listener takes
 //	go run ./internal/torture overload --n 10     # three times what it can carry, for so many seconds
 //	go run ./internal/torture all
 //
@@ -61,6 +62,7 @@ var modes = []struct {
 	{"handover", 20, handOver},
 	{"standby", 6, standBy},
 	{"loris", 10000, slowLoris},
+	{"crowd", 2000, crowd},
 	{"overload", 10, overload},
 }
 

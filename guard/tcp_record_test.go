@@ -1,0 +1,176 @@
+package guard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"chaperone"
+	"chaperone/approval"
+	"chaperone/ledger"
+	"chaperone/ledger/disk"
+)
+
+// tallied is a site whose tunnels may carry much, and are put on record as often as a test wants.
+func tallied(t *testing.T, mode string, tally time.Duration, change ...func(*Options)) *approvalRig {
+	t.Helper()
+	file := fmt.Sprintf(tcpSite, "", "tls: none\n    because: this is a test\n    mode: "+mode, newDesktop(t).Addr())
+	file = strings.Replace(file, "4KiB", "1GiB", 1)
+	a := &approvalRig{&rig{t: t, dir: t.TempDir(), log: &syncBuffer{}}, newClock(), file}
+	a.start(file, func(o *Options) {
+		o.Now, o.pace = a.now, quick
+		o.pace.tally = tally
+		for _, f := range change {
+			f(o)
+		}
+	})
+	t.Cleanup(a.end)
+	return a
+}
+
+// of gives the findings of a rule.
+func (r *rig) of(rule string) (all []chaperone.Finding) {
+	r.t.Helper()
+	err := r.ledger.Findings(context.Background(), ledger.Query{}, func(f chaperone.Finding) error {
+		if f.Rule == rule {
+			all = append(all, f)
+		}
+		return nil
+	})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return all
+}
+
+// killed gives what a kill leaves: the files as they are, in another folder.
+func (a *approvalRig) killed() *approvalRig {
+	a.t.Helper()
+	dir := a.t.TempDir()
+	err := filepath.WalkDir(a.dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		to := filepath.Join(dir, strings.TrimPrefix(path, a.dir))
+		if e.IsDir() {
+			return os.MkdirAll(to, 0o700)
+		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(to, b, 0o600)
+	})
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	after := &approvalRig{&rig{t: a.t, dir: dir, log: &syncBuffer{}}, a.clock, a.file}
+	after.t.Cleanup(after.end)
+	after.start(a.file, func(o *Options) { o.Now = a.now })
+	after.guard.lookApprovals(a.t.Context())
+	return after
+}
+
+// TestTCPKilled: what a connection has carried is on record while it is open; after a kill it has a receipt, and counts once in that of
+// its approval, however often the guard starts.
+func TestTCPKilled(t *testing.T) {
+	a := tallied(t, "enforce", 10*time.Millisecond)
+	one, path := a.approve(approval.Approve, "ct-service", 20, time.Hour)
+	first := a.call("desktop")
+	if !says(first, []byte("hello")) {
+		t.Fatal("it did not pass")
+	}
+	_ = first.Close()
+	a.quiesce()
+	a.move(time.Second)
+	c := a.call("desktop")
+	for n := range 3 {
+		a.move(time.Second)
+		if !says(c, make([]byte, 1000)) {
+			t.Fatal("it did not pass")
+		}
+		eventually(t, "the bytes are on record", func() bool {
+			all := a.of(TunnelSoFarRule)
+			return len(all) > 0 && all[len(all)-1].Bytes == int64(n+1)*2000
+		})
+	}
+	told := len(a.of(TunnelSoFarRule))
+	time.Sleep(50 * time.Millisecond) // several times the tally
+	if n := len(a.of(TunnelSoFarRule)); n != told {
+		t.Errorf("got %d findings, want %d: nothing more has passed", n, told)
+	}
+	b := a.killed()
+	for range 2 {
+		ends := b.of(TunnelOverRule)
+		if len(ends) != 2 || ends[0].Bytes+ends[1].Bytes != 6010 {
+			t.Fatalf("got %+v, want two receipts, of 10 and 6000 bytes", ends)
+		}
+		b.again()
+	}
+	title := "ct-service was connected to ct1, when the guard was killed: 6.0 kB until shortly before, none of it was read."
+	if ends := b.of(TunnelOverRule); ends[0].Title != title && ends[1].Title != title {
+		t.Errorf("got %q and %q", ends[0].Title, ends[1].Title)
+	}
+	path = filepath.Join(b.dir, "approvals", filepath.Base(path))
+	if _, ended, err := approval.End(filepath.Dir(path), one.ID, b.now()); err != nil || !ended {
+		t.Fatal(err)
+	}
+	b.settle()
+	if f := b.receipt(ApprovalOverRule); f.Bytes != 6010 || !strings.Contains(f.Title, "2 connections, whose content was not read") {
+		t.Errorf("got %+v", f)
+	}
+}
+
+// TestTCPMuch: much is on record before the time for it has come.
+func TestTCPMuch(t *testing.T) {
+	a := tallied(t, "observe", time.Hour)
+	c := a.call("desktop")
+	const size = mostUntold/2 + 1<<20
+	go func() { _, _ = c.Write(make([]byte, size)) }()
+	_ = c.SetDeadline(time.Now().Add(60 * time.Second))
+	if _, err := io.ReadFull(c, make([]byte, size)); err != nil {
+		t.Fatal(err)
+	}
+	if f := a.receipt(TunnelSoFarRule); f.Bytes < mostUntold || f.Bytes > mostUntold+128<<10 {
+		t.Errorf("got %d bytes on record, want %d and little more", f.Bytes, mostUntold)
+	}
+}
+
+// TestTCPUntold: a connection ends whose bytes the record does not take; one that is only observed goes on.
+func TestTCPUntold(t *testing.T) {
+	for mode, ends := range map[string]bool{"enforce": true, "observe": false} {
+		sick := &faulty{}
+		a := tallied(t, mode, 10*time.Millisecond, func(o *Options) {
+			sick.Ledger = o.Ledger.(*disk.Ledger)
+			o.Ledger = sick
+		})
+		if ends {
+			a.approve(approval.Approve, "ct-service", 20, time.Hour)
+		}
+		c := a.call("desktop")
+		if !says(c, []byte("hello")) {
+			t.Fatalf("%s: it did not pass", mode)
+		}
+		sick.set(func(f *faulty) { f.record = errors.New("the disk is full") })
+		_, _ = c.Write([]byte("more"))
+		if ends && !gone(c) {
+			t.Errorf("%s: the connection goes on", mode)
+		}
+		if !ends {
+			eventually(t, "it is logged", func() bool { return strings.Contains(a.log.String(), "what has passed unread is not on record") })
+			if _, err := io.ReadFull(c, make([]byte, 4)); err != nil || !says(c, []byte("still")) {
+				t.Errorf("%s: the connection is gone", mode)
+			}
+		}
+		sick.set(func(f *faulty) { f.record = nil })
+		_ = c.Close()
+		a.quiesce()
+	}
+}
