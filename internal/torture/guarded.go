@@ -12,7 +12,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 )
@@ -157,51 +156,6 @@ func (g *guarded) stop() error {
 		return broken("the guard ended with %v: %s", g.cmd.ProcessState, g.stderr)
 	}
 	return nil
-}
-
-// engine takes messages: what it got is what was released.
-type engine struct {
-	net.Listener
-	mu  sync.Mutex
-	got map[string]int // by control ID
-}
-
-func newEngine() (*engine, error) { return newEngineAt(behind + ":0") }
-
-func newEngineAt(address string) (*engine, error) {
-	l, err := net.Listen("tcp", address)
-	if err != nil {
-		return nil, err
-	}
-	e := &engine{Listener: l, got: map[string]int{}}
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go e.serve(c)
-		}
-	}()
-	return e, nil
-}
-
-func (e *engine) serve(c net.Conn) {
-	defer c.Close()
-	in := bufio.NewReader(c)
-	for {
-		payload, err := readFrame(in)
-		if err != nil {
-			return
-		}
-		id := field(payload, 0, 9)
-		e.mu.Lock()
-		e.got[id]++
-		e.mu.Unlock()
-		if _, err := fmt.Fprintf(c, "\x0bMSH|^~\\&|EHR|NORTH|LAB|NORTH|20260301||ACK|a%s|P|2.5\rMSA|AA|%s\r\x1c\r", id, id); err != nil {
-			return
-		}
-	}
 }
 
 // field gives a field of a segment, by the numbers of both.
