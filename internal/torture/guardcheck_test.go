@@ -29,12 +29,13 @@ func recorded(t *testing.T, ids []string) (*disk.Ledger, *patient.Tokenizer) {
 	}
 	now := time.Now()
 	for i, id := range ids {
+		number, _ := message(id)
 		disclosure := ledger.Disclosure{
 			Disclosure: chaperone.Disclosure{
 				ID: [16]byte{byte(i), 1}, Time: now, Protocol: chaperone.HL7, Action: "ORU^R01", Records: 1, Protection: chaperone.InClear, Outcome: chaperone.Unknown,
 				From: chaperone.Party{Addr: netip.MustParseAddr(feeder)}, To: chaperone.Party{Addr: netip.MustParseAddr(behind)},
 			},
-			Covered: []ledger.Covered{{Numbers: []chaperone.PatientToken{tokenOf(tokens, id)}}},
+			Covered: []ledger.Covered{{Numbers: []chaperone.PatientToken{tokens.Token(number)}}},
 		}
 		if id == "" {
 			disclosure.Covered, disclosure.Unidentified = nil, 1
@@ -96,7 +97,7 @@ func TestGuardCheck(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			d, tokens := recorded(t, test.record)
-			c := &captured{got: map[string]int{}, acked: test.acked, unknown: test.unknown}
+			c := &captured{delivery: message, got: map[string]int{}, acked: test.acked, unknown: test.unknown}
 			for _, id := range test.got {
 				c.got[id]++
 				c.first = append(c.first, id)

@@ -38,8 +38,19 @@ const (
 const budgetOf = 25
 
 func newGuarded(ctx context.Context, dir string) (*guarded, error) {
-	g := &guarded{dir: dir, limits: "{connections: 1000}"}
-	var err error
+	g, err := unconfigured(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	if g.engine, err = newEngine(); err != nil {
+		return nil, err
+	}
+	return g, g.configure("")
+}
+
+// unconfigured has no site file yet.
+func unconfigured(ctx context.Context, dir string) (g *guarded, err error) {
+	g = &guarded{dir: dir, limits: "{connections: 1000}"}
 	if g.binary, err = build(ctx, dir); err != nil {
 		return nil, err
 	}
@@ -48,13 +59,7 @@ func newGuarded(ctx context.Context, dir string) (*guarded, error) {
 		return nil, err
 	}
 	g.address = free.Addr().String()
-	if err := free.Close(); err != nil {
-		return nil, err
-	}
-	if g.engine, err = newEngine(); err != nil {
-		return nil, err
-	}
-	return g, g.configure("")
+	return g, free.Close()
 }
 
 // build builds chaperone in a folder.
@@ -66,9 +71,9 @@ func build(ctx context.Context, dir string) (path string, err error) {
 	return path, nil
 }
 
-// configure writes the site file, as a whole or not at all. extra is more of it.
+// configure writes the site file for HL7. extra is more of it.
 func (g *guarded) configure(extra string) error {
-	text := fmt.Sprintf(`site: north
+	return g.write(fmt.Sprintf(`site: north
 inside: [127.0.0.0/8]
 ledger: %[1]s/ledger
 keys: %[1]s/keys
@@ -87,7 +92,11 @@ listeners:
     because: this is a test
     upstream: {address: "%[4]s", tls: none, because: this is a test, party: ehr}
     limits: %[5]s
-%[6]s`, g.dir, budgetOf, g.address, g.engine.Addr(), g.limits, extra)
+%[6]s`, g.dir, budgetOf, g.address, g.engine.Addr(), g.limits, extra))
+}
+
+// write writes the site file, as a whole or not at all.
+func (g *guarded) write(text string) error {
 	path := filepath.Join(g.dir, "site.yaml")
 	if err := os.WriteFile(path+".new", []byte(text), 0o600); err != nil {
 		return err

@@ -8,6 +8,7 @@
 //	go run ./internal/torture damage   --n 1000   # flipped bits, cut and swapped files
 //	go run ./internal/torture guard    --kills 200 # a chaperone guard between two systems is killed at any moment
 //	go run ./internal/torture spool    --kills 200 # one that keeps messages for a system that comes and goes
+//	go run ./internal/torture dicom    --kills 200 # one through which images are stored, found and brought
 //	go run ./internal/torture reload   --n 1000   # it reads its site file under load, a bad one now and then
 //	go run ./internal/torture handover --n 20     # it hands its socket over to the next one under load
 //	go run ./internal/torture standby  --n 6      # one of two machines fails, and the other takes its address
@@ -61,6 +62,7 @@ var modes = []struct {
 	{"damage", 1000, damage},
 	{"guard", 200, killGuard},
 	{"spool", 200, killSpool},
+	{"dicom", 200, killDICOM},
 	{"reload", 1000, reloadGuard},
 	{"handover", 20, handOver},
 	{"standby", 6, standBy},
@@ -92,7 +94,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	f := flag.NewFlagSet("torture", flag.ContinueOnError)
 	f.SetOutput(stderr)
 	f.IntVar(&o.n, "n", 0, "how often (eio: up to which call; default: all)")
-	f.IntVar(&o.n, "kills", 0, "the same, of guard and spool")
+	f.IntVar(&o.n, "kills", 0, "the same, of guard, spool and dicom")
 	f.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano()), "fixes the choices")
 	f.IntVar(&o.every, "every", 1, "eio: try each k-th call only")
 	f.BoolVar(&o.ignoreFsync, "ignore-fsync", false, "powercut: a disk that lies; the run must fail")
