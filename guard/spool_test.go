@@ -336,6 +336,34 @@ func TestSpoolRejected(t *testing.T) {
 	}
 }
 
+// TestSpoolAgain: what its receiver did not take is delivered when somebody asks for that, while the guard runs.
+func TestSpoolAgain(t *testing.T) {
+	dir, address := filepath.Join(t.TempDir(), "spool"), nowhere(t)
+	r := begin(t, fmt.Sprintf(spoolSite, address), spooling(dir, spool.Disk{}))
+	c := r.call("hl7")
+	c.send(numbered(0))
+	e := comeBack(t, address, func(m string) string { return strings.Replace(ack(m), "MSA|AA", "MSA|AE", 1) })
+	var files []string
+	eventually(t, "a rejected message", func() bool {
+		files, _ = filepath.Glob(filepath.Join(dir, "hl7", "rejected", "*.spool"))
+		return len(files) == 1 && r.kept() == 0
+	})
+	e.mu.Lock()
+	e.answer, e.got = ack, nil
+	e.mu.Unlock()
+	if err := spool.SendAgain(files[0]); err != nil {
+		t.Fatal(err)
+	}
+	checkArrived(t, e, 0, 1)
+	eventually(t, "nothing left", func() bool {
+		left := r.guard.spools.all["hl7"].spool.Stats()
+		return left.Messages+left.Rejected == 0
+	})
+	if n := len(r.rows()); n != 1 || !strings.Contains(r.log.String(), "sent again, as somebody asked") {
+		t.Errorf("got %d disclosures; log %s", n, r.log)
+	}
+}
+
 // TestSpoolDamaged: a spool that cannot be read stops its listener's pushes, and says so; nothing overtakes what waits.
 func TestSpoolDamaged(t *testing.T) {
 	dir, address := filepath.Join(t.TempDir(), "spool"), nowhere(t)
