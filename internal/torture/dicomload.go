@@ -54,8 +54,9 @@ type archive struct {
 	net.Listener
 	found atomic.Int64
 
-	mu  sync.Mutex
-	got map[string]int // by the patient's number
+	mu    sync.Mutex
+	got   map[string]int // by the patient's number
+	first []string       // the same, as each came for the first time
 }
 
 func newArchive() (*archive, error) {
@@ -82,7 +83,9 @@ func (a *archive) see(letter string) func(b []byte) {
 		for _, id := range numbers.FindAll(b, -1) {
 			if string(id[:1]) == letter {
 				a.mu.Lock()
-				a.got[string(id)]++
+				if a.got[string(id)]++; a.got[string(id)] == 1 {
+					a.first = append(a.first, string(id))
+				}
 				a.mu.Unlock()
 			}
 		}
@@ -132,7 +135,8 @@ type dicomLoad struct {
 	archive *archive
 	next    atomic.Int64
 	refused atomic.Int64
-	links   [guardSenders][]string // whose images were acknowledged to each client
+	links   [guardSenders + 1][]string // whose images were acknowledged to each client; the last is storescu
+	tools   *dcmtk                     // nil: they are not there
 }
 
 func (l *dicomLoad) run(ctx context.Context) (stop func() (unknown int, err error)) {
@@ -156,10 +160,23 @@ func (l *dicomLoad) run(ctx context.Context) (stop func() (unknown int, err erro
 			}
 		})
 	}
+	var failed error
+	if l.tools != nil {
+		wait.Go(func() {
+			for ctx.Err() == nil && failed == nil {
+				var patients []string
+				var more bool
+				if patients, more, failed = l.tools.send(ctx, &l.next); more {
+					unknown.Add(1) // it sends one after the other
+				}
+				l.links[guardSenders] = append(l.links[guardSenders], patients...)
+			}
+		})
+	}
 	return func() (int, error) {
 		cancel()
 		wait.Wait()
-		return int(unknown.Load()), nil
+		return int(unknown.Load()), failed
 	}
 }
 

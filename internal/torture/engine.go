@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"net"
+	"strings"
 	"sync"
 )
 
@@ -15,8 +16,11 @@ type engine struct {
 	mu    sync.Mutex
 	got   map[string]int // by control ID
 	first []string       // the same, as each came for the first time
+	not   map[string]int // what it did not take
 	conns map[net.Conn]bool
 	away  bool
+
+	rejects bool // every tenth message, when it comes for the first time
 }
 
 func newEngine() (*engine, error) { return newEngineAt(behind + ":0") }
@@ -26,7 +30,7 @@ func newEngineAt(address string) (*engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &engine{got: map[string]int{}, conns: map[net.Conn]bool{}}
+	e := &engine{got: map[string]int{}, not: map[string]int{}, conns: map[net.Conn]bool{}}
 	e.listen(l)
 	return e, nil
 }
@@ -84,13 +88,23 @@ func (e *engine) serve(c net.Conn) {
 			return
 		}
 		id := field(payload, 0, 9)
-		e.mu.Lock()
-		if e.got[id]++; e.got[id] == 1 {
-			e.first = append(e.first, id)
-		}
-		e.mu.Unlock()
-		if _, err := fmt.Fprintf(c, "\x0bMSH|^~\\&|EHR|NORTH|LAB|NORTH|20260301||ACK|a%s|P|2.5\rMSA|AA|%s\r\x1c\r", id, id); err != nil {
+		code := e.take(id)
+		if _, err := fmt.Fprintf(c, "\x0bMSH|^~\\&|EHR|NORTH|LAB|NORTH|20260301||ACK|a%s|P|2.5\rMSA|%s|%s\r\x1c\r", id, code, id); err != nil {
 			return
 		}
 	}
+}
+
+// take notes a message, and gives the code of its answer.
+func (e *engine) take(id string) (code string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.rejects && strings.HasSuffix(id, "7") && e.not[id]+e.got[id] == 0 {
+		e.not[id]++
+		return "AR"
+	}
+	if e.got[id]++; e.got[id] == 1 {
+		e.first = append(e.first, id)
+	}
+	return "AA"
 }

@@ -20,7 +20,10 @@ import (
 func (l *guardLoad) check(ctx context.Context, o options, g *guarded, c *captured) error {
 	g.engine.mu.Lock()
 	defer g.engine.mu.Unlock()
-	c.got, c.first, c.links, c.acked, c.delivery = g.engine.got, g.engine.first, l.links[:], int(l.acked.Load()), message
+	c.got, c.taken, c.late, c.links, c.acked, c.delivery = maps.Clone(g.engine.got), g.engine.first, g.engine.not, l.links[:], int(l.acked.Load()), message
+	for id, times := range c.late {
+		c.got[id] += times
+	}
 	if err := c.check(ctx, g, "unrecorded"); err != nil {
 		return err
 	}
@@ -41,12 +44,13 @@ func (c *captured) check(ctx context.Context, g *guarded, unrecorded string) err
 	if err := c.compare(ctx, d, tokens); err != nil {
 		return err
 	}
-	more.got, less.got = maps.Clone(c.got), maps.Clone(c.got)
+	more.got = maps.Clone(c.got)
 	more.got[unrecorded] = 1
 	if err := more.compare(ctx, d, tokens); !errors.Is(err, errPromise) {
 		return broken("what is not on record was not missed, %v: the run shows nothing", err)
 	}
-	delete(less.got, slices.MaxFunc(c.links, func(a, b []string) int { return len(a) - len(b) })[0])
+	lost := slices.MaxFunc(c.links, func(a, b []string) int { return len(a) - len(b) })[0]
+	less.taken = slices.DeleteFunc(slices.Clone(c.taken), func(id string) bool { return id == lost })
 	if err := less.compare(ctx, d, tokens); !errors.Is(err, errPromise) {
 		return broken("what was acknowledged and did not arrive was not missed, %v: the run shows nothing", err)
 	}
@@ -74,10 +78,11 @@ func (g *guarded) books(ctx context.Context) (*disk.Ledger, *patient.Tokenizer, 
 // of whom something is, and which disclosures have to be on record of it.
 type captured struct {
 	got            map[string]int
-	first          []string   // the same, as each came for the first time
-	links          [][]string // what each client was told has arrived, in the order of sending
-	acked, unknown int        // messages with and without an answer
-	mayRepeat      int        // how often one may have come again
+	taken          []string       // what was taken of it, as each came for the first time
+	late           map[string]int // what was not taken the first time: it may be overtaken
+	links          [][]string     // what each client was told has arrived, in the order of sending
+	acked, unknown int            // messages with and without an answer
+	mayRepeat      int            // how often one may have come again
 	delivery       func(id string) (number chaperone.Identifier, actions []string)
 
 	rows, proven, budget, again int // what was found
@@ -148,19 +153,23 @@ func (c *captured) compare(ctx context.Context, d *disk.Ledger, tokens *patient.
 // ordered: what was acknowledged to a client has arrived, in the order in which the client sent it.
 func (c *captured) ordered() error {
 	place := map[string]int{}
-	for i, id := range c.first {
+	for i, id := range c.taken {
 		place[id] = i
 	}
 	for k, link := range c.links {
 		last := -1
 		for n, id := range link {
-			if c.got[id] == 0 {
+			at, ok := place[id]
+			if !ok {
 				return broken("message %d of %d of client %d was acknowledged and did not arrive", n, len(link), k)
 			}
-			if place[id] < last {
+			if c.late[id] > 0 {
+				continue
+			}
+			if at < last {
 				return broken("message %d of %d of client %d was overtaken", n, len(link), k)
 			}
-			last = place[id]
+			last = at
 		}
 	}
 	return nil

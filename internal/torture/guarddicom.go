@@ -24,11 +24,21 @@ func killDICOM(ctx context.Context, o options) error {
 		return err
 	}
 	defer a.Close()
-	if err := g.write(fmt.Sprintf(dicomSite, g.dir, g.address, a.Addr())); err != nil {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // storescp
+	tools, err := startDCMTK(ctx, o.dir)
+	if err != nil {
 		return err
 	}
-	l := &dicomLoad{address: g.address, archive: a}
-	unknown, err := g.kills(ctx, o, l, 250*time.Millisecond, func() error { return nil })
+	text := fmt.Sprintf(dicomSite, g.dir, g.address, a.Addr())
+	if tools != nil {
+		text += fmt.Sprintf(dcmtkListener, tools.listen, tools.archive)
+	}
+	if err := g.write(text); err != nil {
+		return err
+	}
+	l := &dicomLoad{address: g.address, archive: a, tools: tools}
+	unknown, err := g.kills(ctx, o, l, 500*time.Millisecond, func() error { return nil })
 	if err != nil {
 		return err
 	}
@@ -38,7 +48,19 @@ func killDICOM(ctx context.Context, o options) error {
 	time.Sleep(100 * time.Millisecond) // what the archive has in its sockets
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	c := &captured{got: a.got, links: l.links[:], unknown: unknown, delivery: object}
+	c := &captured{got: a.got, taken: a.first, links: l.links[:], unknown: unknown, delivery: object}
+	byTools := 0
+	if tools != nil {
+		patients, err := tools.arrived()
+		if err != nil {
+			return err
+		}
+		for _, id := range patients {
+			c.got[id]++
+			c.taken = append(c.taken, id) // they are in the order of their numbers
+		}
+		byTools = len(patients)
+	}
 	for _, link := range c.links {
 		c.acked += len(link)
 	}
@@ -49,9 +71,9 @@ func killDICOM(ctx context.Context, o options) error {
 	for id := range c.got {
 		kinds[id[0]]++
 	}
-	fmt.Fprintf(o.stdout, "dicom: %d kills, of %d patients something arrived (%d stored, %d found, %d brought; %d acknowledged), %d disclosures on record, %d patients in flight at the kills, %d proven, %d operations refused\n",
-		o.n, len(c.got), kinds['S'], kinds['F'], kinds['G'], c.acked, c.rows, unknown, c.proven, l.refused.Load())
-	if kinds['S'] == 0 || kinds['F'] == 0 || kinds['G'] == 0 {
+	fmt.Fprintf(o.stdout, "dicom: %d kills, of %d patients something arrived (%d stored, %d of them from storescu at storescp, %d found, %d brought; %d acknowledged), %d disclosures on record, %d patients in flight at the kills, %d proven, %d operations refused\n",
+		o.n, len(c.got), kinds['S'], byTools, kinds['F'], kinds['G'], c.acked, c.rows, unknown, c.proven, l.refused.Load())
+	if kinds['S'] == byTools || tools != nil && byTools == 0 || kinds['F'] == 0 || kinds['G'] == 0 {
 		return broken("not everything was done: the run shows too little")
 	}
 	return nil

@@ -54,12 +54,17 @@ func unconfigured(ctx context.Context, dir string) (g *guarded, err error) {
 	if g.binary, err = build(ctx, dir); err != nil {
 		return nil, err
 	}
+	g.address, err = freeAddress()
+	return g, err
+}
+
+// freeAddress gives one at which nobody listens.
+func freeAddress() (string, error) {
 	free, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	g.address = free.Addr().String()
-	return g, free.Close()
+	return free.Addr().String(), free.Close()
 }
 
 // build builds chaperone in a folder.

@@ -14,8 +14,9 @@ import (
 	"time"
 )
 
-// killSpool kills a guard that keeps messages for a system that comes and goes. Whatever was acknowledged, by that system or by the guard, has
-// arrived in the end, of each client in its order; it is on record as killGuard has it. What breaks off may come again.
+// killSpool kills a guard that keeps messages for a system that comes and goes, and that does not take everything at first. Whatever was
+// acknowledged, by that system or by the guard, was taken in the end, of each client in its order but for what was rejected and sent again; it
+// is on record as killGuard has it. What breaks off may come again.
 //
 // With --forget what is kept is deleted at each kill: the run must fail.
 func killSpool(ctx context.Context, o options) error {
@@ -31,9 +32,10 @@ func killSpool(ctx context.Context, o options) error {
 	if o.forget {
 		err = l.turn()
 	}
+	g.engine.rejects = !o.forget
 	most := 0
 	unknown, killErr := g.kills(ctx, o, l, time.Second, func() error {
-		waits, err := g.waiting(ctx)
+		waits, _, err := g.kept(ctx)
 		most = max(most, waits)
 		if o.forget {
 			err = errors.Join(err, os.RemoveAll(filepath.Join(g.dir, "spool")))
@@ -46,7 +48,7 @@ func killSpool(ctx context.Context, o options) error {
 	if l.away {
 		err = l.turn()
 	}
-	left, waitErr := g.waiting(ctx)
+	left, _, waitErr := g.kept(ctx)
 	if err := errors.Join(err, waitErr, g.start(ctx), g.ready()); err != nil {
 		return err
 	}
@@ -60,41 +62,51 @@ func killSpool(ctx context.Context, o options) error {
 	if lost > 0 {
 		return broken("%d messages had no answer while nobody was killed: %s", lost, tail(g))
 	}
-	fmt.Fprintf(o.stdout, "spool: the engine left %d times; at a kill up to %d messages waited, and %d after the last\n", l.left, most, left)
-	if !o.forget && (l.left == 0 || most == 0) {
-		return broken("the engine never left, or nothing waited: the run shows nothing")
+	g.engine.mu.Lock()
+	rejected := len(g.engine.not)
+	g.engine.mu.Unlock()
+	fmt.Fprintf(o.stdout, "spool: the engine left %d times, and did not take %d messages at first; at a kill up to %d messages waited, and %d after the last\n", l.left, rejected, most, left)
+	if !o.forget && (l.left == 0 || most == 0 || rejected == 0) {
+		return broken("the engine never left, nothing waited, or nothing was rejected: the run shows nothing")
 	}
-	return l.check(ctx, o, g, &captured{unknown: unknown, mayRepeat: (o.n + l.left) * (guardSenders + 1)}) // one of each client, and one that is delivered
+	return l.check(ctx, o, g, &captured{unknown: unknown, mayRepeat: (o.n+l.left)*(guardSenders+1) + rejected}) // one of each client, and one that is delivered
 }
 
-// delivered waits until nothing waits any more.
+// delivered waits until nothing is kept any more.
 func (g *guarded) delivered(ctx context.Context) error {
 	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		if n, err := g.waiting(ctx); err != nil || n == 0 {
+		if waiting, again, err := g.kept(ctx); err != nil || waiting+again == 0 {
 			return err
 		}
 	}
 	return broken("what is kept is not delivered within %v: %s", patience, tail(g))
 }
 
-// waiting gives how many messages are kept, as chaperone spool has it. None may be rejected: the engine takes everything.
-func (g *guarded) waiting(ctx context.Context) (n int, err error) {
-	out, err := exec.CommandContext(ctx, g.binary, "spool", "--site", filepath.Join(g.dir, "site.yaml"), "--json").CombinedOutput()
-	if err != nil {
-		if _, missing := os.Stat(filepath.Join(g.dir, "keys", "data.key")); missing != nil {
-			return 0, nil // it was killed before it made its keys
+// kept gives how many messages wait, as chaperone spool has it, and has those that were rejected sent again.
+func (g *guarded) kept(ctx context.Context) (waiting, again int, err error) {
+	if _, err := os.Stat(filepath.Join(g.dir, "keys", "data.key")); err != nil {
+		return 0, 0, nil // it was killed before it made its keys
+	}
+	spool := func(args ...string) ([]byte, error) {
+		out, err := exec.CommandContext(ctx, g.binary, append(args, "--site", filepath.Join(g.dir, "site.yaml"))...).CombinedOutput()
+		if err != nil {
+			return nil, broken("chaperone %s: %w: %s", strings.Join(args, " "), err, out)
 		}
-		return 0, broken("chaperone spool: %w: %s", err, out)
+		return out, nil
+	}
+	out, err := spool("spool", "--json")
+	if err != nil {
+		return 0, 0, err
 	}
 	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
-	var summary struct{ Waiting, Rejected int }
+	var summary struct{ Waiting, Again, Rejected int }
 	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &summary); err != nil {
-		return 0, fmt.Errorf("chaperone spool: %w", err)
+		return 0, 0, fmt.Errorf("chaperone spool: %w", err)
 	}
 	if summary.Rejected > 0 {
-		return 0, broken("%d messages were rejected: %s", summary.Rejected, tail(g))
+		_, err = spool("spool", "again", "--all")
 	}
-	return summary.Waiting, nil
+	return summary.Waiting, summary.Again + summary.Rejected, err
 }
 
 // spoolLoad is clients that send while the engine comes and goes.
