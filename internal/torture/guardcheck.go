@@ -27,8 +27,8 @@ func (l *guardLoad) check(ctx context.Context, o options, g *guarded, c *capture
 	if err := c.check(ctx, g, "unrecorded"); err != nil {
 		return err
 	}
-	fmt.Fprintf(o.stdout, "guard: %d kills, %d messages acknowledged, the engine got %d (%d more than once), on record %d (%d in flight at the kills), %d proven; a budget of %d let %d pass, %d refused\n",
-		o.n, c.acked, len(c.got), c.again, c.rows, c.unknown, c.proven, budgetOf, c.budget, l.refused.Load())
+	fmt.Fprintf(o.stdout, "guard: %d kills, %d messages acknowledged, the engine got %d (%d more than once), on record %d (%d that did not arrive; %d in flight at the kills), %d proven; a budget of %d let %d pass, %d refused\n",
+		o.n, c.acked, len(c.got), c.again, c.rows, c.ahead, c.unknown, c.proven, budgetOf, c.budget, l.refused.Load())
 	return nil
 }
 
@@ -85,7 +85,7 @@ type captured struct {
 	mayRepeat      int            // how often one may have come again
 	delivery       func(id string) (number chaperone.Identifier, actions []string)
 
-	rows, proven, budget, again int // what was found
+	rows, proven, budget, again, ahead int // what was found; ahead: people on record of whom nothing arrived
 }
 
 // mostProven bounds the disclosures that are proven one by one.
@@ -135,6 +135,7 @@ func (c *captured) compare(ctx context.Context, d *disk.Ledger, tokens *patient.
 		}
 	}
 	got := len(c.got)
+	c.ahead = len(of) - got
 	switch {
 	case got == 0:
 		return broken("nothing arrived: the run shows nothing")
@@ -142,8 +143,8 @@ func (c *captured) compare(ctx context.Context, d *disk.Ledger, tokens *patient.
 		return broken("%d messages came again; %d may have", c.again, c.mayRepeat)
 	case got < c.acked:
 		return broken("%d were acknowledged and %d arrived", c.acked, got)
-	case len(of)-got > c.unknown:
-		return broken("%d are on record that did not arrive; %d were in flight at the kills", len(of)-got, c.unknown)
+	case c.ahead > c.unknown:
+		return broken("%d are on record that did not arrive; %d were in flight at the kills", c.ahead, c.unknown)
 	case c.budget > budgetOf:
 		return broken("a budget of %d let %d patients pass", budgetOf, c.budget)
 	}

@@ -71,8 +71,8 @@ func killDICOM(ctx context.Context, o options) error {
 	for id := range c.got {
 		kinds[id[0]]++
 	}
-	fmt.Fprintf(o.stdout, "dicom: %d kills, of %d patients something arrived (%d stored, %d of them from storescu at storescp, %d found, %d brought; %d acknowledged), %d disclosures on record, %d patients in flight at the kills, %d proven, %d operations refused\n",
-		o.n, len(c.got), kinds['S'], byTools, kinds['F'], kinds['G'], c.acked, c.rows, unknown, c.proven, l.refused.Load())
+	fmt.Fprintf(o.stdout, "dicom: %d kills, of %d patients something arrived (%d stored, %d of them from storescu at storescp, %d found, %d brought; %d acknowledged), %d disclosures on record, of %d patients nothing arrived (%d in flight at the kills), %d proven, %d operations refused\n",
+		o.n, len(c.got), kinds['S'], byTools, kinds['F'], kinds['G'], c.acked, c.rows, c.ahead, unknown, c.proven, l.refused.Load())
 	if kinds['S'] == byTools || tools != nil && byTools == 0 || kinds['F'] == 0 || kinds['G'] == 0 {
 		return broken("not everything was done: the run shows too little")
 	}
