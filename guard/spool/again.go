@@ -9,7 +9,8 @@ import (
 	"chaperone/ledger/durable"
 )
 
-// againFolder has the rejected messages that are to be sent again, until who uses the spool puts them into the queue.
+// againFolder has the rejected messages that are to be sent again, until who uses the spool puts them into the queue. They do not count
+// against its limit, so that those fit into the queue that have filled the spool before.
 const againFolder = "again"
 
 // SendAgain asks for a rejected message, by its file as List gives it, to be sent again. It needs nobody who uses the spool, and may be called

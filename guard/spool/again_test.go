@@ -142,6 +142,24 @@ func TestAgainFails(t *testing.T) {
 	take(t, s, 0, 1)
 }
 
+// TestAgainRoom: messages that fill a spool because they were rejected can be sent again.
+func TestAgainRoom(t *testing.T) {
+	o := options(t.TempDir())
+	s, paths := rejecting(t, o)
+	s.SetLimits(s.Stats().Bytes+64, 1000) // what is needed is estimated a little higher
+	if err := s.Append(message(4)); !errors.Is(err, ErrFull) {
+		t.Fatalf("got %v", err)
+	}
+	for _, path := range paths {
+		if err := SendAgain(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n, err := s.TakeAgain(); n != 2 || err != nil {
+		t.Errorf("got %d, %v", n, err)
+	}
+}
+
 // TestAgainFull: a spool without room leaves it where it is.
 func TestAgainFull(t *testing.T) {
 	o := options(t.TempDir())
