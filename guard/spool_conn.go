@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"time"
 
 	"chaperone/format/hl7"
@@ -25,6 +26,7 @@ type spooled struct {
 	*spooler
 	away   bool          // there is no connection to the system behind; guarded by hl7Conn.mu
 	owed   *spool.Entry  // the push that it has not answered; guarded by hl7Conn.mu
+	until  time.Time     // when it has to be answered; guarded by hl7Conn.mu
 	reader chan struct{} // closed when nobody reads its answers any more
 	tried  time.Time     // when it was last tried to reach it
 }
@@ -110,6 +112,12 @@ func (h *hl7Conn) answersSpooled(ctx context.Context, up net.Conn) error {
 	in := frames{from: up, limit: int(h.spec().Limits.Message)}
 	for {
 		list, err := in.next(func(bool) error { return nil })
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			if !h.overdue() {
+				continue
+			}
+			h.guard.log.Warn("the system behind the listener does not answer: what it was sent is kept, and sent again", "listener", h.listener.name)
+		}
 		if err != nil {
 			return nil
 		}
@@ -126,6 +134,28 @@ func (h *hl7Conn) answersSpooled(ctx context.Context, up net.Conn) error {
 			}
 		}
 	}
+}
+
+// owe notes a push that is passed on. The system behind the guard has the time of a message to answer it: then it counts as away.
+func (h *hl7Conn) owe(e spool.Entry) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.kept.owed, h.kept.until = &e, time.Now().Add(h.spec().Limits.InMessage)
+	_ = h.upstream.SetReadDeadline(h.kept.until) // fails when it is over
+}
+
+// overdue reports, when the time to answer is over, whether a push was not answered in it.
+func (h *hl7Conn) overdue() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	switch {
+	case time.Now().Before(h.kept.until): // of one that came meanwhile
+		return false
+	case h.kept.owed != nil && h.unanswered > 0:
+		return true
+	}
+	_ = h.upstream.SetReadDeadline(time.Time{}) // as in owe
+	return false
 }
 
 // settle forgets the push that an answer answers: its sender gets that. It reports whether there is one, and how many answers were
@@ -153,7 +183,7 @@ func (h *hl7Conn) countOnce(counted int) {
 	}
 }
 
-// lost does what is left to do when the connection to the system behind the guard is over: a push that was not answered may have
+// lost does what is left to do when the connection to the system behind the guard is over, or it did not answer in time: a push that was not answered may have
 // arrived, or not, so it is kept and acknowledged; queries are refused. It may be called again.
 func (h *hl7Conn) lost(ctx context.Context) {
 	h.mu.Lock()

@@ -55,7 +55,7 @@ func (k *spooler) deliverAll(ctx context.Context) {
 			continue
 		}
 		d.hangUp()
-		k.news.away.note(k, err)
+		k.news.away.note(k, "what is kept cannot be delivered; it is tried again", err)
 		select {
 		case <-ctx.Done():
 		case <-time.After(wait):

@@ -169,10 +169,7 @@ func (h *hl7Conn) live(ctx context.Context, p *passing) error {
 		return h.late(ctx, p)
 	}
 	if p.push() && p.message.awaited {
-		e := h.entry(p)
-		h.mu.Lock()
-		h.kept.owed = &e
-		h.mu.Unlock()
+		h.owe(h.entry(p))
 	}
 	err := h.passOn(ctx, []passing{*p})
 	if !errors.Is(err, errClosed) {

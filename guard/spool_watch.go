@@ -29,7 +29,8 @@ const (
 // news is what was told of a spool since it was empty.
 type news struct {
 	rejected atomic.Int64 // and not told yet
-	away     lastError
+	away     lastError    // of delivering
+	stuck    lastError    // of what is to be sent again
 
 	mu            sync.Mutex
 	spooling      bool
@@ -41,12 +42,12 @@ type news struct {
 // lastError tells the log of an error once, as long as it stays the same.
 type lastError struct{ text string }
 
-func (l *lastError) note(k *spooler, err error) {
+func (l *lastError) note(k *spooler, message string, err error) {
 	if errors.Is(err, context.Canceled) || l.text == err.Error() {
 		return
 	}
 	l.text = err.Error()
-	k.guard.log.Warn("what is kept cannot be delivered; it is tried again", "listener", k.name, "why", l.text)
+	k.guard.log.Warn(message, "listener", k.name, "why", l.text)
 }
 
 // find puts a finding about the spool on record; when the record does not take it, it is tried again.
@@ -131,11 +132,13 @@ func (k *spooler) ended() {
 	t.spooling, t.filling, t.old, t.away.text = false, false, false, ""
 }
 
-// watch tells of a spool that fills, of messages that wait long, and of those that were rejected.
+// watch puts into the queue what is to be sent again, and tells of a spool that fills, of messages that wait long, and of those that were
+// rejected.
 func (k *spooler) watch(ctx context.Context) {
 	tick := time.NewTicker(k.guard.pace.hold)
 	defer tick.Stop()
 	for {
+		k.again()
 		select {
 		case <-ctx.Done():
 			k.look(true)
@@ -144,6 +147,19 @@ func (k *spooler) watch(ctx context.Context) {
 		}
 		k.look(false)
 	}
+}
+
+// again puts rejected messages into the queue that somebody asked for. What cannot be is tried again.
+func (k *spooler) again() {
+	n, err := k.spool.TakeAgain()
+	if n > 0 {
+		k.guard.log.Info("what was rejected is sent again, as somebody asked", "listener", k.name, "messages", n)
+	}
+	if err == nil {
+		k.news.stuck.text = ""
+		return
+	}
+	k.news.stuck.note(k, "what was rejected cannot be sent again; it is tried again", err)
 }
 
 func (k *spooler) look(over bool) {
@@ -165,7 +181,7 @@ func (k *spooler) look(over bool) {
 	if t.rejected.Load() > 0 && (over || t.tellRejecting.IsZero() || now.Sub(t.tellRejecting) >= refusalWindow) {
 		t.tellRejecting = now
 		k.find(SpoolRejectedRule, chaperone.High, int(t.rejected.Swap(0)), "A system did not take messages that were kept for it and that their senders believe it has.",
-			"The log says which files hold them: find out why, and have them sent again.")
+			"Find out why (chaperone spool shows the answers), and send them again with chaperone spool again.")
 	}
 }
 

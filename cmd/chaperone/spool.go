@@ -31,42 +31,62 @@ func newSpool() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "spool",
 		Short: "List the messages that a guard keeps for systems that are away, and those that were rejected",
-		Long: `List what waits in a guard's spools, and what a system did not take when it was delivered: its sender believes that it arrived, so have it
-sent again, by its control ID, and then remove the file. No patient is shown. The guard may run meanwhile (docs/guard.md).
+		Long: `List what waits in a guard's spools, and what a system did not take when it was delivered: its sender believes that it arrived. Find out why,
+and send it again with chaperone spool again, or have its sender send it again and remove the file. No patient is shown. The guard may
+run meanwhile (docs/guard.md).
 
 Exit status: 0 done; 2 could not do it.`,
 		Example: `  chaperone spool --site site.yaml
-  chaperone spool --ledger /var/lib/chaperone/ledger --json`,
+  chaperone spool --ledger /var/lib/chaperone/ledger --json
+  chaperone spool again --all --site site.yaml`,
 		Args: noArguments("; the site file goes with --site, the ledger beside which the spool is with --ledger"),
 		RunE: func(c *cobra.Command, _ []string) error { return f.run(c) },
 	}
-	c.Flags().StringVar(&f.site, "site", "", "the site `file`, which says where ledger and keys are (docs/site-file.md)")
 	c.Flags().BoolVar(&f.asJSON, "json", false, "write JSON Lines: message, and summary last")
+	f.place(c)
+	c.AddCommand(newSpoolAgain())
+	return c
+}
+
+// place says which guard's spools are meant.
+func (f *spoolFlags) place(c *cobra.Command) {
+	c.Flags().StringVar(&f.site, "site", "", "the site `file`, which says where ledger and keys are (docs/site-file.md)")
 	_ = c.MarkFlagFilename("site", "yaml", "yml")
 	f.ledger.add(c)
-	return c
 }
 
 // spooledLine is a message as it is listed.
 type spooledLine struct {
-	Kind     string    `json:"kind"`
-	Listener string    `json:"listener"`
-	State    string    `json:"state"`
-	Number   uint64    `json:"number"`
-	Came     time.Time `json:"came"`
-	From     string    `json:"from"`
-	To       string    `json:"to"`
-	Message  string    `json:"message"`
-	IDs      []string  `json:"control_ids"`
-	Answer   string    `json:"answer"`
-	File     string    `json:"file"`
+	Kind     string      `json:"kind"`
+	Listener string      `json:"listener"`
+	State    spool.State `json:"state"`
+	Number   uint64      `json:"number"`
+	Came     time.Time   `json:"came"`
+	From     string      `json:"from"`
+	To       string      `json:"to"`
+	Message  string      `json:"message"`
+	IDs      []string    `json:"control_ids"`
+	Answer   string      `json:"answer"`
+	File     string      `json:"file"`
 }
 
 func (f *spoolFlags) run(c *cobra.Command) error {
+	list, err := f.spooled(c)
+	if err != nil {
+		return err
+	}
+	if f.asJSON {
+		return spooledJSON(c.OutOrStdout(), list)
+	}
+	return spooledText(c.OutOrStdout(), list)
+}
+
+// spooled gives what lies in the spools.
+func (f *spoolFlags) spooled(c *cobra.Command) ([]spooledLine, error) {
 	if f.site != "" {
 		s, err := site.Load(f.site)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if f.ledger.folder() == "" {
 			f.ledger.dir = s.Ledger
@@ -77,24 +97,17 @@ func (f *spoolFlags) run(c *cobra.Command) error {
 	}
 	ledger, err := f.ledger.named(c)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	dir, err := spoolFolder(ledger)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	data, err := keys.LoadData(f.ledger.keysFolder())
 	if err != nil {
-		return err
+		return nil, err
 	}
-	list, err := spooledIn(dir, data.Spool)
-	if err != nil {
-		return err
-	}
-	if f.asJSON {
-		return spooledJSON(c.OutOrStdout(), list)
-	}
-	return spooledText(c.OutOrStdout(), list)
+	return spooledIn(dir, data.Spool)
 }
 
 // spooledIn reads all spools in a folder.
@@ -107,8 +120,7 @@ func spooledIn(dir string, key func([16]byte) [32]byte) (list []spooledLine, err
 		if !spool.IsSpool(filepath.Join(dir, e.Name())) {
 			continue
 		}
-		err := spool.List(filepath.Join(dir, e.Name()), key, func(file string, k spool.Kept, rejected bool) error {
-			state := map[bool]string{false: "waits", true: "rejected"}[rejected]
+		err := spool.List(filepath.Join(dir, e.Name()), key, func(file string, k spool.Kept, state spool.State) error {
 			list = append(list, spooledLine{"message", e.Name(), state, k.Number, k.Came, k.From, k.To, k.Word, append([]string{}, k.IDs...), k.Answer, file})
 			return nil
 		})
@@ -128,11 +140,11 @@ func spooledText(out io.Writer, list []spooledLine) error {
 	for i := range list {
 		l := &list[i]
 		text := fmt.Sprintf("%s  %s  %s  %s of %s for %s, control ID %s", l.Listener, l.State, l.Came.In(time.Local).Format("2006-01-02 15:04:05"), l.Message, l.From, l.To, strings.Join(l.IDs, ", "))
-		if l.State == "rejected" {
+		if l.State != spool.Waits {
 			text += ", answered " + l.Answer
 		}
 		p.Line("%s", page.Printable(text))
-		if l.State == "rejected" {
+		if l.State == spool.Rejected {
 			p.Line("  %s", page.Printable(l.File))
 		}
 	}
@@ -141,11 +153,9 @@ func spooledText(out io.Writer, list []spooledLine) error {
 
 func spooledJSON(out io.Writer, list []spooledLine) error {
 	e := json.NewEncoder(out)
-	rejected := 0
+	number := map[spool.State]int{}
 	for i := range list {
-		if list[i].State == "rejected" {
-			rejected++
-		}
+		number[list[i].State]++
 		if err := e.Encode(&list[i]); err != nil {
 			return err
 		}
@@ -153,6 +163,7 @@ func spooledJSON(out io.Writer, list []spooledLine) error {
 	return e.Encode(struct {
 		Kind     string `json:"kind"`
 		Waiting  int    `json:"waiting"`
+		Again    int    `json:"again"`
 		Rejected int    `json:"rejected"`
-	}{"summary", len(list) - rejected, rejected})
+	}{"summary", number[spool.Waits], number[spool.Again], number[spool.Rejected]})
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,8 +13,15 @@ import (
 	"chaperone/ledger/keys"
 )
 
-// TestSpool: what waits and what was rejected is listed by its control ID, without a patient, while somebody uses the spool.
-func TestSpool(t *testing.T) {
+// spooling is a folder with keys, and runs commands of the spool on it.
+type spooling struct {
+	*testing.T
+	dir string
+	key func([16]byte) [32]byte
+}
+
+func newSpooling(t *testing.T) *spooling {
+	t.Helper()
 	dir := t.TempDir()
 	if _, err := keys.Make(filepath.Join(dir, "keys")); err != nil {
 		t.Fatal(err)
@@ -22,38 +30,58 @@ func TestSpool(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	list := func(args ...string) string {
-		t.Helper()
-		var out bytes.Buffer
-		c := newSpool()
-		c.SetOut(&out)
-		c.SetErr(os.Stderr)
-		c.SetArgs(append(args, "--ledger", filepath.Join(dir, "ledger"), "--keys", filepath.Join(dir, "keys")))
-		if err := c.Execute(); err != nil {
-			t.Fatal(err)
-		}
-		return out.String()
+	return &spooling{t, dir, data.Spool}
+}
+
+// run gives what the program says, with its exit status.
+func (s *spooling) run(args ...string) (out string, status int) {
+	s.Helper()
+	var b bytes.Buffer
+	status = run(s.Context(), append(args, "--ledger", filepath.Join(s.dir, "ledger"), "--keys", filepath.Join(s.dir, "keys")), strings.NewReader(""), &b, &b)
+	return b.String(), status
+}
+
+func (s *spooling) list(args ...string) string {
+	s.Helper()
+	out, status := s.run(append([]string{"spool"}, args...)...)
+	if status != statusDone {
+		s.Fatalf("got status %d: %s", status, out)
 	}
-	if got := list(); got != "Nothing waits, and nothing was rejected.\n" {
+	return out
+}
+
+// fill makes the spool of a listener with messages of these control IDs, the first of them rejected.
+func (s *spooling) fill(listener string, rejected int, ids ...string) *spool.Spool {
+	s.Helper()
+	if err := os.MkdirAll(filepath.Join(s.dir, "spool"), 0o700); err != nil {
+		s.Fatal(err)
+	}
+	k, err := spool.Open(spool.Options{Dir: filepath.Join(s.dir, "spool", listener), Key: s.key, Bytes: 1 << 20, Messages: 10})
+	if err != nil {
+		s.Fatal(err)
+	}
+	s.Cleanup(func() { _ = k.Close() })
+	for _, id := range ids {
+		if err := k.Append(spool.Entry{Came: time.Now(), From: "lab", To: "ehr", Word: "ORU^R01", IDs: []string{id}, Message: []byte("DOE^JANE")}); err != nil {
+			s.Fatal(err)
+		}
+	}
+	for n := range rejected {
+		if _, err := k.Reject(uint64(n+1), "AR"); err != nil {
+			s.Fatal(err)
+		}
+	}
+	return k
+}
+
+// TestSpool: what waits and what was rejected is listed by its control ID, without a patient, while somebody uses the spool.
+func TestSpool(t *testing.T) {
+	s := newSpooling(t)
+	if got := s.list(); got != "Nothing waits, and nothing was rejected.\n" {
 		t.Errorf("got %q", got)
 	}
-	if err := os.Mkdir(filepath.Join(dir, "spool"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	s, err := spool.Open(spool.Options{Dir: filepath.Join(dir, "spool", "hl7"), Key: data.Spool, Bytes: 1 << 20, Messages: 10})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	for _, id := range []string{"a1", "a2\x1b[2J"} {
-		if err := s.Append(spool.Entry{Came: time.Now(), From: "lab", To: "ehr", Word: "ORU^R01", IDs: []string{id}, Message: []byte("DOE^JANE")}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if _, err := s.Reject(1, "AR"); err != nil {
-		t.Fatal(err)
-	}
-	got := list()
+	s.fill("hl7", 1, "a1", "a2\x1b[2J")
+	got := s.list()
 	for _, want := range []string{"hl7  waits  ", "ORU^R01 of lab for ehr, control ID a2", "hl7  rejected  ", "control ID a1, answered AR\n", "00000000000000000001.spool\n"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("got %q, want %q in it", got, want)
@@ -62,7 +90,69 @@ func TestSpool(t *testing.T) {
 	if strings.Contains(got, "DOE") || strings.Contains(got, "\x1b") {
 		t.Errorf("got %q", got)
 	}
-	if got := list("--json"); !strings.Contains(got, `"state":"rejected"`) || !strings.HasSuffix(got, `{"kind":"summary","waiting":1,"rejected":1}`+"\n") {
+	if got := s.list("--json"); !strings.Contains(got, `"state":"rejected"`) || !strings.HasSuffix(got, `{"kind":"summary","waiting":1,"again":0,"rejected":1}`+"\n") {
 		t.Errorf("got %q", got)
+	}
+}
+
+// TestSpoolAgain: rejected messages go back into the queue by their control IDs or all, while somebody uses the spool; who names one that is not
+// there changes nothing.
+func TestSpoolAgain(t *testing.T) {
+	s := newSpooling(t)
+	k := s.fill("hl7", 3, "a1", "a2", "DOE\x1b[2J", "a4")
+	s.fill("other", 1, "a1")
+	counts := func(want string) {
+		t.Helper()
+		if got := s.list("--json"); !strings.HasSuffix(got, want+"}\n") {
+			t.Errorf("got %q, want %s", got, want)
+		}
+	}
+	for _, test := range []struct{ name, args, want string }{
+		{"nobody", "", "which messages?"},
+		{"one and all", "a1 --all", "which messages?"},
+		{"one that is not there", "a1 nosuch", "number 2 of those named"},
+		{"one that waits", "a4", "number 1 of those named"},
+		{"one of another listener", "a2 --listener other", "number 1 of those named"},
+	} {
+		out, status := s.run(append([]string{"spool", "again"}, strings.Fields(test.args)...)...)
+		if status != statusNot || !strings.Contains(out, test.want) || strings.Contains(out, "nosuch") {
+			t.Errorf("%s: got %d, %q", test.name, status, out)
+		}
+	}
+	counts(`"waiting":1,"again":0,"rejected":4`)
+	if got := s.list("again", "a1", "--listener", "hl7"); !strings.Contains(got, "queue: 1.") {
+		t.Errorf("got %q", got)
+	}
+	counts(`"waiting":1,"again":1,"rejected":3`)
+	if got := s.list(); !strings.Contains(got, "hl7  again  ") {
+		t.Errorf("got %q", got)
+	}
+	if got := s.list("again", "--all"); !strings.Contains(got, "queue: 3.") || strings.Contains(got, "DOE") {
+		t.Errorf("got %q", got)
+	}
+	if got := s.list("again", "--all"); got != "Nothing was rejected.\n" {
+		t.Errorf("got %q", got)
+	}
+	if n, err := k.TakeAgain(); n != 3 || err != nil {
+		t.Errorf("got %d, %v", n, err)
+	}
+	counts(`"waiting":4,"again":1,"rejected":0`)
+}
+
+// TestSpoolAgainCompletes: the shell proposes what was rejected, and nothing that could steer a terminal.
+func TestSpoolAgainCompletes(t *testing.T) {
+	s := newSpooling(t)
+	s.fill("hl7", 2, "a1", "\x1b[2J", "a3")
+	ledger := []string{"--ledger", filepath.Join(s.dir, "ledger"), "--keys", filepath.Join(s.dir, "keys")}
+	for _, test := range []struct{ args, want string }{
+		{"", "a1\tORU^R01 of lab\n:4\n"},
+		{"a1 ", ":4\n"},
+		{"--listener ", "hl7\n:4\n"},
+	} {
+		var out bytes.Buffer
+		args := append(append([]string{"__complete", "spool", "again"}, ledger...), strings.Fields(test.args)...)
+		if status := run(t.Context(), append(args, ""), strings.NewReader(""), &out, io.Discard); status != statusDone || out.String() != test.want {
+			t.Errorf("%q: got %d, %q, want %q", test.args, status, out.String(), test.want)
+		}
 	}
 }

@@ -124,7 +124,10 @@ func (s *Spool) stopReading() {
 	s.in, s.oldest = nil, nil
 }
 
-func (s *Spool) rejectedFolder() string { return filepath.Join(s.o.Dir, "rejected") }
+// rejectedFolder has what its receiver did not take.
+const rejectedFolder = "rejected"
+
+func (s *Spool) rejectedFolder() string { return filepath.Join(s.o.Dir, rejectedFolder) }
 
 // Reject takes the oldest message out of the way and keeps it apart, with what its receiver answered. It is in the folder before it is
 // out of the queue. path is where.

@@ -8,18 +8,30 @@ import (
 	"path/filepath"
 )
 
-// List gives what lies in a spool, the oldest first, without taking it away from a guard that uses it: first what waits, then what was
-// rejected, each with its file. What comes and goes meanwhile may be in it or not.
+// State is where a message of a spool is.
+type State string
+
+const (
+	Waits    State = "waits"
+	Again    State = "again" // it was rejected, and is about to wait again
+	Rejected State = "rejected"
+)
+
+// List gives what lies in a spool, the oldest first, without taking it away from a guard that uses it: first what waits, then what is to be
+// sent again, then what was rejected, each with its file. What comes and goes meanwhile may be in it or not.
 //
 // Errors: *Damage; ErrWrongKey; it cannot be read; that of each.
-func List(dir string, key func(id [16]byte) [32]byte, each func(file string, k Kept, rejected bool) error) error {
+func List(dir string, key func(id [16]byte) [32]byte, each func(file string, k Kept, state State) error) error {
 	b, err := os.ReadFile(filepath.Join(dir, cursorFile))
 	if err != nil {
 		return fmt.Errorf("spool: %w", err)
 	}
 	delivered, _, _ := newest(b)
-	for _, folder := range []string{dir, filepath.Join(dir, "rejected")} {
-		rejected := folder != dir
+	for _, in := range []struct {
+		state State
+		name  string
+	}{{Waits, ""}, {Again, againFolder}, {Rejected, rejectedFolder}} {
+		folder := filepath.Join(dir, in.name)
 		firsts, err := names(folder)
 		if err != nil {
 			return fmt.Errorf("spool: %w", err)
@@ -27,15 +39,15 @@ func List(dir string, key func(id [16]byte) [32]byte, each func(file string, k K
 		for i, first := range firsts {
 			path := filepath.Join(folder, segmentName(first))
 			err := Read(path, key, func(k Kept) error {
-				if !rejected && (k.Number <= delivered || i+1 < len(firsts) && k.Number >= firsts[i+1]) {
+				if in.state == Waits && (k.Number <= delivered || i+1 < len(firsts) && k.Number >= firsts[i+1]) {
 					return nil
 				}
-				return each(path, k, rejected)
+				return each(path, k, in.state)
 			})
 			var damage *Damage
 			switch {
 			case errors.Is(err, os.ErrNotExist): // it was delivered just now
-			case errors.As(err, &damage) && !rejected && i+1 == len(firsts) && damage.Offset > 0: // it is being written
+			case errors.As(err, &damage) && in.state == Waits && i+1 == len(firsts) && damage.Offset > 0: // it is being written
 			case err != nil:
 				return err
 			}

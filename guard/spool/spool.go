@@ -6,6 +6,7 @@
 //	00000000000000000001.spool  a segment: messages, each sealed, the first by the number in the name (segment.go)
 //	delivered                   the number of the last message that is delivered (cursor.go)
 //	rejected/                   messages that their receiver did not take, a segment each
+//	again/                      those of them that are to go into the queue again (again.go)
 //
 // Everything of a message is sealed by AES-256-GCM under a key of its segment alone. Numbers have no gaps, so that a message that is
 // missing is noticed. After a crash the last message may be given once more: at least once, and never not at all.
@@ -134,7 +135,7 @@ func Open(o Options) (*Spool, error) {
 }
 
 func (s *Spool) open() (err error) {
-	for _, dir := range []string{s.o.Dir, s.rejectedFolder()} {
+	for _, dir := range []string{s.o.Dir, s.rejectedFolder(), filepath.Join(s.o.Dir, againFolder)} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return fmt.Errorf("spool: %w", err)
 		}

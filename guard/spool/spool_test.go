@@ -412,11 +412,11 @@ func TestReject(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 	var listed []string
-	see := func(file string, k Kept, rejected bool) error {
-		listed = append(listed, fmt.Sprint(k.IDs, rejected, file == path))
+	see := func(file string, k Kept, state State) error {
+		listed = append(listed, fmt.Sprintln(k.IDs, state, file == path))
 		return nil
 	}
-	if err := List(o.Dir, testKey, see); err != nil || fmt.Sprint(listed) != "[[m1] false false [m0] true true]" {
+	if err := List(o.Dir, testKey, see); err != nil || fmt.Sprint(listed) != "[[m1] waits false\n [m0] rejected true\n]" {
 		t.Errorf("got %v, %v", listed, err)
 	}
 	take(t, s, 1, 2)

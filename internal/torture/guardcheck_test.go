@@ -29,12 +29,13 @@ func recorded(t *testing.T, ids []string) (*disk.Ledger, *patient.Tokenizer) {
 	}
 	now := time.Now()
 	for i, id := range ids {
+		number, _ := message(id)
 		disclosure := ledger.Disclosure{
 			Disclosure: chaperone.Disclosure{
 				ID: [16]byte{byte(i), 1}, Time: now, Protocol: chaperone.HL7, Action: "ORU^R01", Records: 1, Protection: chaperone.InClear, Outcome: chaperone.Unknown,
 				From: chaperone.Party{Addr: netip.MustParseAddr(feeder)}, To: chaperone.Party{Addr: netip.MustParseAddr(behind)},
 			},
-			Covered: []ledger.Covered{{Numbers: []chaperone.PatientToken{tokenOf(tokens, id)}}},
+			Covered: []ledger.Covered{{Numbers: []chaperone.PatientToken{tokens.Token(number)}}},
 		}
 		if id == "" {
 			disclosure.Covered, disclosure.Unidentified = nil, 1
@@ -70,29 +71,44 @@ func TestGuardCheck(t *testing.T) {
 		got            []string
 		acked, unknown int
 		broken         bool
+		links          [][]string
+		repeat         int
+		late           string
 	}{
-		{"all of it is on record", few, few, 5, 0, false},
-		{"what was in flight is on record and did not arrive", few, few[:3], 3, 2, false},
-		{"what was in flight arrived", few, few, 3, 2, false},
-		{"the engine got one more", few, append([]string{"n9"}, few...), 5, 0, true},
-		{"a row is gone", few[1:], few, 5, 0, true},
-		{"a row is gone, and something was in flight", few[1:], few, 4, 1, true},
-		{"nothing is on record", nil, few, 5, 0, true},
-		{"a row is there twice", append([]string{"n0"}, few...), few, 5, 1, true},
-		{"a row of nobody in place of one", append([]string{""}, few[1:]...), few, 5, 0, true},
-		{"a row of another in place of one", append([]string{"n9"}, few[1:]...), few, 5, 0, true},
-		{"more is on record than was in flight", few, few[:3], 3, 1, true},
-		{"an answer to what did not arrive", few, few[:3], 4, 2, true},
-		{"it arrived twice", few, append([]string{"n0"}, few...), 5, 0, true},
-		{"nothing arrived", nil, nil, 0, 0, true},
-		{"as many as the budget lets pass", numbered("b", budgetOf), numbered("b", budgetOf), budgetOf, 0, false},
-		{"one more than the budget lets pass", numbered("b", budgetOf+1), numbered("b", budgetOf+1), budgetOf + 1, 0, true},
+		{"all of it is on record", few, few, 5, 0, false, nil, 0, ""},
+		{"what was in flight is on record and did not arrive", few, few[:3], 3, 2, false, nil, 0, ""},
+		{"what was in flight arrived", few, few, 3, 2, false, nil, 0, ""},
+		{"the engine got one more", few, append([]string{"n9"}, few...), 5, 0, true, nil, 0, ""},
+		{"a row is gone", few[1:], few, 5, 0, true, nil, 0, ""},
+		{"a row is gone, and something was in flight", few[1:], few, 4, 1, true, nil, 0, ""},
+		{"nothing is on record", nil, few, 5, 0, true, nil, 0, ""},
+		{"a row is there twice", append([]string{"n0"}, few...), few, 5, 1, true, nil, 0, ""},
+		{"a row of nobody in place of one", append([]string{""}, few[1:]...), few, 5, 0, true, nil, 0, ""},
+		{"a row of another in place of one", append([]string{"n9"}, few[1:]...), few, 5, 0, true, nil, 0, ""},
+		{"more is on record than was in flight", few, few[:3], 3, 1, true, nil, 0, ""},
+		{"an answer to what did not arrive", few, few[:3], 4, 2, true, nil, 0, ""},
+		{"it arrived twice", few, append([]string{"n0"}, few...), 5, 0, true, nil, 0, ""},
+		{"nothing arrived", nil, nil, 0, 0, true, nil, 0, ""},
+		{"as many as the budget lets pass", numbered("b", budgetOf), numbered("b", budgetOf), budgetOf, 0, false, nil, 0, ""},
+		{"one more than the budget lets pass", numbered("b", budgetOf+1), numbered("b", budgetOf+1), budgetOf + 1, 0, true, nil, 0, ""},
+		{"it arrived twice, as it may", few, append([]string{"n4"}, few...), 5, 0, false, nil, 1, ""},
+		{"in the order of each client", few, few, 5, 0, false, [][]string{{"n0", "n2"}, {"n1", "n3", "n4"}}, 0, ""},
+		{"another in place of one that was acknowledged", few, few, 5, 0, true, [][]string{{"n0", "n9"}}, 0, ""},
+		{"overtaken", few, few, 5, 0, true, [][]string{{"n0", "n1"}, {"n3", "n2"}}, 0, ""},
+		{"overtaken, and not taken at first", few, few, 5, 0, false, [][]string{{"n0", "n1"}, {"n3", "n2"}}, 0, "n3"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			d, tokens := recorded(t, test.record)
-			c := &captured{got: map[string]int{}, acked: test.acked, unknown: test.unknown}
+			c := &captured{delivery: message, got: map[string]int{}, acked: test.acked, unknown: test.unknown}
 			for _, id := range test.got {
 				c.got[id]++
+				if c.got[id] == 1 {
+					c.taken = append(c.taken, id)
+				}
+			}
+			c.links, c.mayRepeat = test.links, test.repeat
+			if test.late != "" {
+				c.late = map[string]int{test.late: 1}
 			}
 			if err := c.compare(t.Context(), d, tokens); errors.Is(err, errPromise) != test.broken || err != nil && !test.broken {
 				t.Errorf("got %v, want a broken promise: %t", err, test.broken)

@@ -12,7 +12,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 )
@@ -39,23 +38,33 @@ const (
 const budgetOf = 25
 
 func newGuarded(ctx context.Context, dir string) (*guarded, error) {
-	g := &guarded{dir: dir, limits: "{connections: 1000}"}
-	var err error
-	if g.binary, err = build(ctx, dir); err != nil {
-		return nil, err
-	}
-	free, err := net.Listen("tcp", "127.0.0.1:0")
+	g, err := unconfigured(ctx, dir)
 	if err != nil {
-		return nil, err
-	}
-	g.address = free.Addr().String()
-	if err := free.Close(); err != nil {
 		return nil, err
 	}
 	if g.engine, err = newEngine(); err != nil {
 		return nil, err
 	}
 	return g, g.configure("")
+}
+
+// unconfigured has no site file yet.
+func unconfigured(ctx context.Context, dir string) (g *guarded, err error) {
+	g = &guarded{dir: dir, limits: "{connections: 1000}"}
+	if g.binary, err = build(ctx, dir); err != nil {
+		return nil, err
+	}
+	g.address, err = freeAddress()
+	return g, err
+}
+
+// freeAddress gives one at which nobody listens.
+func freeAddress() (string, error) {
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return free.Addr().String(), free.Close()
 }
 
 // build builds chaperone in a folder.
@@ -67,9 +76,9 @@ func build(ctx context.Context, dir string) (path string, err error) {
 	return path, nil
 }
 
-// configure writes the site file, as a whole or not at all. extra is more of it.
+// configure writes the site file for HL7. extra is more of it.
 func (g *guarded) configure(extra string) error {
-	text := fmt.Sprintf(`site: north
+	return g.write(fmt.Sprintf(`site: north
 inside: [127.0.0.0/8]
 ledger: %[1]s/ledger
 keys: %[1]s/keys
@@ -88,7 +97,11 @@ listeners:
     because: this is a test
     upstream: {address: "%[4]s", tls: none, because: this is a test, party: ehr}
     limits: %[5]s
-%[6]s`, g.dir, budgetOf, g.address, g.engine.Addr(), g.limits, extra)
+%[6]s`, g.dir, budgetOf, g.address, g.engine.Addr(), g.limits, extra))
+}
+
+// write writes the site file, as a whole or not at all.
+func (g *guarded) write(text string) error {
 	path := filepath.Join(g.dir, "site.yaml")
 	if err := os.WriteFile(path+".new", []byte(text), 0o600); err != nil {
 		return err
@@ -157,51 +170,6 @@ func (g *guarded) stop() error {
 		return broken("the guard ended with %v: %s", g.cmd.ProcessState, g.stderr)
 	}
 	return nil
-}
-
-// engine takes messages: what it got is what was released.
-type engine struct {
-	net.Listener
-	mu  sync.Mutex
-	got map[string]int // by control ID
-}
-
-func newEngine() (*engine, error) { return newEngineAt(behind + ":0") }
-
-func newEngineAt(address string) (*engine, error) {
-	l, err := net.Listen("tcp", address)
-	if err != nil {
-		return nil, err
-	}
-	e := &engine{Listener: l, got: map[string]int{}}
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go e.serve(c)
-		}
-	}()
-	return e, nil
-}
-
-func (e *engine) serve(c net.Conn) {
-	defer c.Close()
-	in := bufio.NewReader(c)
-	for {
-		payload, err := readFrame(in)
-		if err != nil {
-			return
-		}
-		id := field(payload, 0, 9)
-		e.mu.Lock()
-		e.got[id]++
-		e.mu.Unlock()
-		if _, err := fmt.Fprintf(c, "\x0bMSH|^~\\&|EHR|NORTH|LAB|NORTH|20260301||ACK|a%s|P|2.5\rMSA|AA|%s\r\x1c\r", id, id); err != nil {
-			return
-		}
-	}
 }
 
 // field gives a field of a segment, by the numbers of both.

@@ -26,29 +26,10 @@ func killGuard(ctx context.Context, o options) error {
 		return err
 	}
 	defer g.engine.Close()
-	r := rand.New(rand.NewPCG(o.seed, 11))
 	l := &guardLoad{address: g.address}
-	unknown := 0
-	for i := range o.n {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if err := g.start(ctx); err != nil {
-			return err
-		}
-		if r.IntN(4) > 0 { // else it may be killed while it starts
-			if err := g.ready(); err != nil {
-				return fmt.Errorf("round %d: %w", i, err)
-			}
-		}
-		stop := l.run(ctx)
-		time.Sleep(time.Duration(1+r.IntN(250)) * time.Millisecond)
-		err := g.kill()
-		lost, brokenErr := stop()
-		if err := errors.Join(err, brokenErr); err != nil {
-			return fmt.Errorf("round %d: %w", i, err)
-		}
-		unknown += lost
+	unknown, err := g.kills(ctx, o, l, 250*time.Millisecond, func() error { return nil })
+	if err != nil {
+		return err
 	}
 	if err := g.start(ctx); err != nil {
 		return err
@@ -57,7 +38,40 @@ func killGuard(ctx context.Context, o options) error {
 		return err
 	}
 	time.Sleep(100 * time.Millisecond) // what the engine has in its sockets
-	return errors.Join(l.check(ctx, o, g, unknown), g.withoutKey(ctx))
+	return errors.Join(l.check(ctx, o, g, &captured{unknown: unknown}), g.withoutKey(ctx))
+}
+
+// kills starts a guard, kills it at any moment within longest while clients send, and calls between, as often as it is asked to. It gives how
+// many messages had no answer.
+func (g *guarded) kills(ctx context.Context, o options, l load, longest time.Duration, between func() error) (unknown int, err error) {
+	r := rand.New(rand.NewPCG(o.seed, 11))
+	for i := range o.n {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		if err := g.start(ctx); err != nil {
+			return 0, err
+		}
+		if r.IntN(4) > 0 { // else it may be killed while it starts
+			if err := g.ready(); err != nil {
+				return 0, fmt.Errorf("round %d: %w", i, err)
+			}
+		}
+		stop := l.run(ctx)
+		time.Sleep(time.Millisecond + time.Duration(r.Int64N(int64(longest))))
+		err := g.kill()
+		lost, brokenErr := stop()
+		if err := errors.Join(err, brokenErr, between()); err != nil {
+			return 0, fmt.Errorf("round %d: %w", i, err)
+		}
+		unknown += lost
+	}
+	return unknown, nil
+}
+
+// load is clients that send until stop is called, which gives how many messages were without an answer.
+type load interface {
+	run(ctx context.Context) (stop func() (unknown int, err error))
 }
 
 // withoutKey: a guard that cannot make its patients' tokens does not listen, and ends with status 2.
@@ -87,9 +101,11 @@ func (g *guarded) withoutKey(ctx context.Context) error {
 // guardLoad is what clients sent.
 type guardLoad struct {
 	address string
+	pause   time.Duration // of each client behind each message
 	next    atomic.Int64
 	acked   atomic.Int64
 	refused atomic.Int64
+	links   [guardSenders][]string // what was acknowledged to each client, in the order of sending
 }
 
 // run lets clients send until stop is called, which gives how many messages were without an answer.
@@ -123,6 +139,8 @@ func (l *guardLoad) run(ctx context.Context) (stop func() (unknown int, err erro
 					time.Sleep(2 * time.Millisecond)
 				case code == "AA":
 					l.acked.Add(1)
+					l.links[k] = append(l.links[k], id)
+					time.Sleep(l.pause)
 				default:
 					l.refused.Add(1)
 					time.Sleep(time.Millisecond)

@@ -7,6 +7,8 @@
 //	go run ./internal/torture eio                 # each single call fails once with an input/output error
 //	go run ./internal/torture damage   --n 1000   # flipped bits, cut and swapped files
 //	go run ./internal/torture guard    --kills 200 # a chaperone guard between two systems is killed at any moment
+//	go run ./internal/torture spool    --kills 200 # one that keeps messages for a system that comes and goes
+//	go run ./internal/torture dicom    --kills 200 # one through which images are stored, found and brought
 //	go run ./internal/torture reload   --n 1000   # it reads its site file under load, a bad one now and then
 //	go run ./internal/torture handover --n 20     # it hands its socket over to the next one under load
 //	go run ./internal/torture standby  --n 6      # one of two machines fails, and the other takes its address
@@ -15,7 +17,8 @@
 //	go run ./internal/torture overload --n 10     # three times what it can carry, for so many seconds
 //	go run ./internal/torture all
 //
-// powercut --ignore-fsync is the control: on a disk whose fsync does nothing, the run must fail.
+// powercut --ignore-fsync and spool --forget are the controls: on a disk whose fsync does nothing, and when what is kept is deleted, the run
+// must fail.
 //
 // The seed is printed; it fixes the choices, not the kernel's timing. The exit status is 1 when a promise was broken.
 package main
@@ -42,6 +45,7 @@ type options struct {
 	seed        uint64
 	every       int
 	ignoreFsync bool
+	forget      bool
 	dir         string
 	stdout      io.Writer
 }
@@ -58,6 +62,8 @@ var modes = []struct {
 	{"eio", 0, failingCalls},
 	{"damage", 1000, damage},
 	{"guard", 200, killGuard},
+	{"spool", 200, killSpool},
+	{"dicom", 200, killDICOM},
 	{"reload", 1000, reloadGuard},
 	{"handover", 20, handOver},
 	{"standby", 6, standBy},
@@ -90,10 +96,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	f := flag.NewFlagSet("torture", flag.ContinueOnError)
 	f.SetOutput(stderr)
 	f.IntVar(&o.n, "n", 0, "how often (eio: up to which call; default: all)")
-	f.IntVar(&o.n, "kills", 0, "the same, of guard")
+	f.IntVar(&o.n, "kills", 0, "the same, of guard, spool and dicom")
 	f.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano()), "fixes the choices")
 	f.IntVar(&o.every, "every", 1, "eio: try each k-th call only")
 	f.BoolVar(&o.ignoreFsync, "ignore-fsync", false, "powercut: a disk that lies; the run must fail")
+	f.BoolVar(&o.forget, "forget", false, "spool: what is kept is deleted at each kill; the run must fail")
 	f.StringVar(&o.dir, "dir", "", "folder to work in (default: the system's for temporary files)")
 	if err := f.Parse(args[1:]); err != nil {
 		return err

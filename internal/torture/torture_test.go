@@ -46,12 +46,18 @@ func TestTorture(t *testing.T) {
 		{mode: "eio", o: options{seed: 1, every: 31}, mounts: true},
 		{mode: "damage", o: options{n: 40, seed: 1}},
 		{mode: "guard", o: options{n: 5, seed: 1}},
+		{mode: "spool", o: options{n: 5, seed: 1}},
+		{mode: "spool", o: options{n: 2, seed: 1, forget: true}, fails: true},
+		{mode: "dicom", o: options{n: 5, seed: 1}},
 		{mode: "reload", o: options{n: 50, seed: 1}},
 		{mode: "standby", o: options{n: 2, seed: 1}, needs: separable},
 		{mode: "handover", o: options{n: 2, seed: 1}},
 	} {
 		name := test.mode
-		if test.fails {
+		switch {
+		case test.o.forget:
+			name += " that is deleted"
+		case test.fails:
 			name += " on a disk that ignores fsync"
 		}
 		t.Run(name, func(t *testing.T) {

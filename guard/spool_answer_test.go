@@ -1,0 +1,110 @@
+package guard
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"chaperone/guard/spool"
+)
+
+// TestSpoolAgain: what its receiver did not take is delivered when somebody asks for that, while the guard runs.
+func TestSpoolAgain(t *testing.T) {
+	dir, address := filepath.Join(t.TempDir(), "spool"), nowhere(t)
+	r := begin(t, fmt.Sprintf(spoolSite, address), spooling(dir, spool.Disk{}))
+	c := r.call("hl7")
+	c.send(numbered(0))
+	e := comeBack(t, address, func(m string) string { return strings.Replace(ack(m), "MSA|AA", "MSA|AE", 1) })
+	var files []string
+	eventually(t, "a rejected message", func() bool {
+		files, _ = filepath.Glob(filepath.Join(dir, "hl7", "rejected", "*.spool"))
+		return len(files) == 1 && r.kept() == 0
+	})
+	e.mu.Lock()
+	e.answer, e.got = ack, nil
+	e.mu.Unlock()
+	if err := spool.SendAgain(files[0]); err != nil {
+		t.Fatal(err)
+	}
+	checkArrived(t, e, 0, 1)
+	eventually(t, "nothing left", func() bool {
+		left := r.guard.spools.all["hl7"].spool.Stats()
+		return left.Messages+left.Rejected == 0
+	})
+	eventually(t, "a word in the log", func() bool { return strings.Contains(r.log.String(), "sent again, as somebody asked") })
+	if n := len(r.rows()); n != 1 {
+		t.Errorf("got %d disclosures", n)
+	}
+}
+
+// TestSpoolSilent: a system that takes what was kept and does not answer is left and reached again, and gets the message again, until it
+// answers.
+func TestSpoolSilent(t *testing.T) {
+	dir, address := filepath.Join(t.TempDir(), "spool"), nowhere(t)
+	file := fmt.Sprintf(spoolSite, address) + "    limits: {in_message: 1s}\n"
+	r := begin(t, file, spooling(dir, spool.Disk{}))
+	c := r.call("hl7")
+	for n := range 3 {
+		if got := c.send(numbered(n)); !strings.Contains(got, "MSA|AA|") {
+			t.Fatalf("got %q", got)
+		}
+	}
+	e := comeBack(t, address, func(string) string { return "" })
+	eventually(t, "the message again", func() bool { return len(e.frames()) == 2 })
+	if got := bytes.Join(e.frames(), nil); string(got) != strings.Repeat("\x0b"+numbered(0)+"\x1c\r", 2) {
+		t.Errorf("got %q, want the first message twice", got)
+	}
+	e.mu.Lock()
+	e.answer, e.got = ack, nil
+	e.mu.Unlock()
+	checkArrived(t, e, 0, 3)
+	eventually(t, "an empty spool", func() bool { return r.kept() == 0 })
+}
+
+// TestSpoolHangs: a push that the system behind took and does not answer is kept and acknowledged after a while, as if its connection had
+// broken, and so is what comes behind it.
+func TestSpoolHangs(t *testing.T) {
+	dir, address := filepath.Join(t.TempDir(), "spool"), nowhere(t)
+	e := comeBack(t, address, func(string) string { return "" })
+	file := fmt.Sprintf(spoolSite, address) + "    limits: {in_message: 1s}\n"
+	r := begin(t, file, spooling(dir, spool.Disk{}))
+	c := r.call("hl7")
+	for n := range 3 {
+		if got := c.send(numbered(n)); !strings.Contains(got, fmt.Sprintf("MSA|AA|m%d\r", n)) {
+			t.Fatalf("got %q", got)
+		}
+	}
+	if found := r.findings(); found[SpoolBeganRule] != 1 {
+		t.Errorf("got findings %v", found)
+	}
+	e.leave()
+	checkArrived(t, comeBack(t, address, ack), 0, 3)
+	eventually(t, "an empty spool", func() bool { return r.kept() == 0 })
+	if m := numbered(4); c.send(m) != ack(m) {
+		t.Error("it does not pass on any more")
+	}
+}
+
+// TestSpoolOtherAnswer: a push that was answered under another control ID is answered: it is not sent again when its time is over.
+func TestSpoolOtherAnswer(t *testing.T) {
+	dir, address := filepath.Join(t.TempDir(), "spool"), nowhere(t)
+	e := comeBack(t, address, func(m string) string { return strings.Replace(ack(m), "MSA|AA|m", "MSA|AA|other", 1) })
+	r := begin(t, fmt.Sprintf(spoolSite, address)+"    limits: {in_message: 1s}\n", spooling(dir, spool.Disk{}))
+	c := r.call("hl7")
+	if got := c.send(numbered(0)); !strings.Contains(got, "MSA|AA|other0") {
+		t.Fatalf("got %q", got)
+	}
+	_ = c.SetReadDeadline(time.Now().Add(1500 * time.Millisecond))
+	if b, err := c.in.ReadByte(); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("got %q, %v: it was answered twice", b, err)
+	}
+	if got := c.send(numbered(1)); !strings.Contains(got, "MSA|AA|other1") {
+		t.Errorf("got %q", got)
+	}
+	checkArrived(t, e, 0, 2)
+}
