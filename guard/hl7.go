@@ -57,20 +57,7 @@ var errClosed = errors.New("the other side is gone")
 func (h *hl7Conn) finish(ctx context.Context) {
 	_ = h.wait(ctx, 0, h.spec().Limits.InMessage) // what has not come by then does not come
 	if h.leaving.Load() {
-		h.linger()
-	}
-}
-
-// linger says that no more is answered and waits for the client's end. A socket that is closed while something in it was not read
-// is reset, and with it goes an answer that the client has not read yet. What comes is neither passed on nor answered, so that the
-// client sends it again.
-func (h *hl7Conn) linger() {
-	half, ok := h.client.(interface{ CloseWrite() error })
-	if !ok || half.CloseWrite() != nil {
-		return
-	}
-	if h.client.SetReadDeadline(time.Now().Add(lingering)) == nil {
-		_, _ = io.CopyN(io.Discard, h.client, 1<<20) // whatever it says, it is over
+		linger(h.client) // what is not answered it sends again
 	}
 }
 
@@ -108,7 +95,7 @@ func (h *hl7Conn) messages(ctx context.Context) error {
 			return io.EOF
 		}
 		if err != nil {
-			return h.broken(err)
+			return h.gone(err, first)
 		}
 		began, first = time.Time{}, false
 		if err := h.check(); err != nil {
@@ -120,16 +107,20 @@ func (h *hl7Conn) messages(ctx context.Context) error {
 	}
 }
 
-// broken notes bytes that are no HL7, once: the connection ends with them.
-func (h *hl7Conn) broken(err error) error {
-	if errors.Is(err, io.EOF) || quiet(err) {
+// gone says what it means that no frame of the client can be read any more: it may go between messages, and be idle there.
+func (h *hl7Conn) gone(err error, first bool) error {
+	within := h.in.within()
+	switch {
+	case errors.Is(err, format.ErrMalformed), errors.Is(err, format.ErrLimit):
+		return h.broken(err)
+	case errors.Is(err, os.ErrDeadlineExceeded) && (first || within):
+		return h.silent()
+	case errors.Is(err, io.EOF), quiet(err):
 		return err
+	case within:
+		return h.broken(fmt.Errorf("mllp: the connection breaks inside the frame at offset %d", h.in.offset))
 	}
-	h.guard.malformed(h.listener.name)
-	if errors.Is(err, format.ErrMalformed) || errors.Is(err, format.ErrLimit) {
-		h.refused(ambiguous, err.Error())
-	}
-	return fmt.Errorf("%w (%v)", errProtocol, err)
+	return fmt.Errorf("%w: %w", errClosed, err)
 }
 
 // passing is a message that may pass once it is on record.

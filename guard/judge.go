@@ -120,6 +120,7 @@ func (g *Guard) judge(listener string, mutual bool) *judge {
 const (
 	unknown    policy.Reason = "identity-unknown"
 	ambiguous  policy.Reason = "ambiguous"
+	malformed  policy.Reason = "malformed"
 	unrecorded policy.Reason = "not-recorded"
 	handshake  policy.Reason = "identity-handshake"
 	unasked    policy.Reason = "unasked"

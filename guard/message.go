@@ -164,6 +164,9 @@ func (h *hl7Conn) decide(j *judge, f frame, d wire.Dir) (verdict, *message) {
 		if harmless(f.payload) {
 			return verdict{Decision: policy.Decision{Permit: true, Reason: control}}, m
 		}
+		if m.word == "" && d == wire.FromClient {
+			w.word = connection // which ends with it
+		}
 		return j.refuse(r, w, policy.Decision{Reason: ambiguous, Hint: m.err.Error()}), m
 	}
 	switch {
