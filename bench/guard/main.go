@@ -1,6 +1,7 @@
 // Command guard measures the guard in line, and HAProxy beside it, with the same clients and the same receiver, in one run.
 //
 //	go run ./bench/guard           # HL7: 1, 16 and 256 connections, TLS on both sides
+//	go run ./bench/guard -decide   # what one decision takes, and the memory of its windows
 //	go run ./bench/guard -smoke    # shows that everything works, not how fast
 //
 // HAProxy neither decodes nor records: it is the least that a proxy with TLS on both sides can do. The guard is the real
@@ -24,6 +25,8 @@ type options struct {
 	Dir   string
 	Smoke bool
 	HL7   bool
+
+	Decide bool
 }
 
 func main() {
@@ -47,11 +50,15 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags.StringVar(&o.Dir, "dir", "", "`folder` to work in (default: the system's for temporary files)")
 	flags.BoolVar(&o.Smoke, "smoke", false, "half a second each: shows that everything works, not how fast")
 	flags.BoolVar(&o.HL7, "hl7", true, "measure HL7 too, before DICOM")
+	flags.BoolVar(&o.Decide, "decide", false, "measure one decision and the memory of its windows, and nothing else")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	if o.Smoke {
 		o.For = 500 * time.Millisecond
+	}
+	if o.Decide {
+		return decisions(ctx, o, stdout)
 	}
 	dir, err := os.MkdirTemp(o.Dir, "chaperone-bench-guard-")
 	if err != nil {
