@@ -12,7 +12,7 @@ import (
 
 	"chaperone/format"
 	"chaperone/format/hl7"
-	"chaperone/policy"
+	"chaperone/ledger"
 	"chaperone/site"
 )
 
@@ -187,6 +187,15 @@ func (h *hl7Conn) releaseNow(ctx context.Context, granted []passing) error {
 	began := time.Now()
 	err := h.guard.record(ctx, drafts)
 	h.guard.room.leave(entered)
+	if errors.Is(err, ledger.ErrInvalid) && len(granted) > 1 { // which of them it is shows when each is alone
+		for i := range granted {
+			granted[i].entered = 0 // it has left
+			if err := h.releaseNow(ctx, granted[i:i+1]); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 	if err != nil {
 		return h.unrecorded(ctx, granted, err)
 	}
@@ -245,10 +254,9 @@ func (h *hl7Conn) writeUp(granted []passing) error {
 	return nil
 }
 
-// unrecorded answers messages that cannot be released because the record does not take them: they may be sent again. What
-// releases nothing passes all the same.
+// unrecorded answers messages that cannot be released because the record does not take them: they may be sent again, unless it never
+// will. What releases nothing passes all the same.
 func (h *hl7Conn) unrecorded(ctx context.Context, granted []passing, err error) error {
-	h.guard.log.Error("not recorded, so not released", "listener", h.listener.name, "error", err)
 	h.guard.metrics.unrecorded(h.listener.name)
 	j := h.guard.judge(h.listener.name, h.secured)
 	r := h.guard.rules.Load()
@@ -260,7 +268,7 @@ func (h *hl7Conn) unrecorded(ctx context.Context, granted []passing, err error) 
 			continue
 		}
 		v := j.refuse(r, &wish{word: p.message.word, client: &h.from, from: &h.from, to: &h.to, records: p.message.content.Records, offset: p.offset},
-			policy.Decision{Reason: unrecorded, Hint: "See chaperone ledger status."})
+			unrecordable(err))
 		if err := h.refuse(ctx, p.message, v, p.frame); err != nil {
 			return err
 		}
@@ -272,7 +280,7 @@ func (h *hl7Conn) unrecorded(ctx context.Context, granted []passing, err error) 
 // first, if they come soon.
 func (h *hl7Conn) refuse(ctx context.Context, m *message, v verdict, f frame) error {
 	spec := h.spec()
-	if spec.Refuse == site.Hold && v.Reason != ambiguous && v.Reason != away {
+	if spec.Refuse == site.Hold && v.Reason != ambiguous && v.Reason != away && v.Reason != impossible {
 		return h.hold(ctx, f)
 	}
 	if m == nil || m.word == "" {
@@ -285,7 +293,7 @@ func (h *hl7Conn) refuse(ctx context.Context, m *message, v verdict, f frame) er
 		return err
 	}
 	answer := refusalTo(&m.first, hl7.Refusal{
-		Error:  spec.Refuse == site.Fail || v.Reason == unrecorded || v.Reason == busy || v.Reason == away,
+		Error:  spec.Refuse == site.Fail && v.Reason != impossible || v.Reason == unrecorded || v.Reason == busy || v.Reason == away,
 		Reason: string(v.Reason), Reference: v.reference, ID: "CHAP" + v.reference, Now: h.guard.now(),
 	})
 	if answer == nil {

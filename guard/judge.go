@@ -14,6 +14,7 @@ import (
 	"chaperone/ledger"
 	"chaperone/patient"
 	"chaperone/policy"
+	"chaperone/policy/budget"
 	"chaperone/site"
 )
 
@@ -122,6 +123,7 @@ const (
 	ambiguous  policy.Reason = "ambiguous"
 	malformed  policy.Reason = "malformed"
 	unrecorded policy.Reason = "not-recorded"
+	impossible policy.Reason = "not-recordable"
 	handshake  policy.Reason = "identity-handshake"
 	unasked    policy.Reason = "unasked"
 	tooMany    policy.Reason = "more-than-asked"
@@ -196,6 +198,17 @@ func (j *judge) echo(r *rules, w *wish, who who, covered []ledger.Covered, now t
 	}
 	if foreign {
 		return policy.Decision{Reason: unasked, Hint: "The answer to a message names others than the message did."}, nil
+	}
+	numbers, err := j.guard.ledger.Resolve(covered)
+	if err != nil {
+		return policy.Decision{Reason: unrecorded, Hint: "The ledger takes nothing: see chaperone ledger status."}, nil
+	}
+	keys := r.keys(w, budget.Limits{})
+	for i := range keys {
+		keys[i].Limits = budget.Limits{} // it tells its sender nothing, and counts as it will when it is loaded from the record
+	}
+	if over := j.guard.charge(keys, numbers, 0, now); over != nil {
+		return policy.Decision{Reason: policy.BudgetReason(over), Budget: over.String()}, nil
 	}
 	decision := policy.Decision{Permit: true, Reason: policy.Granted, Grant: "none, an answer to its sender", Version: r.site.Version}
 	d := j.draft(r, w, &decision, now)
@@ -327,6 +340,14 @@ func (j *judge) refuse(r *rules, w *wish, d policy.Decision) verdict {
 	return v
 }
 
+// unrecordable gives the reason of a refusal whose record failed: whether it may be tried again.
+func unrecordable(err error) policy.Decision {
+	if errors.Is(err, ledger.ErrInvalid) {
+		return policy.Decision{Reason: impossible, Hint: "It names more patients than a record can: it has to be sent in parts."}
+	}
+	return policy.Decision{Reason: unrecorded, Hint: "See chaperone ledger status."}
+}
+
 // record makes drafts durable: what they release may leave when it returns without an error.
 func (g *Guard) record(ctx context.Context, drafts []*draft) error {
 	if len(drafts) == 0 {
@@ -338,16 +359,23 @@ func (g *Guard) record(ctx context.Context, drafts []*draft) error {
 		b.Merges = append(b.Merges, d.merges...)
 	}
 	receipt, err := g.ledger.Record(ctx, b)
-	if err != nil {
-		why := err.Error()
-		g.ill.Store(&why)
+	if errors.Is(err, ledger.ErrInvalid) { // nothing is wrong with the ledger, and it is a refusal
 		return err
 	}
-	if g.ill.Load() != nil {
-		g.ill.Store(nil)
+	if err != nil {
+		why := err.Error()
+		if was := g.ill.Swap(&why); was == nil || *was != why { // told once: senders try again and again
+			g.log.Error("not recorded, so not released", "error", err)
+		}
+		return err
+	}
+	if g.ill.Load() != nil && g.ill.Swap(nil) != nil {
+		g.log.Info("releases are recorded again")
 	}
 	if receipt.Recorded != len(drafts) {
-		return errors.New("not everything was taken: a day of it was purged, or the clock is wrong")
+		err := errors.New("not everything was taken: a day of it was purged, or the clock is wrong")
+		g.log.Error("not recorded, so not released", "error", err)
+		return err
 	}
 	for _, d := range drafts {
 		if d.use != nil {

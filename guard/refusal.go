@@ -214,7 +214,7 @@ func severity(reason policy.Reason) chaperone.Severity {
 	switch {
 	case strings.HasPrefix(string(reason), "identity-"):
 		return chaperone.High
-	case strings.HasPrefix(string(reason), "budget-"), reason == unrecorded, reason == busy, reason == away, reason == policy.ClockLeap, reason == policy.PolicyError:
+	case strings.HasPrefix(string(reason), "budget-"), reason == unrecorded, reason == impossible, reason == busy, reason == away, reason == policy.ClockLeap, reason == policy.PolicyError:
 		return chaperone.Medium
 	}
 	return chaperone.Low
@@ -231,6 +231,8 @@ func explain(reason policy.Reason) string {
 		return "It is not in the listener's protocol."
 	case unrecorded:
 		return "It could not be put on record."
+	case impossible:
+		return "It can never be put on record."
 	case busy:
 		return "More messages came at once than can be put on record."
 	case away:

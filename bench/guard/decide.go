@@ -175,7 +175,7 @@ func cedarAlone() (func() error, error) {
 		ask := cedar.Request{Principal: who, Action: cedar.NewEntityUID("Action", "dicom.find"), Resource: who,
 			Context: cedar.NewRecord(cedar.RecordMap{"grant": cedar.True, "request": cedar.Long(1)})}
 		if answer, _ := cedar.Authorize(one, entities, ask); answer != cedar.Allow {
-			return errors.New("Cedar refused")
+			return errors.New("the one policy refused")
 		}
 		return nil
 	}, nil
