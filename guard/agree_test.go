@@ -178,3 +178,27 @@ func TestUnrecordedToldOnce(t *testing.T) {
 		}
 	}
 }
+
+// TestHeldChargedOnce: a held record of somebody unknown is charged once, however often the ledger does not take it.
+func TestHeldChargedOnce(t *testing.T) {
+	e := newEngine(t)
+	var books *faulty
+	file := fmt.Sprintf(hl7Site, e.Addr()) + "    refuse: hold\n"
+	r := begin(t, file, func(o *Options) {
+		books = &faulty{Ledger: o.Ledger.(*disk.Ledger), record: ledger.ErrFull}
+		o.Ledger, o.pace = books, quick
+	})
+	c := r.call("hl7")
+	message := "MSH|^~\\&|LAB|NORTH|EHR|NORTH|20260301||ORU^R01^ORU_R01|m1|P|2.5\rOBX|1|TX|A||fine\r"
+	if _, err := c.Write(framed([]byte(message))); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "some tries", func() bool {
+		return r.metric(`chaperone_guard_turned_away_total{listener="hl7",why="unrecorded"}`) > 5
+	})
+	books.set(func(f *faulty) { f.record = nil })
+	if got := answered(c.answer()); got != "AA m1" {
+		t.Errorf("got %s", got)
+	}
+	r.agree(file, map[budget.Key]int{"sender lab": 1, "site north": 1})
+}

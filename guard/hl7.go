@@ -269,6 +269,12 @@ func (h *hl7Conn) unrecorded(ctx context.Context, granted []passing, err error) 
 		}
 		v := j.refuse(r, &wish{word: p.message.word, client: &h.from, from: &h.from, to: &h.to, records: p.message.content.Records, offset: p.offset},
 			unrecordable(err))
+		if v.Reason == unrecorded && h.spec().Refuse == site.Hold {
+			if err := h.hold(ctx, p.frame, &p); err != nil {
+				return err
+			}
+			continue
+		}
 		if err := h.refuse(ctx, p.message, v, p.frame); err != nil {
 			return err
 		}
@@ -281,7 +287,7 @@ func (h *hl7Conn) unrecorded(ctx context.Context, granted []passing, err error) 
 func (h *hl7Conn) refuse(ctx context.Context, m *message, v verdict, f frame) error {
 	spec := h.spec()
 	if spec.Refuse == site.Hold && v.Reason != ambiguous && v.Reason != away && v.Reason != impossible {
-		return h.hold(ctx, f)
+		return h.hold(ctx, f, nil)
 	}
 	if m == nil || m.word == "" {
 		return fmt.Errorf("%w (%s)", errProtocol, v.Reason)

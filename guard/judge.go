@@ -105,6 +105,7 @@ type judge struct {
 	seq        uint64
 	mutual     bool
 	observes   bool // what it refuses passes all the same
+	paid       bool // the patients of what it decides are charged already
 	protection chaperone.Protection
 }
 
@@ -177,12 +178,14 @@ func (j *judge) attempt(r *rules, w *wish, u *use, now time.Time) (policy.Decisi
 	if err != nil {
 		return policy.Decision{Reason: unrecorded, Hint: "The ledger takes nothing: see chaperone ledger status."}, nil
 	}
-	if over := j.guard.charge(u.keys(r.keys(w, decision.Limits), siteKey(r.site)), numbers, who.unidentified, now); over != nil {
-		decision.Permit, decision.Budget = false, over.String()
-		decision.Reason, decision.Hint = u.over(over)
-		return decision, nil
+	if !j.paid {
+		if over := j.guard.charge(u.keys(r.keys(w, decision.Limits), siteKey(r.site)), numbers, who.unidentified, now); over != nil {
+			decision.Permit, decision.Budget = false, over.String()
+			decision.Reason, decision.Hint = u.over(over)
+			return decision, nil
+		}
+		j.guard.watchHabit(r, w, now)
 	}
-	j.guard.watchHabit(r, w, now)
 	d := j.draft(r, w, &decision, now)
 	d.disclosure.Covered, d.disclosure.Unidentified, d.merges, d.use = covered, who.unidentified, who.merges, u
 	return decision, d
@@ -340,6 +343,8 @@ func (j *judge) refuse(r *rules, w *wish, d policy.Decision) verdict {
 	return v
 }
 
+var errUntaken = errors.New("not everything was taken: a day of it was purged, or the clock is wrong")
+
 // unrecordable gives the reason of a refusal whose record failed: whether it may be tried again.
 func unrecordable(err error) policy.Decision {
 	if errors.Is(err, ledger.ErrInvalid) {
@@ -372,10 +377,9 @@ func (g *Guard) record(ctx context.Context, drafts []*draft) error {
 	if g.ill.Load() != nil && g.ill.Swap(nil) != nil {
 		g.log.Info("releases are recorded again")
 	}
-	if receipt.Recorded != len(drafts) {
-		err := errors.New("not everything was taken: a day of it was purged, or the clock is wrong")
-		g.log.Error("not recorded, so not released", "error", err)
-		return err
+	if receipt.Recorded+receipt.Already != len(drafts) { // already: it was tried before, and got there all the same
+		g.log.Error("not recorded, so not released", "error", errUntaken)
+		return errUntaken
 	}
 	for _, d := range drafts {
 		if d.use != nil {
