@@ -206,9 +206,8 @@ func (h *hl7Conn) back(ctx context.Context, j *judge, f frame) error {
 	v, m := h.decide(j, f, wire.FromServer)
 	if v.Permit && v.draft != nil {
 		if err := h.guard.record(ctx, []*draft{v.draft}); err != nil {
-			h.guard.log.Error("not recorded, so not released", "listener", h.listener.name, "error", err)
 			h.guard.metrics.unrecorded(h.listener.name)
-			v.Permit, v.Reason = false, unrecorded
+			v.Permit, v.Reason = false, unrecordable(err).Reason
 		}
 	}
 	h.guard.metrics.decided(h.listener.name, v.Reason, 0)

@@ -84,9 +84,17 @@ func (g *Guard) loadBudgets(ctx context.Context, r *rules, since time.Time, coun
 				load(roleKey(p), p)
 			}
 		}
-		if from := r.party(d.From); from != nil && !d.Requested {
-			known = from
-			load(senderKey(from), from)
+		var senders []*site.Party
+		if p := r.party(d.From); p != nil {
+			senders = []*site.Party{p}
+		} else if d.From.Proven == "" {
+			senders = behind[d.From.Addr] // it reported something
+		}
+		for _, p := range senders {
+			if !d.Requested {
+				known = p
+				load(senderKey(p), p)
+			}
 		}
 		if known != nil {
 			load(siteKey(r.site), known)

@@ -30,7 +30,9 @@ func (r *rules) keys(w *wish, grant budget.Limits) []budget.Keyed {
 	}
 	keys := []budget.Keyed{site}
 	if !w.asked {
-		keys = append(keys, budget.Keyed{Key: senderKey(w.client.party), Limits: grant})
+		if from := w.from.party; from != nil { // of a report, the system behind the guard
+			keys = append(keys, budget.Keyed{Key: senderKey(from), Limits: grant})
+		}
 		grant = budget.Limits{}
 	}
 	p := w.to.party

@@ -64,10 +64,11 @@ func (g *Guard) register(c *conn) {
 	g.conns[c] = true
 }
 
-// Errors that end a connection; each is one line of the log.
+// Errors that end a connection; each is one line of the log, which says nothing of what came.
 var (
 	errNotTLS   = errors.New("it does not speak TLS, or has no certificate that is believed")
 	errProtocol = errors.New("it does not speak the listener's protocol")
+	errSilent   = errors.New("nothing came, or not the rest of it, for as long as the site file lets it")
 	errRefused  = errors.New("refused")
 	errMode     = errors.New("the listener's mode in the site file is another now")
 )
@@ -98,9 +99,12 @@ func (s *side) name() string {
 	return ""
 }
 
+// errTold ends a connection whose refusal the log has.
+var errTold = errors.New("refused, and told")
+
 // quiet reports whether an end is how connections end, or was told already.
 func quiet(err error) bool {
-	return errors.Is(err, io.EOF) || errors.Is(err, errRefused) || errors.Is(err, net.ErrClosed) || errors.Is(err, errDrained) || errors.Is(err, errClosed) || errors.Is(err, os.ErrDeadlineExceeded)
+	return errors.Is(err, io.EOF) || errors.Is(err, errTold) || errors.Is(err, net.ErrClosed) || errors.Is(err, errDrained) || errors.Is(err, errClosed) || errors.Is(err, os.ErrDeadlineExceeded)
 }
 
 func (c *conn) work(ctx context.Context) error {
@@ -150,16 +154,17 @@ func (c *conn) secure(ctx context.Context, spec *site.Listener) error {
 		if c.outOfRoom() {
 			return errRoom
 		}
+		if errors.Is(err, io.EOF) { // who comes and goes without a word asks whether somebody is there
+			return err
+		}
 		c.guard.metrics.handshake(c.listener.name)
+		linger(c.client)
 		var why *identity.Error
 		if errors.As(err, &why) {
-			c.disbelieved(why)
-			return errRefused
+			return c.disbelieved(why)
 		}
-		if !errors.Is(err, io.EOF) { // who comes and goes without a word, asks whether somebody is there
-			c.refused(handshake, "Only a client that speaks TLS 1.2 or later and shows its certificate is let in.")
-		}
-		return fmt.Errorf("%w (%v)", errNotTLS, err)
+		c.refused(handshake, "Only a client that speaks TLS 1.2 or later and shows its certificate is let in.")
+		return fmt.Errorf("%w (%s)", errNotTLS, handshakeFault(err))
 	}
 	c.state, c.secured = secured.ConnectionState(), true
 	return c.swap(&c.client, secured)
@@ -179,10 +184,10 @@ func (c *conn) swap(place *net.Conn, socket net.Conn) error {
 	}
 }
 
-// refused notes a connection that is not let through.
+// refused notes a connection that is not let through. The line of the log is that of its end.
 func (c *conn) refused(reason policy.Reason, hint string) {
 	c.guard.refused.note(refusal{
-		listener: c.listener.name, word: "connection", from: c.from.record(), to: c.to.record(), at: c.guard.now(),
+		listener: c.listener.name, word: connection, from: c.from.record(), to: c.to.record(), at: c.guard.now(),
 		decision: policy.Decision{Reason: reason, Version: c.guard.rules.Load().site.Version, Hint: hint},
 	})
 }
@@ -208,17 +213,18 @@ func (c *conn) identify(spec *site.Listener) (err error) {
 	return c.bound(r)
 }
 
-// disbelieved notes a certificate that is not believed.
-func (c *conn) disbelieved(why *identity.Error) {
+// disbelieved notes a certificate that is not believed. It gives why the connection ends.
+func (c *conn) disbelieved(why *identity.Error) error {
 	r := c.guard.rules.Load()
 	from := c.from.record()
 	if from.Proven == "" {
 		from.Claimed = why.Party
 	}
 	c.guard.refused.note(refusal{
-		listener: c.listener.name, word: "connection", from: from, to: c.to.record(), at: c.guard.now(),
+		listener: c.listener.name, word: connection, from: from, to: c.to.record(), at: c.guard.now(),
 		decision: policy.Decision{Reason: policy.Reason(why.Code), Version: r.site.Version, Hint: "See chaperone enroll list."},
 	})
+	return fmt.Errorf("%w: %s", errRefused, why.Code)
 }
 
 // bound checks what a certificate alone does not prove: that the party is known, and where it stands.
@@ -234,7 +240,7 @@ func (c *conn) bound(r *rules) error {
 		return nil
 	}
 	c.refused(reason, "If it is right, add it to the site file.")
-	return errRefused
+	return fmt.Errorf("%w: %s", errRefused, reason)
 }
 
 // checked is by what a check found nothing wrong, and when.
@@ -285,8 +291,7 @@ func (c *conn) checkNow() error {
 		if _, err := c.guard.trust.Check(&c.state, c.guard.now()); err != nil {
 			var why *identity.Error
 			if errors.As(err, &why) {
-				c.disbelieved(why)
-				return errRefused
+				return c.disbelieved(why)
 			}
 			return err
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"sync"
 	"time"
@@ -67,11 +68,6 @@ func (c *conn) serveDICOM(ctx context.Context) error {
 	return c.why
 }
 
-// errTold ends a connection whose peers know why.
-var errTold = fmt.Errorf("%w, and both sides know", errRefused)
-
-var errSilent = errors.New("nothing comes any more")
-
 // pass takes what either side sends, in turn, until one of them ends.
 func (d *dicomConn) pass(ctx context.Context) error {
 	timer := time.NewTimer(d.patience())
@@ -86,7 +82,10 @@ func (d *dicomConn) pass(ctx context.Context) error {
 		case b, open = <-d.legs[wire.FromServer].in.out:
 			from = d.legs[wire.FromServer]
 		case <-timer.C:
-			return errSilent
+			if d.idle() && d.phase == phaseOpen {
+				return errIdle
+			}
+			return d.silent()
 		case <-d.ended:
 			return errClosed
 		case <-ctx.Done():
@@ -139,10 +138,24 @@ func (d *dicomConn) batch(ctx context.Context, from *leg, b batch) error {
 		return d.blame(from, err)
 	}
 	if b.err != nil {
-		return d.blame(from, b.err)
+		return d.blame(from, d.gone(from, b.err))
 	}
 	from.in.done(b)
 	return nil
+}
+
+// gone says what it means that nothing more can be read from a side: a client may go whenever it has said nothing, or whole messages.
+func (d *dicomConn) gone(from *leg, err error) error {
+	var v *violation
+	switch {
+	case errors.As(err, &v) || from.dir == wire.FromServer:
+		return err
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return d.silent()
+	case from.message.begun() || errors.Is(err, errInside):
+		return invalid("the connection ends inside a message")
+	}
+	return io.EOF
 }
 
 // blamed is an error with the side that caused it.
@@ -164,9 +177,6 @@ func (d *dicomConn) take(ctx context.Context, from *leg, p pdu) error {
 	}
 	next, ok := steps[step{d.phase, from.dir, p.kind}]
 	if !ok {
-		if d.phase == phaseWaiting {
-			return errProtocol
-		}
 		return unexpected(fmt.Sprintf("PDU of type %d", p.kind))
 	}
 	switch p.kind {
@@ -205,14 +215,18 @@ func (d *dicomConn) part(err error) error {
 	}
 	other := d.legs[offender.dir.Other()]
 	switch {
-	case err == io.EOF && d.phase == phaseOver, errors.Is(err, errTold):
+	case err == io.EOF && d.phase == phaseOver, errors.Is(err, errTold), errors.Is(err, errProtocol): // they know why
 	case errors.As(err, &v):
-		d.guard.metrics.malformed(d.listener.name)
 		if d.phase != phaseWaiting || v.reason != abortUnrecognised { // what never spoke DICOM is told nothing in it
 			offender.abort(2, v.reason)
 		}
 		d.quit(other)
-		err = fmt.Errorf("%w (%v)", errProtocol, err)
+		if offender.dir == wire.FromServer {
+			d.guard.malformed(d.listener.name)
+			err = fmt.Errorf("the system behind it: %w", err)
+			break
+		}
+		err = d.broken(err)
 	default:
 		if !errors.Is(err, io.EOF) {
 			d.quit(offender)
@@ -229,9 +243,6 @@ func (d *dicomConn) quit(l *leg) {
 		l.abort(2, 0)
 	}
 }
-
-// lingering is how long a client may take to read the last PDU: closing at once may lose it (PS3.8: ARTIM, state 13).
-const lingering = time.Second
 
 // linger waits for the client to close.
 func (d *dicomConn) linger() {

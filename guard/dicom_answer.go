@@ -18,9 +18,8 @@ func (d *dicomConn) record(ctx context.Context, w *wish, v verdict, more ...*dra
 		more = append(more, v.draft)
 	}
 	if err := d.guard.record(ctx, more); err != nil {
-		d.guard.log.Error("not recorded, so not released", "listener", d.listener.name, "error", err)
 		d.guard.metrics.unrecorded(d.listener.name)
-		return d.judge.refuse(d.guard.rules.Load(), w, policy.Decision{Reason: unrecorded, Hint: "See chaperone ledger status."})
+		return d.judge.refuse(d.guard.rules.Load(), w, unrecordable(err))
 	}
 	return v
 }

@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"errors"
 	"slices"
 
 	"chaperone/format/dicom"
@@ -33,13 +34,13 @@ func (d *dicomConn) negotiate(p pdu) error {
 	}
 	switch {
 	case request.head[1]&1 == 0:
-		return d.reject(rejection{1, 2, 2}) // protocol version not supported
+		return d.unlike(rejection{1, 2, 2}, "dicom: a version of the protocol that there is not")
 	case request.application != applicationContext:
-		return d.reject(rejection{1, 1, 2}) // application context name not supported
+		return d.unlike(rejection{1, 1, 2}, "dicom: an application context that is not DICOM's")
 	case !goodTitle(request.calling()):
-		return d.reject(rejection{1, 1, 3})
+		return d.unlike(rejection{1, 1, 3}, "dicom: a calling AE title that is none")
 	case !goodTitle(request.called()):
-		return d.reject(rejection{1, 1, 7})
+		return d.unlike(rejection{1, 1, 7}, "dicom: a called AE title that is none")
 	case d.leaving.Load():
 		return d.reject(rejection{2, 3, 1}) // temporary congestion
 	}
@@ -84,6 +85,14 @@ func (d *dicomConn) reject(r rejection) error {
 		return err
 	}
 	return errTold
+}
+
+// unlike rejects what is in the grammar of an association, and not one that DICOM has.
+func (d *dicomConn) unlike(r rejection, why string) error {
+	if err := d.reject(r); err != errTold {
+		return err
+	}
+	return d.broken(errors.New(why))
 }
 
 // bounded gives how long a P-DATA-TF may be for a peer that asked for so much.

@@ -211,11 +211,14 @@ func extend(b []byte, n int) []byte {
 	return b[:len(b)+n]
 }
 
+// errInside is an end, or a break, of a connection in the middle of a PDU.
+var errInside = errors.New("dicom: the connection ends inside a PDU")
+
 func inside(err error) error {
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return errors.New("dicom: the connection ends inside a PDU")
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return err
 	}
-	return err
+	return errInside
 }
 
 // checkPDU checks a header (PS3.8 section 9.3).

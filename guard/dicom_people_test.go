@@ -72,6 +72,8 @@ func TestDICOMPeople(t *testing.T) {
 		{"a name of several values alone", before + name(`DOE\ROE`) + pixels, "A900 DOE"},
 		{"a name with a switch in it alone", before + name("DOE\x1b(B") + pixels, "A900 DOE"},
 		{"a name with a switch in it, and a number", before + name("DOE=\x1b$B;3\x1b(B") + id("i1") + pixels, "i1"},
+		{"another among its other numbers", before + name("DOE") + id("p1") + in(0x00101002, name("ROE")+id("p2")) + pixels, "p1 p2"},
+		{"other numbers of its own", before + name("DOE") + id("q1") + in(0x00101002, id("q2")) + pixels, "q1"},
 		{"another behind much else", before + id("j1") + large + in(0x00880200, id("j2")) + pixels, "abort j2"},
 		{"the same behind much else", before + id("k1") + large + in(0x00880200, id("k1")) + pixels, "k1"},
 		{"its numbers from before behind much else", before + id("l1") + large + in(0x04000561, in(0x04000550, id("l2"))) + pixels, "l1"},

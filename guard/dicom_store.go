@@ -121,6 +121,7 @@ const mostRoom = 256 << 10
 
 // tooLate ends the association: what is wrong was found behind what has passed.
 func (p *push) tooLate(hint string) error {
+	p.d.guard.metrics.decided(p.d.listener.name, ambiguous, 0)
 	p.d.judge.refuse(p.d.guard.rules.Load(), p.wish(nil), policy.Decision{Reason: ambiguous, Hint: hint})
 	return invalid("data set: " + hint)
 }
@@ -190,6 +191,7 @@ func (p *push) decideBy(ctx context.Context, elements []dicom.Element, last bool
 
 // ambiguous refuses what can be read in two ways.
 func (p *push) ambiguous(hint string, last bool) error {
+	p.d.guard.metrics.decided(p.d.listener.name, ambiguous, 0)
 	return p.refuse(p.d.judge.refuse(p.d.guard.rules.Load(), p.wish(nil), policy.Decision{Reason: ambiguous, Hint: hint}), last)
 }
 

@@ -184,7 +184,7 @@ func TestDICOMRubbish(t *testing.T) {
 	}{
 		{"http", false, []byte("GET / HTTP/1.1\r\nHost: x\r\n\r\n"), "closed"},
 		{"tls", false, []byte("\x16\x03\x01\x02\x00\x01\x00\x01\xfc"), "closed"},
-		{"data before the association", false, first(echo), "closed"},
+		{"data before the association", false, first(echo), "abort 22"},
 		{"a request of 4 GB", false, raw(pduAssociateRQ, 0xFFFFFFFF), "abort 26"},
 		{"data of 4 GB", true, raw(pduData, 0xFFFFFFFF), "abort 26"},
 		{"an unknown PDU", true, raw(9, 4, 0, 0, 0, 0), "abort 21"},

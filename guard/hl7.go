@@ -12,7 +12,7 @@ import (
 
 	"chaperone/format"
 	"chaperone/format/hl7"
-	"chaperone/policy"
+	"chaperone/ledger"
 	"chaperone/site"
 )
 
@@ -78,20 +78,7 @@ var errClosed = errors.New("the other side is gone")
 func (h *hl7Conn) finish(ctx context.Context) {
 	_ = h.wait(ctx, 0, h.spec().Limits.InMessage) // what has not come by then does not come
 	if h.leaving.Load() {
-		h.linger()
-	}
-}
-
-// linger says that no more is answered and waits for the client's end. A socket that is closed while something in it was not read
-// is reset, and with it goes an answer that the client has not read yet. What comes is neither passed on nor answered, so that the
-// client sends it again.
-func (h *hl7Conn) linger() {
-	half, ok := h.client.(interface{ CloseWrite() error })
-	if !ok || half.CloseWrite() != nil {
-		return
-	}
-	if h.client.SetReadDeadline(time.Now().Add(lingering)) == nil {
-		_, _ = io.CopyN(io.Discard, h.client, 1<<20) // whatever it says, it is over
+		linger(h.client) // what is not answered it sends again
 	}
 }
 
@@ -137,7 +124,7 @@ func (h *hl7Conn) messages(ctx context.Context) error {
 			return io.EOF
 		}
 		if err != nil {
-			return h.broken(err)
+			return h.gone(err, first)
 		}
 		h.owing.done()
 		began, first = time.Time{}, false
@@ -150,16 +137,20 @@ func (h *hl7Conn) messages(ctx context.Context) error {
 	}
 }
 
-// broken notes bytes that are no HL7, once: the connection ends with them.
-func (h *hl7Conn) broken(err error) error {
-	if errors.Is(err, io.EOF) || quiet(err) {
+// gone says what it means that no frame of the client can be read any more: it may go between messages, and be idle there.
+func (h *hl7Conn) gone(err error, first bool) error {
+	within := h.in.within()
+	switch {
+	case errors.Is(err, format.ErrMalformed), errors.Is(err, format.ErrLimit):
+		return h.broken(err)
+	case errors.Is(err, os.ErrDeadlineExceeded) && (first || within):
+		return h.silent()
+	case errors.Is(err, io.EOF), quiet(err):
 		return err
+	case within:
+		return h.broken(fmt.Errorf("mllp: the connection breaks inside the frame at offset %d", h.in.offset))
 	}
-	h.guard.malformed(h.listener.name)
-	if errors.Is(err, format.ErrMalformed) || errors.Is(err, format.ErrLimit) {
-		h.refused(ambiguous, err.Error())
-	}
-	return fmt.Errorf("%w (%v)", errProtocol, err)
+	return fmt.Errorf("%w: %w", errClosed, err)
 }
 
 // passing is a message that may pass once it is on record.
@@ -226,6 +217,15 @@ func (h *hl7Conn) releaseNow(ctx context.Context, granted []passing) error {
 	began := time.Now()
 	err := h.guard.record(ctx, drafts)
 	h.guard.room.leave(entered)
+	if errors.Is(err, ledger.ErrInvalid) && len(granted) > 1 { // which of them it is shows when each is alone
+		for i := range granted {
+			granted[i].entered = 0 // it has left
+			if err := h.releaseNow(ctx, granted[i:i+1]); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 	if err != nil {
 		return h.unrecorded(ctx, granted, err)
 	}
@@ -284,10 +284,9 @@ func (h *hl7Conn) writeUp(granted []passing) error {
 	return nil
 }
 
-// unrecorded answers messages that cannot be released because the record does not take them: they may be sent again. What
-// releases nothing passes all the same.
+// unrecorded answers messages that cannot be released because the record does not take them: they may be sent again, unless it never
+// will. What releases nothing passes all the same.
 func (h *hl7Conn) unrecorded(ctx context.Context, granted []passing, err error) error {
-	h.guard.log.Error("not recorded, so not released", "listener", h.listener.name, "error", err)
 	h.guard.metrics.unrecorded(h.listener.name)
 	j := h.guard.judge(h.listener.name, h.secured)
 	r := h.guard.rules.Load()
@@ -299,7 +298,13 @@ func (h *hl7Conn) unrecorded(ctx context.Context, granted []passing, err error) 
 			continue
 		}
 		v := j.refuse(r, &wish{word: p.message.word, client: &h.from, from: &h.from, to: &h.to, records: p.message.content.Records, offset: p.offset},
-			policy.Decision{Reason: unrecorded, Hint: "See chaperone ledger status."})
+			unrecordable(err))
+		if v.Reason == unrecorded && h.spec().Refuse == site.Hold {
+			if err := h.hold(ctx, p.frame, &p); err != nil {
+				return err
+			}
+			continue
+		}
 		if err := h.refuse(ctx, p.message, v, p.frame); err != nil {
 			return err
 		}
@@ -311,8 +316,8 @@ func (h *hl7Conn) unrecorded(ctx context.Context, granted []passing, err error) 
 // first, if they come soon.
 func (h *hl7Conn) refuse(ctx context.Context, m *message, v verdict, f frame) error {
 	spec := h.spec()
-	if spec.Refuse == site.Hold && v.Reason != ambiguous && v.Reason != away {
-		return h.hold(ctx, f)
+	if spec.Refuse == site.Hold && v.Reason != ambiguous && v.Reason != away && v.Reason != impossible {
+		return h.hold(ctx, f, nil)
 	}
 	if m == nil || m.word == "" {
 		return fmt.Errorf("%w (%s)", errProtocol, v.Reason)
@@ -324,7 +329,7 @@ func (h *hl7Conn) refuse(ctx context.Context, m *message, v verdict, f frame) er
 		return err
 	}
 	answer := refusalTo(m.first, hl7.Refusal{
-		Error:  spec.Refuse == site.Fail || v.Reason == unrecorded || v.Reason == busy || v.Reason == away,
+		Error:  spec.Refuse == site.Fail && v.Reason != impossible || v.Reason == unrecorded || v.Reason == busy || v.Reason == away,
 		Reason: string(v.Reason), Reference: v.reference, ID: "CHAP" + v.reference, Now: h.guard.now(),
 	})
 	if answer == nil {

@@ -12,9 +12,14 @@ import (
 
 // hold keeps a message, and with it the queue behind it, until it is permitted and on record: somebody changes the policy, or
 // mends the disk. A client that gives up meanwhile sends it again on another connection: what is held here then ends with it.
-func (h *hl7Conn) hold(ctx context.Context, f frame) error {
+//
+// What was permitted and is not on record yet, p, is decided again each time, since hours and approvals end, and charged only if the
+// site file has changed. It stays one disclosure: a try that failed may be on record all the same.
+func (h *hl7Conn) hold(ctx context.Context, f frame, p *passing) error {
 	j := h.guard.judge(h.listener.name, h.secured)
 	h.guard.log.Warn("held: the queue behind it waits", "listener", h.listener.name, "party", h.from.name())
+	r := h.guard.rules.Load()
+	j.paid = p != nil
 	tick := time.NewTicker(h.guard.pace.hold)
 	defer tick.Stop()
 	for {
@@ -34,6 +39,9 @@ func (h *hl7Conn) hold(ctx context.Context, f frame) error {
 		if err := h.check(); err != nil {
 			return err
 		}
+		if now := h.guard.rules.Load(); now != r {
+			r, p, j.paid = now, nil, false
+		}
 		v, m := h.decide(j, f, wire.FromClient)
 		if !v.Permit {
 			if h.spec().Refuse != site.Hold || v.Reason == ambiguous { // the rules are others now
@@ -41,14 +49,18 @@ func (h *hl7Conn) hold(ctx context.Context, f frame) error {
 			}
 			continue
 		}
-		p := []passing{{f, m, v.draft, 0}}
-		if v.draft != nil {
-			if err := h.guard.record(ctx, []*draft{v.draft}); err != nil {
-				h.guard.metrics.unrecorded(h.listener.name)
+		if j.paid = true; p == nil {
+			p = &passing{f, m, v.draft, 0}
+		}
+		if p.draft != nil {
+			if err := h.guard.record(ctx, []*draft{p.draft}); err != nil {
+				if h.guard.metrics.unrecorded(h.listener.name); errors.Is(err, errUntaken) {
+					p = nil // its time is what is wrong with it
+				}
 				continue
 			}
 		}
-		return h.forward(ctx, p)
+		return h.forward(ctx, []passing{*p})
 	}
 }
 

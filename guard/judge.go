@@ -108,6 +108,7 @@ type judge struct {
 	observes   bool // what it refuses passes all the same
 	last       precedent
 	cited      struct{ version, grant, file string } // the evidence before
+	paid       bool                                  // the patients of what it decides are charged already
 	protection chaperone.Protection
 }
 
@@ -124,7 +125,9 @@ func (g *Guard) judge(listener string, mutual bool) *judge {
 const (
 	unknown    policy.Reason = "identity-unknown"
 	ambiguous  policy.Reason = "ambiguous"
+	malformed  policy.Reason = "malformed"
 	unrecorded policy.Reason = "not-recorded"
+	impossible policy.Reason = "not-recordable"
 	handshake  policy.Reason = "identity-handshake"
 	unasked    policy.Reason = "unasked"
 	tooMany    policy.Reason = "more-than-asked"
@@ -181,12 +184,14 @@ func (j *judge) attempt(r *rules, w *wish, u *use, now time.Time) (policy.Decisi
 	if err != nil {
 		return policy.Decision{Reason: unrecorded, Hint: "The ledger takes nothing: see chaperone ledger status."}, nil
 	}
-	if over := j.guard.charge(keys, numbers, who.unidentified, now); over != nil {
-		decision.Permit, decision.Budget = false, over.String()
-		decision.Reason, decision.Hint = u.over(over)
-		return decision, nil
+	if !j.paid {
+		if over := j.guard.charge(keys, numbers, who.unidentified, now); over != nil {
+			decision.Permit, decision.Budget = false, over.String()
+			decision.Reason, decision.Hint = u.over(over)
+			return decision, nil
+		}
+		j.guard.watchHabit(r, w, now)
 	}
-	j.guard.watchHabit(r, w, now)
 	d := j.draft(r, w, &decision, now)
 	d.disclosure.Covered, d.disclosure.Unidentified, d.merges, d.use = covered, who.unidentified, who.merges, u
 	return decision, d
@@ -218,6 +223,17 @@ func (j *judge) echo(r *rules, w *wish, who who, covered []ledger.Covered, now t
 	}
 	if foreign {
 		return policy.Decision{Reason: unasked, Hint: "The answer to a message names others than the message did."}, nil
+	}
+	numbers, err := j.guard.ledger.Resolve(covered)
+	if err != nil {
+		return policy.Decision{Reason: unrecorded, Hint: "The ledger takes nothing: see chaperone ledger status."}, nil
+	}
+	keys := r.keys(w, budget.Limits{})
+	for i := range keys {
+		keys[i].Limits = budget.Limits{} // it tells its sender nothing, and counts as it will when it is loaded from the record
+	}
+	if over := j.guard.charge(keys, numbers, 0, now); over != nil {
+		return policy.Decision{Reason: policy.BudgetReason(over), Budget: over.String()}, nil
 	}
 	decision := policy.Decision{Permit: true, Reason: policy.Granted, Grant: "none, an answer to its sender", Version: r.site.Version}
 	d := j.draft(r, w, &decision, now)
@@ -358,6 +374,16 @@ func (j *judge) refuse(r *rules, w *wish, d policy.Decision) verdict {
 	return v
 }
 
+var errUntaken = errors.New("not everything was taken: a day of it was purged, or the clock is wrong")
+
+// unrecordable gives the reason of a refusal whose record failed: whether it may be tried again.
+func unrecordable(err error) policy.Decision {
+	if errors.Is(err, ledger.ErrInvalid) {
+		return policy.Decision{Reason: impossible, Hint: "It names more patients than a record can: it has to be sent in parts."}
+	}
+	return policy.Decision{Reason: unrecorded, Hint: "See chaperone ledger status."}
+}
+
 // record makes drafts durable: what they release may leave when it returns without an error.
 func (g *Guard) record(ctx context.Context, drafts []*draft) error {
 	if len(drafts) == 0 {
@@ -369,16 +395,22 @@ func (g *Guard) record(ctx context.Context, drafts []*draft) error {
 		b.Merges = append(b.Merges, d.merges...)
 	}
 	receipt, err := g.ledger.Record(ctx, b)
-	if err != nil {
-		why := err.Error()
-		g.ill.Store(&why)
+	if errors.Is(err, ledger.ErrInvalid) { // nothing is wrong with the ledger, and it is a refusal
 		return err
 	}
-	if g.ill.Load() != nil {
-		g.ill.Store(nil)
+	if err != nil {
+		why := err.Error()
+		if was := g.ill.Swap(&why); was == nil || *was != why { // told once: senders try again and again
+			g.log.Error("not recorded, so not released", "error", err)
+		}
+		return err
 	}
-	if receipt.Recorded != len(drafts) {
-		return errors.New("not everything was taken: a day of it was purged, or the clock is wrong")
+	if g.ill.Load() != nil && g.ill.Swap(nil) != nil {
+		g.log.Info("releases are recorded again")
+	}
+	if receipt.Recorded+receipt.Already != len(drafts) { // already: it was tried before, and got there all the same
+		g.log.Error("not recorded, so not released", "error", errUntaken)
+		return errUntaken
 	}
 	for _, d := range drafts {
 		if d.use != nil {

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"chaperone/site"
@@ -78,11 +79,25 @@ func (g *Guard) listen(spec *site.Listener) (*listener, error) {
 	socket := g.inherited(spec)
 	if socket == nil {
 		var err error
-		if socket, err = net.Listen("tcp", spec.Listen.String()); err != nil {
+		if socket, err = Listen(spec.Listen); err != nil {
 			return nil, err
 		}
 	}
 	return &listener{guard: g, name: spec.Name, socket: socket, conns: map[*conn]bool{}, from: map[netip.Addr]int{}}, nil
+}
+
+// Listen is net.Listen with an error that says what to do.
+func Listen(at netip.AddrPort) (net.Listener, error) {
+	socket, err := net.Listen("tcp", at.String())
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		err = fmt.Errorf("another program listens at %s already, or this one does twice: ss -ltnp says which: %w", at, err)
+	case errors.Is(err, syscall.EACCES):
+		err = fmt.Errorf("ports below 1024, such as that of %s, need a permission: docs/chaperone-guard.service gives it: %w", at, err)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		err = fmt.Errorf("%s is no address of this machine: %w", at, err)
+	}
+	return socket, err
 }
 
 // inherited gives the socket at a listener's address that whoever started the guard had opened, nil when there is none. Each is

@@ -3,6 +3,7 @@ package guard
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"strings"
 
 	"chaperone"
@@ -23,6 +24,7 @@ type message struct {
 	nobody  bool  // a query that names nobody
 	acks    int   // different messages that it answers
 	awaited bool  // its sender asks for an answer
+	free    bool  // it has notes, or segments of two systems' own: words that anything may stand in
 	err     error // it cannot be read in one way
 }
 
@@ -67,6 +69,7 @@ func parseSound(payload []byte, last *before) *message {
 		if len(content.Records)+len(content.Merges) == 0 && bearing(&one, content.Ack != "") {
 			content.Records = append(content.Records, chaperone.Record{}) // somebody's, and nobody knows whose
 		}
+		m.free = m.free || free(&one)
 		role := mllp.RoleOf(content)
 		m.awaited = m.awaited || awaited(&one, role)
 		if role == wire.Query && len(parts) > 1 {
@@ -140,6 +143,12 @@ func bearing(m *hl7.Message, answer bool) bool {
 	return false
 }
 
+// free reports whether a message has notes (NTE) or segments of two systems' own (Z). An acknowledgement may have them too; what
+// answers a query with nothing else answers it with them.
+func free(m *hl7.Message) bool {
+	return slices.ContainsFunc(m.Segments, func(s hl7.Segment) bool { return s.Name[0] == 'Z' || s.Is("NTE") })
+}
+
 // awaited tells whether a message will have an answer whatever becomes of it: in original mode, and where MSH-15 or MSH-16 say
 // always. One that is sent in case of an error only, or of success, is not waited for.
 func awaited(m *hl7.Message, role wire.Role) bool {
@@ -191,7 +200,16 @@ func (h *hl7Conn) decide(j *judge, f frame, d wire.Dir) (verdict, *message) {
 		if harmless(f.payload) {
 			return verdict{Decision: policy.Decision{Permit: true, Reason: control}}, m
 		}
+		if m.word == "" && d == wire.FromClient {
+			w.word = connection // which ends with it
+		}
 		return j.refuse(r, w, policy.Decision{Reason: ambiguous, Hint: m.err.Error()}), m
+	}
+	if m.free && d == wire.FromServer && !m.bears() {
+		if q := h.asked.find(m); q != nil && !q.push {
+			m.content.Records = []chaperone.Record{{}} // what a query is answered with is about somebody
+			w.records = m.content.Records
+		}
 	}
 	switch {
 	case !m.bears() && (m.role == wire.Control || m.role == wire.Reply && d == wire.FromServer):

@@ -41,6 +41,9 @@ type refusals struct {
 	flushing sync.Mutex // one at a time: who has flushed finds everything on record that was noted before
 }
 
+// connection is the word of refusals that end the connection. The log has a line of its own for that.
+const connection = "connection"
+
 type kindOfRefusal struct{ listener, word, reason, from, to string }
 
 type repeated struct {
@@ -67,7 +70,7 @@ func newRefusals(log *slog.Logger, record func(ledger.Batch) error) *refusals {
 func (r *refusals) note(f refusal) {
 	k := kindOfRefusal{f.listener, f.word, string(f.decision.Reason), name(f.from), name(f.to)}
 	r.mu.Lock()
-	if n := len(r.kinds); n >= mostRefusals || n >= mostStrangers && f.word == "connection" {
+	if n := len(r.kinds); n >= mostRefusals || n >= mostStrangers && f.word == connection {
 		k = kindOfRefusal{listener: f.listener, reason: string(f.decision.Reason)}
 	}
 	have := r.kinds[k]
@@ -80,8 +83,10 @@ func (r *refusals) note(f refusal) {
 	}
 	r.mu.Unlock()
 	if have == nil {
-		r.log.Warn("refused", "listener", f.listener, "what", f.word, "reason", f.decision.Reason, "from", name(f.from), "to", name(f.to), "budget", f.decision.Budget,
-			"policy", f.decision.Version, "reference", f.reference, "observed", f.observed)
+		if f.word != connection || f.observed {
+			r.log.Warn("refused", "listener", f.listener, "what", f.word, "reason", f.decision.Reason, "from", name(f.from), "to", name(f.to), "budget", f.decision.Budget,
+				"policy", f.decision.Version, "reference", f.reference, "observed", f.observed)
+		}
 		select {
 		case r.wake <- struct{}{}:
 		default:
@@ -209,7 +214,7 @@ func severity(reason policy.Reason) chaperone.Severity {
 	switch {
 	case strings.HasPrefix(string(reason), "identity-"):
 		return chaperone.High
-	case strings.HasPrefix(string(reason), "budget-"), reason == unrecorded, reason == busy, reason == away, reason == policy.ClockLeap, reason == policy.PolicyError:
+	case strings.HasPrefix(string(reason), "budget-"), reason == unrecorded, reason == impossible, reason == busy, reason == away, reason == policy.ClockLeap, reason == policy.PolicyError:
 		return chaperone.Medium
 	}
 	return chaperone.Low
@@ -222,8 +227,12 @@ func explain(reason policy.Reason) string {
 		return "Nobody whom the site file knows asked for it."
 	case ambiguous:
 		return "Two receivers could read it in two ways."
+	case malformed:
+		return "It is not in the listener's protocol."
 	case unrecorded:
 		return "It could not be put on record."
+	case impossible:
+		return "It can never be put on record."
 	case busy:
 		return "More messages came at once than can be put on record."
 	case away:

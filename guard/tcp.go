@@ -43,13 +43,13 @@ var (
 func (c *conn) serveTCP(ctx context.Context) error {
 	g, observes := c.guard, c.spec().Mode == site.Observe
 	t := &tunnel{conn: c, began: g.now(), judge: g.judge(c.listener.name, c.secured)}
-	t.wish = &wish{action: policy.Connect, word: "connection", client: &c.from, from: &c.from, to: &c.to}
+	t.wish = &wish{action: policy.Connect, word: connection, client: &c.from, from: &c.from, to: &c.to}
 	j := g.judge(c.listener.name, c.secured)
 	j.observes = observes
 	v := j.decide(g.rules.Load(), t.wish, t.began)
 	g.metrics.decided(c.listener.name, v.Reason, 0)
 	if !v.Permit && !observes {
-		return errRefused
+		return fmt.Errorf("%w: %s, reference %s", errRefused, v.Reason, v.reference)
 	}
 	if t.use, t.grant = v.use, v.Grant; observes {
 		t.use, t.grant = nil, "none, observed"

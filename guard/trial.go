@@ -46,7 +46,8 @@ func NewTrial(s *site.Site, at time.Time) (*Trial, error) {
 // Decide answers a question, and charges the budgets when it is permitted.
 func (t *Trial) Decide(q *Question) (a Answer) {
 	s := t.rules.site
-	w := &wish{action: q.Action, detail: q.Detail, client: &side{party: s.Party(q.Party)}, to: &side{party: s.Party(q.To)}, asked: asks(q.Action)}
+	client := &side{party: s.Party(q.Party)}
+	w := &wish{action: q.Action, detail: q.Detail, client: client, from: client, to: &side{party: s.Party(q.To)}, asked: asks(q.Action)}
 	if q.Claim != "" {
 		w.claims = []string{q.Claim}
 	}

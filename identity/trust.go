@@ -145,6 +145,16 @@ func (t *Trust) Watch(ctx context.Context, every time.Duration, report func(erro
 	}
 }
 
+// Serves reports whether the own certificate may answer connections: a client's may not, and no client would believe it.
+func (t *Trust) Serves() bool {
+	pair := t.state.Load().pair
+	if pair == nil {
+		return false
+	}
+	usages := pair.Leaf.ExtKeyUsage
+	return len(usages) == 0 || slices.Contains(usages, x509.ExtKeyUsageServerAuth) || slices.Contains(usages, x509.ExtKeyUsageAny)
+}
+
 // Epoch changes whenever an answer of Check may change other than by the passing of time.
 func (t *Trust) Epoch() uint64 { return t.state.Load().epoch }
 

@@ -85,6 +85,9 @@ func (r *reader) text(b []byte) bool {
 		switch {
 		case !utf8.Valid(line):
 			r.fail(number, "a character that is not UTF-8; save the file as UTF-8")
+			if bytes.IndexByte(b, 0) >= 0 {
+				return false // it is no text, and each line would say so
+			}
 		case bytes.IndexByte(line, '\t') >= 0:
 			r.fail(number, "a tab; YAML wants spaces")
 		case bytes.ContainsFunc(line, func(c rune) bool {

@@ -80,7 +80,7 @@ const maxFile = 1 << 20
 func Load(path string) (*Site, error) {
 	b, err := readFile(path)
 	if err != nil {
-		return nil, err
+		return nil, &unread{err}
 	}
 	s, problems := Parse(b)
 	if s == nil {
@@ -133,6 +133,19 @@ func Parse(b []byte) (*Site, []Problem) {
 func (s *Site) Line(field any) int { return s.lines[field] }
 
 var errTooLong = errors.New("longer than 1 MiB")
+
+// unread is an error of reading a site file in an operator's words.
+type unread struct{ error }
+
+func (u *unread) Error() string {
+	text := "site file: " + reason(u.error)
+	if errors.Is(u.error, fs.ErrNotExist) {
+		text += "; chaperone guard --example prints one to begin with"
+	}
+	return text
+}
+
+func (u *unread) Unwrap() error { return u.error }
 
 func readFile(path string) ([]byte, error) {
 	f, err := os.Open(path)

@@ -19,6 +19,8 @@ type hospital struct {
 	questions net.Listener // where the archive that answers questions listens
 	started   []*exec.Cmd
 	gate      *os.Process // the guard
+	network   *network    // nil: none could be made, and why
+	alone     error
 }
 
 // archive is one that a scanner sends to, with the three ways to it.
@@ -27,6 +29,8 @@ type archive struct {
 	tuned  bool              // both ends: large PDUs, and nothing waits for an acknowledgement
 	secure bool              // both ends: TLS with certificates that are checked
 	ways   map[string]string // direct, HAProxy, guard: the address
+	behind string            // where the proxies reach it
+	sender []string          // what runs a program where the scanner is
 }
 
 // newHospital starts everything; it needs the clinic's certificates and the guard that was built for it.
@@ -44,6 +48,7 @@ func newHospital(ctx context.Context, c *clinic, matches int) (h *hospital, err 
 				return h, err
 			}
 		}
+		a.behind = a.ways["direct"]
 	}
 	if h.questions, err = net.Listen("tcp", h.archives[3].ways["direct"]); err != nil {
 		return h, err
@@ -53,6 +58,9 @@ func newHospital(ctx context.Context, c *clinic, matches int) (h *hospital, err 
 		if err := h.run(ctx, a, "direct", "storescp", append(append([]string{"--ignore"}, c.options(a, "pacs")...), port(a.ways["direct"]))...); err != nil {
 			return h, err
 		}
+	}
+	if err := h.apart(ctx); err != nil {
+		return h, err
 	}
 	site, proxy := h.configs()
 	for name, text := range map[string]string{"dicom.yaml": site, "dicom.cfg": proxy} {
@@ -76,6 +84,19 @@ func newHospital(ctx context.Context, c *clinic, matches int) (h *hospital, err 
 		return h, nil // the table says so by its absence
 	}
 	return h, h.run(ctx, last, "HAProxy", path, "-db", "-f", c.path("dicom.cfg"))
+}
+
+// apart adds the archive that is across a network, if there can be one.
+func (h *hospital) apart(ctx context.Context) error {
+	if h.network, h.alone = newNetwork(ctx); h.alone != nil {
+		return nil
+	}
+	a := &archive{name: "apart", behind: archiveApart + ":11112", sender: in(h.network.scanner), ways: map[string]string{
+		"direct": directApart + ":11112", "guard": guardApart + ":11112", "HAProxy": guardApart + ":11113",
+	}}
+	h.archives = append(h.archives, a)
+	receive := append(in(h.network.archive), "storescp", "--ignore", "11112")
+	return h.run(ctx, a, "direct", receive[0], receive[1:]...)
 }
 
 // options are those of dcmtk's programs for one end.
@@ -104,22 +125,22 @@ func (h *hospital) configs() (site, proxy string) {
 ledger: %[1]s/dicom/ledger
 keys: %[1]s/dicom/keys
 identity: {authority: %[1]s/authority, certificate: %[1]s/guard.pem, key: %[1]s/guard.key}
-inside: [127.0.0.0/8]
+inside: [127.0.0.0/8, 198.18.0.0/15]
 parties:
-  - {name: ct, role: modality, titles: [CT], addresses: [127.0.0.1/32]}
+  - {name: ct, role: modality, titles: [CT], addresses: [127.0.0.1/32, %[2]s/32]}
   - {name: pacs, role: pacs, titles: [PACS]}
 grants:
   - {name: images, parties: [ct], actions: [dicom.*], to: [pacs, self], whose: all}
 listeners:
-`, h.dir)
+`, h.dir, scannerApart)
 	p.WriteString("defaults\n  mode tcp\n  timeout connect 5s\n  timeout client 60s\n  timeout server 60s\n")
 	for _, a := range h.archives {
 		clear, certificate := ", tls: none, because: this is a bench", ""
 		if a.secure {
 			clear, certificate = "", fmt.Sprintf(" ssl crt %[1]s/guard.both ca-file %[1]s/authority/authority.pem verify required", h.dir)
 		}
-		fmt.Fprintf(&s, "  - {name: %s, protocol: dicom, listen: %q%s, upstream: {address: %q, party: pacs%s}}\n", a.name, a.ways["guard"], clear, a.ways["direct"], clear)
-		fmt.Fprintf(&p, "listen %s\n  bind %s%s\n  server pacs %s%s\n", a.name, a.ways["HAProxy"], certificate, a.ways["direct"], certificate)
+		fmt.Fprintf(&s, "  - {name: %s, protocol: dicom, listen: %q%s, upstream: {address: %q, party: pacs%s}}\n", a.name, a.ways["guard"], clear, a.behind, clear)
+		fmt.Fprintf(&p, "listen %s\n  bind %s%s\n  server pacs %s%s\n", a.name, a.ways["HAProxy"], certificate, a.behind, certificate)
 	}
 	return s.String(), p.String()
 }
@@ -129,7 +150,9 @@ func (h *hospital) run(ctx context.Context, a *archive, way, path string, args .
 	p := exec.CommandContext(ctx, path, args...)
 	p.Env = a.environment()
 	name := a.name + "-" + way
-	h.ports[name] = a.ways[way]
+	if h.ports[name] = a.ways[way]; way == "direct" {
+		h.ports[name] = a.behind
+	}
 	err := h.start(p, name)
 	if p.Process != nil {
 		h.started = append(h.started, p)
@@ -145,6 +168,14 @@ func (h *hospital) close() {
 	if h.questions != nil {
 		_ = h.questions.Close()
 	}
+	if h.network != nil {
+		h.network.close()
+	}
+}
+
+func host(address string) string {
+	host, _, _ := net.SplitHostPort(address) // it was an address that was listened on
+	return host
 }
 
 func port(address string) string {

@@ -1,6 +1,7 @@
 // Command guard measures the guard in line, and HAProxy beside it, with the same clients and the same receiver, in one run.
 //
 //	go run ./bench/guard           # HL7: 1, 16 and 256 connections, TLS on both sides
+//	go run ./bench/guard -decide   # what one decision takes, and the memory of its windows
 //	go run ./bench/guard -smoke    # shows that everything works, not how fast
 //
 // HAProxy neither decodes nor records: it is the least that a proxy with TLS on both sides can do. The guard is the real
@@ -22,13 +23,14 @@ import (
 
 // options are the flags as they are typed.
 type options struct {
-	For   time.Duration // each measurement
-	Dir   string
-	Smoke bool
-	HL7   bool
-	DICOM bool
-	Only  string // one contender; "": all
-	Crowd []int  // numbers of connections
+	For    time.Duration // each measurement
+	Dir    string
+	Smoke  bool
+	HL7    bool
+	DICOM  bool
+	Only   string // one contender; "": all
+	Crowd  []int  // numbers of connections
+	Decide bool
 }
 
 func main() {
@@ -55,11 +57,15 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags.BoolVar(&o.DICOM, "dicom", true, "measure DICOM")
 	flags.StringVar(&o.Only, "only", "", "one `contender` of HL7: direct, HAProxy or guard (default: all)")
 	flags.Func("connections", "`numbers` of connections of HL7, with commas (default: 1,16,256)", o.crowd)
+	flags.BoolVar(&o.Decide, "decide", false, "measure one decision and the memory of its windows, and nothing else")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	if o.Smoke {
 		o.For = 500 * time.Millisecond
+	}
+	if o.Decide {
+		return decisions(ctx, o, stdout)
 	}
 	if len(o.Crowd) == 0 {
 		o.Crowd = []int{1, 16, 256}

@@ -7,11 +7,11 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -46,7 +46,7 @@ leaves, and its bytes are never altered. What is refused is answered in the prot
 A listener in mode observe passes everything on and records what it saw and would have refused: begin with it.
 
 SIGHUP reads the site file again; one with a mistake changes nothing. SIGTERM and Ctrl-C let every connection end what it is in the
-middle of. When systemd holds the sockets (docs/guard.md), clients that come during a restart wait instead of being refused. With --check nothing listens: the file is read, and what is wrong with it is told, all of it at once.
+middle of. When systemd holds the sockets (docs/guard.md), clients that come during a restart wait instead of being refused. With --check nothing listens: the file and its certificates are read, and what is wrong with them is told, all of the file at once.
 
 Exit status: 0 ended; 1 with --check, the file has mistakes; 2 could not do it.`,
 		Example: `  chaperone guard --example > site.yaml       # a file with every key explained
@@ -82,6 +82,9 @@ func runGuard(c *cobra.Command, f guardFlags) error {
 		return err
 	}
 	if f.check {
+		if _, err := trustOf(s); err != nil {
+			return notHeld{err.Error()}
+		}
 		_, err := fmt.Fprintf(c.OutOrStdout(), "%s is right: policy %s; %s; parties: %d; grants: %d.\n", f.site, s.Version,
 			page.Count(len(s.Listeners), "listener"), len(s.Parties), len(s.Grants))
 		return err
@@ -186,10 +189,15 @@ func trustOf(s *site.Site) (*identity.Trust, error) {
 	if !guard.NeedsTrust(s) {
 		return nil, nil
 	}
-	return identity.NewTrust(identity.TrustOptions{
+	t, err := identity.NewTrust(identity.TrustOptions{
 		Site: s.Name, Authority: s.Identity.Authority, Roots: s.Identity.Roots, CRLs: s.Identity.CRLs, Subjects: guard.Subjects(s),
 		Certificate: s.Identity.Certificate, Key: s.Identity.Key,
 	})
+	answers := slices.ContainsFunc(s.Listeners, func(l site.Listener) bool { return l.TLS == site.Mutual })
+	if err == nil && answers && !t.Serves() {
+		err = fmt.Errorf("identity: %s is a client's certificate, which no client would take for a server's: chaperone enroll guard --server --dns NAME makes one", s.Identity.Certificate)
+	}
+	return t, err
 }
 
 // watchSignals reads the site file again at each SIGHUP. A file that is not good changes nothing.
@@ -219,7 +227,7 @@ func serveMetrics(s *site.Site, g *guard.Guard, log *slog.Logger) (stop func(), 
 	if !s.Metrics.IsValid() {
 		return func() {}, nil
 	}
-	socket, err := net.Listen("tcp", s.Metrics.String())
+	socket, err := guard.Listen(s.Metrics)
 	if err != nil {
 		return nil, fmt.Errorf("metrics: %w", err)
 	}

@@ -1,6 +1,7 @@
 package dicom
 
 import (
+	"bytes"
 	"slices"
 
 	"chaperone"
@@ -8,14 +9,16 @@ import (
 
 // People reads whom a data set shows: the records of whom it is about, which come first, and one for each other who stands in an
 // item. Items about the patient of the data set itself (other numbers, those before coercion) are part of the first, unless it has
-// no number at all: then each name may be somebody's.
+// no number at all: then each name may be somebody's. An item of other numbers has no name of its own (PS3.3 table 10-18): one that has
+// another name than the data set is somebody else.
 func People(elements []Element) []chaperone.Record {
 	var own, charset []Element
 	var items []int // in stream order
 	others := map[int][]Element{}
+	foreign := strangers(elements)
 	for _, e := range elements {
 		switch {
-		case e.same:
+		case e.same && !foreign[e.item]:
 			own = append(own, e)
 			if e.Tag == SpecificCharacterSet && e.item == 0 {
 				charset = append(charset, e)
@@ -50,6 +53,27 @@ func People(elements []Element) []chaperone.Record {
 		}
 	}
 	return all
+}
+
+// strangers gives the items of other numbers that have another name than the data set has.
+func strangers(elements []Element) map[int]bool {
+	name := func(e Element) string { return personName(string(bytes.TrimRight(e.Value, "\x00 "))).Reveal() } // compared, not shown
+	var own []string
+	var foreign map[int]bool
+	for _, e := range elements {
+		if e.Tag == PatientName && e.item == 0 && name(e) != "" {
+			own = append(own, name(e))
+		}
+	}
+	for _, e := range elements {
+		if e.Tag == PatientName && e.item > 0 && e.same && e.within == OtherPatientIDsSeq && len(own) > 0 && name(e) != "" && !slices.Contains(own, name(e)) {
+			if foreign == nil {
+				foreign = map[int]bool{}
+			}
+			foreign[e.item] = true
+		}
+	}
+	return foreign
 }
 
 // crowd is whom the records so far show: the authorities by number, and the names. It is looked up in, not shown.

@@ -67,8 +67,16 @@ func errorAt(query []byte) string {
 	return "PID^1^3"
 }
 
-// answerCode gives MSA-1 by the acknowledgement mode (chapter 2; tables 0008 and 0155).
+// answerCode gives MSA-1 by the acknowledgement mode (chapter 2; tables 0008 and 0155). What is no condition is none: of a message
+// whose lines end in another way, MSH-15 may be anything, and its sender waits for an answer.
 func answerCode(accept, application []byte, err bool) (code string, wanted bool) {
+	for _, condition := range []*[]byte{&accept, &application} {
+		switch string(*condition) {
+		case "AL", "NE", "ER", "SU":
+		default:
+			*condition = nil
+		}
+	}
 	reject := map[bool][2]string{false: {"AR", "CR"}, true: {"AE", "CE"}}[err]
 	on := func(condition []byte) bool { return string(condition) == "AL" || string(condition) == "ER" }
 	switch {

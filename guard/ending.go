@@ -1,0 +1,68 @@
+package guard
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"time"
+)
+
+// What ends a connection because of what came, or did not come. Each is counted once, and one line of the log.
+
+// broken notes that what came is not in the listener's protocol. It gives why the connection ends; why must not quote what came.
+func (c *conn) broken(why error) error {
+	c.guard.malformed(c.listener.name)
+	c.refused(malformed, why.Error())
+	return fmt.Errorf("%w (%v)", errProtocol, why)
+}
+
+// silent notes that nothing came, or not the rest of it, in time.
+func (c *conn) silent() error {
+	c.guard.metrics.silent(c.listener.name)
+	return errSilent
+}
+
+// handshakeFault says why a handshake failed, without what came: crypto/tls quotes the versions and names that a client sends.
+func handshakeFault(err error) string {
+	var record tls.RecordHeaderError
+	var network *net.OpError
+	switch {
+	case errors.As(err, &record):
+		return "what came is no TLS"
+	case errors.Is(err, context.DeadlineExceeded):
+		return "it was not done in time"
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return "the connection ended in the middle of it"
+	}
+	text := err.Error()
+	if errors.As(err, &network) {
+		if network.Op != "remote error" { // an alert, whose text is one of a list
+			return "the connection broke in the middle of it"
+		}
+		return text
+	}
+	text = strings.TrimPrefix(text, "tls: ")
+	if i := strings.IndexAny(text, `:;,(["`); i >= 0 {
+		text = text[:i]
+	}
+	return text
+}
+
+// lingering is how long a client may take to read the last that is said to it: closing at once may lose it (PS3.8: ARTIM, state 13).
+const lingering = time.Second
+
+// linger says that no more is answered and waits for the client's end. A socket that is closed while something in it was not read
+// is reset, and with it goes what the client has not read yet. What comes is neither passed on nor answered.
+func linger(client net.Conn) {
+	half, ok := client.(interface{ CloseWrite() error })
+	if !ok || half.CloseWrite() != nil {
+		return
+	}
+	if client.SetReadDeadline(time.Now().Add(lingering)) == nil {
+		_, _ = io.CopyN(io.Discard, client, 1<<20) // whatever it says, it is over
+	}
+}
