@@ -11,19 +11,21 @@ import (
 	"sync/atomic"
 )
 
-// room is how many bytes of garbage may wait.
-var room atomic.Uint64
+// room is how many bytes of garbage may wait: as many as are alive, but not fewer than from and not more than to.
+type room struct{ from, to uint64 }
 
-func init() { room.Store(48 << 20) }
+var allowed atomic.Pointer[room]
+
+func init() { Room(48<<20, 48<<20) }
 
 const (
 	least = 12  // percent of what is alive that may wait in any case: else very much would be looked through for little
 	most  = 400 // percent, while hardly anything is alive
 )
 
-// Room sets how many bytes of garbage may wait, from the collector's next cycle on: what runs for months beside others makes do
-// with less than what is asked once.
-func Room(bytes uint64) { room.Store(bytes) }
+// Room sets how many bytes of garbage may wait, from the collector's next cycle on: as many as are alive, within bounds. What runs
+// for months beside others makes do with less than what is asked once.
+func Room(from, to uint64) { allowed.Store(&room{from, to}) }
 
 // Begin has the collector adjusted after each of its cycles, from now on. Whoever sets GOGC or GOMEMLIMIT decides instead.
 func Begin() {
@@ -46,5 +48,7 @@ func adjust() {
 
 // percent gives how much garbage may wait beside so many bytes that are alive.
 func percent(live uint64) int {
-	return int(max(least, min(room.Load()*100/max(live, 1), most)))
+	r := allowed.Load()
+	garbage := max(r.from, min(live, r.to))
+	return int(max(least, min(garbage*100/max(live, 1), most)))
 }

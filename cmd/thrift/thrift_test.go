@@ -49,3 +49,19 @@ func TestBegin(t *testing.T) {
 		runtime.KeepAlive(held)
 	}
 }
+
+// TestRoom: between its bounds as much garbage may wait as is alive.
+func TestRoom(t *testing.T) {
+	const mb = 1 << 20
+	old := *allowed.Load()
+	Room(8*mb, 32*mb)
+	defer Room(old.from, old.to)
+	for _, test := range []struct {
+		live uint64
+		want int
+	}{{mb, 400}, {4 * mb, 200}, {8 * mb, 100}, {20 * mb, 100}, {64 * mb, 50}, {1000 * mb, 12}} {
+		if got := percent(test.live); got != test.want {
+			t.Errorf("%d MB alive: got %d, want %d", test.live/mb, got, test.want)
+		}
+	}
+}
