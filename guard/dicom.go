@@ -31,7 +31,8 @@ type dicomConn struct {
 	found    []match                         // held until they are decided together
 	waiting  int                             // bytes of them
 	asked    map[chaperone.PatientToken]bool // studies that the guard asked about by itself
-	whole    []byte                          // the PDU of the fragment that is being taken, when it has no other
+	batched  *batch                          // what is being taken
+	whole    *pdu                            // that of the fragment that is being taken, when it has no other
 	room     []byte                          // for what the next request has held, of the one before
 }
 
@@ -125,14 +126,23 @@ func (d *dicomConn) patience() time.Duration {
 }
 
 func (d *dicomConn) batch(ctx context.Context, from *leg, b batch) error {
-	for _, p := range b.list {
-		from.offset = p.offset
-		if err := d.take(ctx, from, p); err != nil {
+	d.batched = &b
+	for i := range b.list {
+		from.offset = b.list[i].offset
+		if err := d.take(ctx, from, &b.list[i]); err != nil {
 			return d.blame(from, err)
 		}
 		if d.phase == phaseOver {
-			return nil
+			break
 		}
+	}
+	for _, l := range d.legs {
+		if err := l.flush(); err != nil {
+			return d.blame(from, err)
+		}
+	}
+	if d.phase == phaseOver {
+		return nil
 	}
 	if err := d.release(ctx); err != nil { // of matches: nothing more of them has come
 		return d.blame(from, err)
@@ -169,7 +179,7 @@ func (b *blamed) Unwrap() error { return b.error }
 func (d *dicomConn) blame(l *leg, err error) error { return &blamed{err, l} }
 
 // take acts on one PDU.
-func (d *dicomConn) take(ctx context.Context, from *leg, p pdu) error {
+func (d *dicomConn) take(ctx context.Context, from *leg, p *pdu) error {
 	to := d.legs[from.dir.Other()]
 	if p.kind == pduAbort {
 		_ = to.control(pduAbort, p.body) // it is over anyway
@@ -181,7 +191,7 @@ func (d *dicomConn) take(ctx context.Context, from *leg, p pdu) error {
 	}
 	switch p.kind {
 	case pduAssociateRQ:
-		if err := d.negotiate(p); err != nil {
+		if err := d.negotiate(*p); err != nil {
 			return err
 		}
 	case pduAssociateAC:
@@ -192,7 +202,7 @@ func (d *dicomConn) take(ctx context.Context, from *leg, p pdu) error {
 		return fragments(p.body, func(f fragment) error {
 			d.whole = nil
 			if len(f.data)+12 == len(p.raw) && p.raw[1] == 0 {
-				d.whole = p.raw
+				d.whole = p
 			}
 			return d.fragment(ctx, from, f)
 		})

@@ -43,8 +43,36 @@ type leg struct {
 	most    int // bytes of a P-DATA-TF that its peer takes
 	patient time.Duration
 	out     []byte
+	waiting []byte // PDUs of a batch that are to be passed on as they came
+	until   int    // where in the batch they end
+	time    deadline
 	message incoming
 	offset  int64 // of the PDU being read
+}
+
+// later passes on a PDU of a batch as it came, in one write with those that lie before and behind it: flush has to follow before
+// the batch is given back.
+func (l *leg) later(b *batch, p *pdu) error {
+	from, to := p.place, p.place+len(p.raw)
+	if len(l.waiting) > 0 && l.until == from {
+		l.waiting, l.until = l.waiting[:len(l.waiting)+len(p.raw)], to
+		return nil
+	}
+	if err := l.flush(); err != nil {
+		return err
+	}
+	l.waiting, l.until = b.buffer[from:to], to
+	return nil
+}
+
+// flush writes what waits.
+func (l *leg) flush() error {
+	if len(l.waiting) == 0 {
+		return nil
+	}
+	b := l.waiting
+	l.waiting = nil
+	return l.write(b)
 }
 
 // oneRecord is what goes out in a record of TLS.
@@ -52,8 +80,13 @@ const oneRecord = 16 << 10
 
 // write writes one PDU, or several that are whole, at once.
 func (l *leg) write(b []byte) error {
-	if err := l.conn.SetWriteDeadline(time.Now().Add(l.patient)); err != nil {
+	if err := l.flush(); err != nil {
 		return err
+	}
+	if at, ok := l.time.renew(l.patient); ok {
+		if err := l.conn.SetWriteDeadline(at); err != nil {
+			return err
+		}
 	}
 	if under := bulkOf(l.conn); under != nil && len(b) > oneRecord {
 		return under.together(l.conn, b)

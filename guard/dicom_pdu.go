@@ -58,6 +58,7 @@ type pdu struct {
 	kind   byte
 	body   []byte
 	raw    []byte // with its header
+	place  int    // of its header, in the batch
 	offset int64  // of its header, in its direction
 }
 
@@ -172,13 +173,15 @@ func (r *pduReader) one(b *batch) error {
 	if _, err := r.in.Peek(1); err != nil { // as long as it takes: whoever decides knows how long that may be
 		return err
 	}
-	began := time.Now()
-	r.until = began.Add(r.inMessage)
-	if r.owing != nil {
-		r.owing.begin(began)
-	}
-	if err := r.conn.SetReadDeadline(r.until); err != nil {
-		return err
+	if !r.ahead() { // else nothing is waited for
+		began := time.Now()
+		r.until = began.Add(r.inMessage)
+		if r.owing != nil {
+			r.owing.begin(began)
+		}
+		if err := r.conn.SetReadDeadline(r.until); err != nil {
+			return err
+		}
 	}
 	head, err := r.in.Peek(6)
 	if err != nil {
@@ -194,12 +197,15 @@ func (r *pduReader) one(b *batch) error {
 		return inside(err)
 	}
 	raw := b.buffer[from:len(b.buffer):len(b.buffer)]
-	b.list = append(b.list, pdu{kind, raw[6:], raw, r.offset})
+	b.list = append(b.list, pdu{kind, raw[6:], raw, from, r.offset})
 	r.offset += int64(length) + 6
-	r.until = time.Time{}
 	if r.owing != nil {
 		r.owing.done()
 	}
+	if r.until.IsZero() {
+		return nil
+	}
+	r.until = time.Time{}
 	return r.conn.SetReadDeadline(time.Time{})
 }
 

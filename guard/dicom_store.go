@@ -102,8 +102,8 @@ func (p *push) take(ctx context.Context, b []byte, last bool) error {
 
 // pass passes on what was held, and then b.
 func (p *push) pass(b []byte, last bool) error {
-	if whole := p.d.whole; len(p.held) == 0 && len(whole) > 0 && len(whole)-6 <= p.to.most { // as it came
-		return p.to.write(whole)
+	if whole := p.d.whole; len(p.held) == 0 && whole != nil && len(whole.raw)-6 <= p.to.most { // as it came
+		return p.to.later(p.d.batched, whole)
 	}
 	if len(p.held) == 0 {
 		return p.to.send(p.op.context, false, last, b)
