@@ -51,8 +51,10 @@ func newJudge(o Options, site *directory) (judge, []Problem) {
 			j.asked[name] = true
 		}
 	}
+	j.shipped = true
 	for _, p := range l.policies {
 		j.permits = j.permits || p.own && p.cedar.Effect() == cedar.Permit
+		j.shipped = j.shipped && !p.own
 	}
 	return j, l.problems
 }

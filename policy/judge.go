@@ -16,6 +16,7 @@ type judge struct {
 	entities cedar.EntityMap
 	asked    map[string]bool // the attributes that an own file mentions
 	permits  bool            // an own file permits something
+	shipped  bool            // there is no own file: facts and grant are all that is looked at
 	requests *[1 << facts]atomic.Pointer[cedar.Record]
 }
 
@@ -137,16 +138,17 @@ func (j *judge) context(q *question, grant *row) cedar.Record {
 	}
 	last := grant.last.Load()
 	if last == nil || last.facts != q.facts {
-		last = &made{q.facts, j.newContext(q, grant)}
+		last = &made{facts: q.facts, context: j.newContext(q, grant)}
 		grant.last.Store(last)
 	}
 	return last.context
 }
 
-// made is a context and the facts that it says.
+// made is a context, the facts that it says, and what the shipped policies say of it.
 type made struct {
 	facts   int
 	context cedar.Record
+	verdict *verdict // nil: they were not asked, or are not alone
 }
 
 func (j *judge) newContext(q *question, grant *row) cedar.Record {
@@ -191,8 +193,22 @@ type verdict struct {
 	faults int     // how many policies refuse it
 }
 
-// decide judges a request by a grant, or by none.
+// decide judges a request by a grant, or by none. What is shipped says of the same facts and grant always the same.
 func (j *judge) decide(q *question, grant *row) verdict {
+	if !j.shipped || grant == nil {
+		return j.ask(q, grant)
+	}
+	last := grant.last.Load()
+	if last == nil || last.verdict == nil || last.facts != q.facts {
+		v := j.ask(q, grant)
+		last = &made{q.facts, j.context(q, grant), &v}
+		grant.last.Store(last)
+	}
+	return *last.verdict
+}
+
+// ask has Cedar judge.
+func (j *judge) ask(q *question, grant *row) verdict {
 	answer, why := cedar.Authorize(j.policies, j.entities, cedar.Request{
 		Principal: q.from.uid, Action: actionUID(q.request.Action), Resource: q.to.uid, Context: j.context(q, grant),
 	})

@@ -217,3 +217,28 @@ func plainly(o Options, g Grant, r *Request) bool {
 	few := g.Budget[budget.Day] == 0 || r.Patients+r.Unidentified <= g.Budget[budget.Day]
 	return who && what && kind && ward && hours && few && (r.Approved || !g.Approval)
 }
+
+// TestRemembers: a set that was asked much before says what one says that was asked nothing.
+func TestRemembers(t *testing.T) {
+	permitted := 0
+	rapid.Check(t, func(t *rapid.T) {
+		o := drawSite(t)
+		if rapid.Bool().Draw(t, "no own file") {
+			o.Cedar = nil
+		}
+		s := newRapid(t, o)
+		for range 8 {
+			r := drawRequest(t)
+			got, want := s.Decide(r), newRapid(t, o).Decide(r)
+			if got != want {
+				t.Fatalf("%+v: got %+v, want %+v", r, got, want)
+			}
+			if got.Permit {
+				permitted++
+			}
+		}
+	})
+	if permitted == 0 {
+		t.Error("nothing was permitted: the test shows nothing")
+	}
+}
