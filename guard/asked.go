@@ -181,7 +181,8 @@ func persons(covered []ledger.Covered) int {
 // answers passes on what the system behind the guard sends.
 func (h *hl7Conn) answers(ctx context.Context) error {
 	j := h.guard.judge(h.listener.name, h.secured)
-	in := frames{from: h.upstream, limit: int(h.spec().Limits.Message)}
+	in := frames{from: h.upstream, limit: int(h.spec().Limits.Message), large: &h.guard.large}
+	defer in.end()
 	for {
 		list, err := in.next(func(bool) error { return nil })
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"sync/atomic"
 
 	"chaperone/format"
 )
@@ -36,6 +37,42 @@ type frames struct {
 	have   int   // bytes in buffer
 	offset int64 // of the buffer's first byte
 	list   []frame
+	large  *large // of all connections together; nil: not counted
+	taken  int    // of it
+}
+
+// large is the memory that messages of all connections may take beyond the first room of each. A message that finds none ends its
+// connection, and is sent again later: a few clients who begin large messages and do not end them must not take all of a machine's.
+type large struct {
+	most int64
+	held atomic.Int64
+}
+
+// mostLarge is 16 messages of the longest that listeners take by themselves.
+const mostLarge = 256 << 20
+
+var errLarge = fmt.Errorf("%w: more large messages come at once than there is memory for", errRefused)
+
+// grow makes more room.
+func (f *frames) grow(n int) error {
+	if f.large != nil {
+		if f.large.held.Add(int64(n)) > f.large.most {
+			f.large.held.Add(-int64(n))
+			return errLarge
+		}
+		f.taken += n
+	}
+	f.buffer = append(f.buffer, make([]byte, n)...)
+	return nil
+}
+
+// end gives back what is more than the first room.
+func (f *frames) end() {
+	f.buffer = nil
+	if f.large != nil {
+		f.large.held.Add(-int64(f.taken))
+		f.taken = 0
+	}
 }
 
 // firstRoom holds nearly every message; there is more when one needs it, and it is given back after.
@@ -54,7 +91,7 @@ func (f *frames) next(before func(begun bool) error) ([]frame, error) {
 	f.offset += int64(used)
 	f.list = f.list[:0]
 	if f.have == 0 && cap(f.buffer) > 4*firstRoom {
-		f.buffer = nil
+		f.end()
 	}
 	if f.buffer == nil {
 		f.buffer = make([]byte, firstRoom)
@@ -69,7 +106,9 @@ func (f *frames) next(before func(begun bool) error) ([]frame, error) {
 			if f.have >= f.limit {
 				return nil, fmt.Errorf("mllp: frame at offset %d of more than %d bytes: %w", f.offset, f.limit, format.ErrLimit)
 			}
-			f.buffer = append(f.buffer, make([]byte, min(len(f.buffer), f.limit-f.have))...)
+			if err := f.grow(min(len(f.buffer), f.limit-f.have)); err != nil {
+				return nil, err
+			}
 		}
 		if err := before(f.have > 0); err != nil {
 			return nil, err
@@ -94,7 +133,9 @@ func (f *frames) ahead() error {
 		if f.have >= f.limit+firstRoom {
 			return nil
 		}
-		f.buffer = append(f.buffer, make([]byte, firstRoom)...)
+		if err := f.grow(firstRoom); err != nil {
+			return err
+		}
 	}
 	n, err := f.from.Read(f.buffer[f.have:])
 	f.have += n

@@ -84,6 +84,7 @@ type Guard struct {
 	refused  *refusals
 	habits   habits
 	room     room
+	large    large
 	metrics  *metrics
 	studies  *studies
 	coverage coverage
@@ -143,7 +144,7 @@ func Start(ctx context.Context, o Options) (*Guard, error) {
 		g.pace.late = usualPace.late
 	}
 	g.spools = spools{dir: o.Spool, key: o.SpoolKey, disk: o.disk, all: map[string]*spooler{}}
-	g.room.most = mostWaiting
+	g.room.most, g.large.most = mostWaiting, mostLarge
 	began := g.now()
 	g.book = budget.New(began)
 	if g.trust != nil {

@@ -53,7 +53,8 @@ func (d *deadline) renew(limit time.Duration) (time.Time, bool) {
 // serveHL7 passes messages on, each when it is decided and on record.
 func (c *conn) serveHL7(ctx context.Context) error {
 	h := &hl7Conn{conn: c, moved: make(chan struct{})}
-	h.in = frames{from: h.client, limit: int(h.spec().Limits.Message)}
+	h.in = frames{from: h.client, limit: int(h.spec().Limits.Message), large: &h.guard.large}
+	defer h.in.end()
 	back := make(chan error, 1)
 	go func() {
 		err := h.answers(ctx)
@@ -143,6 +144,10 @@ func (h *hl7Conn) gone(err error, first bool) error {
 	switch {
 	case errors.Is(err, format.ErrMalformed), errors.Is(err, format.ErrLimit):
 		return h.broken(err)
+	case errors.Is(err, errLarge):
+		h.guard.metrics.shed(h.listener.name)
+		h.refused(busy, "Other clients are in the middle of large messages: this one may be sent again.")
+		return err
 	case errors.Is(err, os.ErrDeadlineExceeded) && (first || within):
 		return h.silent()
 	case errors.Is(err, io.EOF), quiet(err):

@@ -195,3 +195,35 @@ func TestRoomTLS(t *testing.T) {
 		t.Errorf("got findings %v", found)
 	}
 }
+
+// TestLarge: clients who begin large messages and do not end them leave memory for the others' usual ones; a large one that finds none is
+// refused, and goes through when it is sent again after they have gone.
+func TestLarge(t *testing.T) {
+	e := newEngine(t)
+	r := begin(t, fmt.Sprintf(hl7Site, e.Addr()))
+	r.guard.large.most = 128 << 10
+	long := func(id string) string {
+		return result("LAB|NORTH", id, "1") + strings.Repeat("OBX|1|TX|1^NOTE^L||"+strings.Repeat("x", 1000)+"||||||F\r", 100)
+	}
+	slow := r.call("hl7")
+	if _, err := slow.Write([]byte("\x0b" + long("s")[:100<<10])); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it is read", func() bool { return r.guard.large.held.Load() >= 80<<10 })
+	c := r.call("hl7")
+	if got := answered(c.send(result("LAB|NORTH", "m1", "1"))); got != "AA m1" {
+		t.Errorf("got %s", got)
+	}
+	_, _ = c.Write([]byte("\x0b" + long("m2") + "\x1c\r")) // it may be cut off
+	if !over(c) {
+		t.Error("there was memory for two")
+	}
+	eventually(t, "it is told", func() bool { return r.findings()["refused-busy"] == 1 })
+	_ = slow.Close()
+	eventually(t, "it is given back", func() bool { return r.guard.large.held.Load() == 0 })
+	for _, id := range []string{"m2", "m3"} {
+		if got := answered(r.call("hl7").send(long(id))); got != "AA "+id {
+			t.Errorf("got %s", got)
+		}
+	}
+}

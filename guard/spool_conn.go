@@ -37,7 +37,8 @@ func (c *conn) serveSpooled(ctx context.Context, k *spooler, spec *site.Listener
 	c.guard.coverage.decoded.Add(1)
 	h := &hl7Conn{conn: c, moved: make(chan struct{}), kept: &spooled{spooler: k, away: true, reader: make(chan struct{})}}
 	close(h.kept.reader)
-	h.in = frames{from: h.client, limit: int(spec.Limits.Message)}
+	h.in = frames{from: h.client, limit: int(spec.Limits.Message), large: &h.guard.large}
+	defer h.in.end()
 	c.expect(ctx, spec)
 	if k.empty() { // else somebody tries to reach it already
 		h.dialAgain(ctx)
@@ -109,7 +110,8 @@ func (h *hl7Conn) dialAgain(ctx context.Context) {
 // answersSpooled passes on what the system behind the guard sends. It returns nil when that is gone, however it went.
 func (h *hl7Conn) answersSpooled(ctx context.Context, up net.Conn) error {
 	j := h.guard.judge(h.listener.name, h.secured)
-	in := frames{from: up, limit: int(h.spec().Limits.Message)}
+	in := frames{from: up, limit: int(h.spec().Limits.Message), large: &h.guard.large}
+	defer in.end()
 	for {
 		list, err := in.next(func(bool) error { return nil })
 		if errors.Is(err, os.ErrDeadlineExceeded) {
