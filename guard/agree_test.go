@@ -141,6 +141,23 @@ func TestUnrecordable(t *testing.T) {
 	}
 }
 
+// TestUnrecordableHeld: what was held and the record can never take is refused for good once the site permits it; the queue goes on.
+func TestUnrecordableHeld(t *testing.T) {
+	e := newEngine(t)
+	r := begin(t, clinicalFile(e, "hold", "ORU^R01"), func(o *Options) { o.Ledger, o.pace = &picky{Ledger: o.Ledger}, quick })
+	c := r.call("hl7")
+	c.write(order("m0", "1")+strings.Repeat("PID|1||9^^^NORTH^MR\r", 2), result("LAB|NORTH", "m1", "2"))
+	eventually(t, "it is held", func() bool { return strings.Contains(r.log.String(), "held:") })
+	if err := r.guard.Reload(t.Context(), r.site(clinicalFile(e, "hold", "ORU^R01, ADT^A08"))); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"AR m0", "AA m1"} {
+		if got := answered(c.answer()); got != want {
+			t.Errorf("got %q, want %s", got, want)
+		}
+	}
+}
+
 // picky is a ledger that takes at most two records of a disclosure.
 type picky struct{ Ledger }
 

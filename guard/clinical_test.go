@@ -301,3 +301,26 @@ func TestClinicalReload(t *testing.T) {
 		t.Fatalf("got %s", got)
 	}
 }
+
+// TestClinicalHoldLivesOn: a connection lives on behind a message that was held, also when the deadline of its being idle was told not
+// long before.
+func TestClinicalHoldLivesOn(t *testing.T) {
+	r, e := clinicalRig(t, "hold")
+	c := r.call("hl7")
+	if got := answered(c.send(result("LAB|NORTH", "m0", "1"))); got != "AA m0" {
+		t.Fatalf("got %s", got)
+	}
+	c.write(order("m1", "2"))
+	eventually(t, "it is held", func() bool { return strings.Contains(r.log.String(), "held:") })
+	time.Sleep(5 * quick.hold)
+	if err := r.guard.Reload(t.Context(), r.site(clinicalFile(e, "hold", "ORU^R01, ADT^A08"))); err != nil {
+		t.Fatal(err)
+	}
+	if got := answered(c.answer()); got != "AA m1" {
+		t.Fatalf("got %q", got)
+	}
+	time.Sleep(5 * quick.hold)
+	if got := answered(c.send(result("LAB|NORTH", "m2", "3"))); got != "AA m2" {
+		t.Errorf("got %q: the connection ended as an idle one", got)
+	}
+}

@@ -350,9 +350,9 @@ func (c *conn) close(why error) {
 		defer c.sockets.Unlock()
 		c.why = why
 		close(c.ended)
-		_ = c.client.Close() // whatever it says, it is over
+		_ = hangUp(c.client) // whatever it says, it is over
 		if c.upstream != nil {
-			_ = c.upstream.Close()
+			_ = hangUp(c.upstream)
 		}
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 )
 
 // bulk is a socket beneath TLS that moves a whole PDU at once. TLS reads and writes a record after the other, and none is longer
@@ -17,6 +18,7 @@ type bulk struct {
 	mu      sync.Mutex
 	gathers bool
 	out     []byte
+	sends   atomic.Bool
 }
 
 func newBulk(socket net.Conn) *bulk {
@@ -53,11 +55,22 @@ func (b *bulk) together(to io.Writer, p []byte) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if err == nil {
+		b.sends.Store(true)
 		_, err = b.Conn.Write(b.out)
+		b.sends.Store(false)
 	}
 	b.gathers, b.out = false, b.out[:0]
 	if cap(b.out) > mostRoom {
 		b.out = nil
 	}
 	return err
+}
+
+// hangUp closes a connection. TLS says so to its peer, and waits for that (crypto/tls, 5 s) unless it is in the middle of a write:
+// what is sent in one piece is one that TLS does not know of.
+func hangUp(c net.Conn) error {
+	if b := bulkOf(c); b != nil && b.sends.Load() {
+		_ = b.Conn.Close() // ends the write
+	}
+	return c.Close()
 }

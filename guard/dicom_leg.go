@@ -46,6 +46,7 @@ type leg struct {
 	waiting []byte // PDUs of a batch that are to be passed on as they came
 	until   int    // where in the batch they end
 	time    deadline
+	broken  error // of a write, of which a part may have gone: nothing may stand behind that
 	message incoming
 	offset  int64 // of the PDU being read
 }
@@ -83,6 +84,13 @@ func (l *leg) write(b []byte) error {
 	if err := l.flush(); err != nil {
 		return err
 	}
+	if l.broken == nil {
+		l.broken = l.writeOne(b)
+	}
+	return l.broken
+}
+
+func (l *leg) writeOne(b []byte) error {
 	if at, ok := l.time.renew(l.patient); ok {
 		if err := l.conn.SetWriteDeadline(at); err != nil {
 			return err

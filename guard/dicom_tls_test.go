@@ -4,7 +4,9 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net"
+	"os"
 	"testing"
+	"time"
 
 	clinic "chaperone/internal/clinicsim"
 )
@@ -65,5 +67,75 @@ func TestDICOMTLS(t *testing.T) {
 	k.must(k.control(pduAssociateRQ, q.body(pduAssociateRQ)))
 	if p, err := k.pdu(); err != nil || p.kind != pduAssociateRJ || p.body[3] != 3 {
 		t.Errorf("another's title: got PDU %d % x, %v", p.kind, p.body, err)
+	}
+}
+
+// TestHangUp: a connection whose peer does not read what is sent to it in one piece ends at once, and not when TLS has waited to say so.
+func TestHangUp(t *testing.T) {
+	own, _ := newPapers(t).issue(t, "pacs", true)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	peer, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer peer.Close()
+	socket, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := tls.Server(newBulk(socket), &tls.Config{Certificates: []tls.Certificate{own}})
+	shaken := make(chan error, 1)
+	go func() { shaken <- tls.Client(peer, &tls.Config{InsecureSkipVerify: true}).Handshake() }()
+	if err := c.Handshake(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-shaken; err != nil {
+		t.Fatal(err)
+	}
+	over := make(chan error, 1)
+	go func() { over <- (&leg{conn: c, patient: time.Minute}).write(make([]byte, 64<<20)) }()
+	eventually(t, "a write that nobody reads", bulkOf(c).sends.Load)
+	began := time.Now()
+	_ = hangUp(c)
+	if <-over == nil {
+		t.Error("all of it was written")
+	}
+	if took := time.Since(began); took > 3*time.Second {
+		t.Errorf("it took %v", took)
+	}
+}
+
+// halfway takes a part of what is written.
+type halfway struct {
+	net.Conn
+	took int
+}
+
+func (h *halfway) SetWriteDeadline(time.Time) error { return nil }
+
+func (h *halfway) Write(b []byte) (int, error) {
+	n := len(b) - min(len(b), 5)
+	h.took += n
+	return n, os.ErrDeadlineExceeded
+}
+
+// TestBrokenLeg: behind a PDU of which a part was written comes nothing: an A-ABORT would be taken for the rest of it.
+func TestBrokenLeg(t *testing.T) {
+	h := &halfway{}
+	l := &leg{conn: h, most: 16384, patient: time.Second}
+	if err := l.send(1, false, true, make([]byte, 100)); err == nil {
+		t.Fatal("it was written")
+	}
+	was := h.took
+	l.abort(2, 0)
+	if h.took != was {
+		t.Errorf("%d bytes stand behind the half of a PDU", h.took-was)
+	}
+	if l.send(1, false, true, nil) == nil {
+		t.Error("a leg that is broken takes more")
 	}
 }

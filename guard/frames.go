@@ -89,6 +89,7 @@ func (f *frames) next(before func(begun bool) error) ([]frame, error) {
 	}
 	f.have = copy(f.buffer, f.buffer[used:f.have])
 	f.offset += int64(used)
+	clear(f.list) // it would keep the buffer alive
 	f.list = f.list[:0]
 	if f.have == 0 && cap(f.buffer) > 4*firstRoom {
 		f.end()

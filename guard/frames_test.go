@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/iotest"
+	"weak"
 
 	"chaperone/format"
 )
@@ -97,3 +100,39 @@ func FuzzFrames(f *testing.F) {
 		}
 	})
 }
+
+// TestRoomLetsGo: what a connection keeps for its next message keeps nothing of the one before alive, however long that was.
+func TestRoomLetsGo(t *testing.T) {
+	const long = 4 << 20
+	text := result("LAB|NORTH", "m1", "1") + strings.Repeat("OBX|2|TX|A||fine\r", 10) + "OBX|3|ED|A||" + strings.Repeat("x", long) + "\r"
+	var last before
+	in := frameReader(io.MultiReader(strings.NewReader("\x0b"+text+"\x1c\r"), &woken{}), 2*long)
+	old := func() weak.Pointer[byte] {
+		list, err := in.next(func(bool) error { return nil })
+		if err != nil || len(list) != 1 {
+			t.Fatalf("got %d frames, %v", len(list), err)
+		}
+		if m := parse(list[0].payload, &last); m.err != nil || !m.bears() {
+			t.Fatalf("got %v", m.err)
+		}
+		return weak.Make(&list[0].raw[0])
+	}()
+	if _, err := in.next(func(bool) error { return nil }); err == nil {
+		t.Fatal("there is another frame")
+	}
+	parse([]byte(result("LAB|NORTH", "m2", "1")), &last)
+	runtime.GC()
+	if old.Value() != nil {
+		t.Error("the buffer of the long one is alive")
+	}
+	if cap(last.segments) == 0 {
+		t.Error("no room is kept")
+	}
+	runtime.KeepAlive(in)
+	runtime.KeepAlive(&last)
+}
+
+// woken is a connection from which nothing comes any more.
+type woken struct{}
+
+func (*woken) Read([]byte) (int, error) { return 0, os.ErrDeadlineExceeded }

@@ -27,6 +27,7 @@ type hl7Conn struct {
 	asked      asked
 	kept       *spooled // nil: its listener keeps nothing
 	down, up   outlet   // of writing to the client, and to the system behind the guard
+	idle       deadline // of reading from the client, between messages
 }
 
 // outlet is whose turn it is to write to a side.
@@ -88,7 +89,6 @@ func (h *hl7Conn) messages(ctx context.Context) error {
 	spec := h.spec()
 	j := h.guard.judge(h.listener.name, h.secured)
 	var began time.Time
-	var idle deadline
 	first := true
 	before := func(begun bool) error {
 		spec = h.spec()
@@ -99,14 +99,14 @@ func (h *hl7Conn) messages(ctx context.Context) error {
 				began = time.Now()
 				h.owing.begin(began)
 			}
-			idle = deadline{}
+			h.idle = deadline{}
 			return h.client.SetReadDeadline(began.Add(limits.InMessage))
 		case h.leaving.Load():
 			return io.EOF
 		case first:
 			return h.client.SetReadDeadline(time.Now().Add(limits.FirstByte))
 		}
-		if at, ok := idle.renew(limits.Idle); ok {
+		if at, ok := h.idle.renew(limits.Idle); ok {
 			if err := h.client.SetReadDeadline(at); err != nil {
 				return err
 			}

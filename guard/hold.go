@@ -6,6 +6,7 @@ import (
 	"os"
 	"time"
 
+	"chaperone/ledger"
 	"chaperone/site"
 	"chaperone/wire"
 )
@@ -54,6 +55,9 @@ func (h *hl7Conn) hold(ctx context.Context, f frame, p *passing) error {
 		}
 		if p.draft != nil {
 			if err := h.guard.record(ctx, []*draft{p.draft}); err != nil {
+				if errors.Is(err, ledger.ErrInvalid) {
+					return h.unrecorded(ctx, []passing{*p}, err) // it never will be
+				}
 				if h.guard.metrics.unrecorded(h.listener.name); errors.Is(err, errUntaken) {
 					p = nil // its time is what is wrong with it
 				}
@@ -67,6 +71,7 @@ func (h *hl7Conn) hold(ctx context.Context, f frame, p *passing) error {
 // present reports whether the client is still there, by reading what it sends behind the message that is held, as far as there
 // is room for it.
 func (h *hl7Conn) present() error {
+	h.idle = deadline{} // the socket is told another one
 	if err := h.client.SetReadDeadline(time.Now().Add(time.Millisecond)); err != nil {
 		return err
 	}

@@ -34,6 +34,14 @@ type before struct {
 	segments []hl7.Segment
 }
 
+// clear lets go of the bytes of a message, which may be many, and keeps the room.
+func (b *before) clear() {
+	if cap(b.segments) > mostSegments {
+		b.segments = nil
+	}
+	clear(b.segments[:cap(b.segments)])
+}
+
 // parse reads a frame.
 func parse(payload []byte, last *before) (m *message) {
 	if err := sound(func() error { m = parseSound(payload, last); return nil }); err != nil {
@@ -43,6 +51,7 @@ func parse(payload []byte, last *before) (m *message) {
 }
 
 func parseSound(payload []byte, last *before) *message {
+	defer last.clear()
 	m := &message{err: hl7.Strict(payload)}
 	wrong := func(why string) { m.err = errors.Join(m.err, errors.New(why)) }
 	parts, more := hl7.Split(payload)
@@ -52,7 +61,7 @@ func parseSound(payload []byte, last *before) *message {
 	var first hl7.Message
 	for i, raw := range parts {
 		var room []hl7.Segment
-		if i == 0 && cap(last.segments) <= mostSegments {
+		if i == 0 {
 			room = last.segments
 		}
 		one, err := hl7.ParseInto(raw, room)

@@ -43,10 +43,13 @@ func (h *hl7Conn) keep(ctx context.Context, granted []passing) error {
 			n = 1
 			err = h.releaseNow(ctx, granted[:1])
 		}
+		granted = granted[n:]
 		if err != nil {
+			for i := range granted { // they wait for nothing any more
+				h.guard.room.leave(granted[i].entered)
+			}
 			return err
 		}
-		granted = granted[n:]
 	}
 	return nil
 }
@@ -101,6 +104,9 @@ func (h *hl7Conn) keepPushes(ctx context.Context, list []passing) error {
 const spooledMark = ", spooled"
 
 func spooledEvidence(file string) string {
+	if strings.Contains(file, spooledMark+", grant ") { // it was tried together with others before
+		return file
+	}
 	return strings.Replace(file, ", grant ", spooledMark+", grant ", 1)
 }
 

@@ -20,6 +20,7 @@ import (
 	"chaperone"
 	"chaperone/guard/spool"
 	"chaperone/ledger"
+	"chaperone/ledger/disk"
 )
 
 // spoolSite is hl7Site with a spool, and with queries.
@@ -590,5 +591,36 @@ func TestSpoolCode(t *testing.T) {
 	eventually(t, "a rejected message", func() bool { return strings.Contains(r.log.String(), "kept apart") })
 	if got := r.log.String(); strings.Contains(got, "JANE") {
 		t.Error("the log has what the system said")
+	}
+}
+
+// TestSpoolRoom: messages behind one that cannot be kept give their places back when the connection ends with it.
+func TestSpoolRoom(t *testing.T) {
+	gate := make(chan struct{})
+	r := begin(t, fmt.Sprintf(spoolSite, nowhere(t)), spooling(filepath.Join(t.TempDir(), "spool"), spool.Disk{}), func(o *Options) {
+		o.Ledger = &faulty{Ledger: o.Ledger.(*disk.Ledger), record: ledger.ErrFull, gate: gate}
+	})
+	c := r.call("hl7")
+	c.write(numbered(0), question1("q1"))
+	eventually(t, "both wait", func() bool { return r.guard.room.waiting.Load() == 2 })
+	_ = c.Conn.(*net.TCPConn).SetLinger(0) // its end is told at once
+	_ = c.Close()
+	time.Sleep(50 * time.Millisecond)
+	close(gate)
+	eventually(t, "the connection is over", func() bool {
+		r.guard.mu.Lock()
+		defer r.guard.mu.Unlock()
+		return len(r.guard.conns) == 0
+	})
+	if n := r.guard.room.waiting.Load(); n != 0 {
+		t.Errorf("%d places are taken by nobody", n)
+	}
+}
+
+// TestSpooledMark: a disclosure is marked once, however often it is tried.
+func TestSpooledMark(t *testing.T) {
+	once := spooledEvidence("guard hl7, policy 1, grant results")
+	if j, ok := JudgedBy(&chaperone.Evidence{File: spooledEvidence(once)}); !ok || j.Version != "1" || once == "guard hl7, policy 1, grant results" {
+		t.Errorf("got %+v", j)
 	}
 }
