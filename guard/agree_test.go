@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -193,6 +194,27 @@ func TestUnrecordedToldOnce(t *testing.T) {
 		if n := strings.Count(r.log.String(), line); n != 1 {
 			t.Errorf("%q is %d lines", line, n)
 		}
+	}
+}
+
+// TestAnswerUnrecorded: an answer that cannot be put on record is refused by a name, which a finding has too.
+func TestAnswerUnrecorded(t *testing.T) {
+	e := newEngine(t)
+	e.answer = candidates(1, 2)
+	var books *faulty
+	r := begin(t, fmt.Sprintf(querySite, e.Addr()), func(o *Options) {
+		books = &faulty{Ledger: o.Ledger.(*disk.Ledger)}
+		o.Ledger = books
+	})
+	c := r.call("hl7")
+	books.set(func(f *faulty) { f.record = ledger.ErrFull })
+	got := c.send(query("q1", "@PID.3.1^1"))
+	if !regexp.MustCompile(`ref [0-9a-f]{12}`).MatchString(got) || answered(got) != "AE q1" {
+		t.Errorf("got %q", got)
+	}
+	books.set(func(f *faulty) { f.record = nil })
+	if r.findings()["refused-not-recorded"] == 0 {
+		t.Errorf("got findings %v", r.findings())
 	}
 }
 

@@ -103,10 +103,12 @@ func (h *hl7Conn) messages(ctx context.Context) error {
 			return h.client.SetReadDeadline(began.Add(limits.InMessage))
 		case h.leaving.Load():
 			return io.EOF
-		case first:
-			return h.client.SetReadDeadline(time.Now().Add(limits.FirstByte))
 		}
-		if at, ok := h.idle.renew(limits.Idle); ok {
+		limit := limits.Idle
+		if first {
+			limit = limits.FirstByte
+		}
+		if at, ok := h.idle.renew(limit); ok {
 			if err := h.client.SetReadDeadline(at); err != nil {
 				return err
 			}
