@@ -207,7 +207,7 @@ func (h *hl7Conn) back(ctx context.Context, j *judge, f frame) error {
 	if v.Permit && v.draft != nil {
 		if err := h.guard.record(ctx, []*draft{v.draft}); err != nil {
 			h.guard.metrics.unrecorded(h.listener.name)
-			v.Permit, v.Reason = false, unrecordable(err).Reason
+			v = j.refuse(h.guard.rules.Load(), &wish{word: m.word, client: &h.from, from: &h.to, to: &h.from, records: m.content.Records, offset: f.offset}, unrecordable(err))
 		}
 	}
 	h.guard.metrics.decided(h.listener.name, v.Reason, 0)
