@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"regexp"
 	"strings"
 	"testing"
 
@@ -159,6 +158,49 @@ func TestUnrecordableHeld(t *testing.T) {
 	}
 }
 
+// TestObservedUnrecordable: what the record can never take of what only passes keeps nothing else off it, and a disk that stays full is told once.
+func TestObservedUnrecordable(t *testing.T) {
+	e := newEngine(t)
+	var books *faulty
+	r := begin(t, fmt.Sprintf(hl7Site, e.Addr())+"    mode: observe\n", func(o *Options) {
+		books = &faulty{Ledger: o.Ledger.(*disk.Ledger)}
+		o.Ledger = &picky{Ledger: books}
+	})
+	c := r.call("hl7")
+	var all []byte
+	for i := range 3 {
+		message := result("LAB|NORTH", fmt.Sprint("m", i), fmt.Sprint(i))
+		if i == 1 {
+			message += strings.Repeat("PID|1||9^^^NORTH^MR\r", 2)
+		}
+		all = append(all, framed([]byte(message))...)
+	}
+	if _, err := c.Write(all); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		c.answer()
+	}
+	eventually(t, "two disclosures", func() bool { return len(r.rows()) == 2 })
+	if n := r.findings()[ObservedRule+"not-recordable"]; n != 1 {
+		t.Errorf("got %v", r.findings())
+	}
+	told := strings.Count(r.log.String(), "it passed and is not on record")
+	books.set(func(f *faulty) { f.record = ledger.ErrFull })
+	for i := range 3 {
+		c.send(result("LAB|NORTH", fmt.Sprint("n", i), "1"))
+	}
+	eventually(t, "all of it is read", func() bool {
+		return r.metric(`chaperone_guard_turned_away_total{listener="hl7",why="unrecorded"}`) == 4
+	})
+	books.set(func(f *faulty) { f.record = nil })
+	c.send(result("LAB|NORTH", "n4", "7"))
+	eventually(t, "a third", func() bool { return len(r.rows()) == 3 })
+	if n := strings.Count(r.log.String(), "it passed and is not on record"); n != told+1 {
+		t.Errorf("a disk that stays full is %d lines", n-told)
+	}
+}
+
 // picky is a ledger that takes at most two records of a disclosure.
 type picky struct{ Ledger }
 
@@ -197,24 +239,23 @@ func TestUnrecordedToldOnce(t *testing.T) {
 	}
 }
 
-// TestAnswerUnrecorded: an answer that cannot be put on record is refused by a name, which a finding has too.
+// TestAnswerUnrecorded: an answer that the record does not take is a refusal as any other: with a reference that the finding has, too.
 func TestAnswerUnrecorded(t *testing.T) {
-	e := newEngine(t)
-	e.answer = candidates(1, 2)
-	var books *faulty
-	r := begin(t, fmt.Sprintf(querySite, e.Addr()), func(o *Options) {
-		books = &faulty{Ledger: o.Ledger.(*disk.Ledger)}
-		o.Ledger = books
-	})
-	c := r.call("hl7")
-	books.set(func(f *faulty) { f.record = ledger.ErrFull })
-	got := c.send(query("q1", "@PID.3.1^1"))
-	if !regexp.MustCompile(`ref [0-9a-f]{12}`).MatchString(got) || answered(got) != "AE q1" {
-		t.Errorf("got %q", got)
-	}
-	books.set(func(f *faulty) { f.record = nil })
-	if r.findings()["refused-not-recorded"] == 0 {
-		t.Errorf("got findings %v", r.findings())
+	for fails, want := range map[error]string{ledger.ErrFull: "not-recorded", ledger.ErrInvalid: "not-recordable"} {
+		e := newEngine(t)
+		e.answer = func(payload string) string { return found(controlID(payload), "1") }
+		var books *faulty
+		file := strings.Replace(fmt.Sprintf(hl7Site, e.Addr()), "actions: [hl7.send]\n    details: [ORU^R01]\n    to: [ehr]", "actions: [hl7.query]\n    to: [self]", 1)
+		r := begin(t, file, func(o *Options) {
+			books = &faulty{Ledger: o.Ledger.(*disk.Ledger), record: fails}
+			o.Ledger = books
+		})
+		got := r.call("hl7").send(ask("q1", "1"))
+		if !strings.Contains(got, "CHAP-DENY^"+want+"^") || strings.Contains(got, "|ref |") || strings.Contains(got, "PID|") {
+			t.Errorf("got %q, want %s with a reference", got, want)
+		}
+		books.set(func(f *faulty) { f.record = nil })
+		eventually(t, "a finding", func() bool { return r.findings()["refused-"+want] == 1 })
 	}
 }
 

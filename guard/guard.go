@@ -188,7 +188,7 @@ func Start(ctx context.Context, o Options) (*Guard, error) {
 	if g.trust != nil {
 		g.work.Go(func() { g.trust.Watch(running, g.pace.files, g.trouble) })
 	}
-	g.tellAhead(ctx, began)
+	g.tellClock(ctx, began)
 	g.announce(r)
 	return g, nil
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"chaperone"
+	"chaperone/ledger"
 	"chaperone/policy"
 	"chaperone/site"
 	"chaperone/wire"
@@ -67,6 +68,7 @@ type observer struct {
 	judge   *judge
 	chunks  chan chunk
 	missed  [2]atomic.Int64 // bytes that passed unread and are not in chunks
+	told    bool            // that something is not on record; of who reads
 	latest  atomic.Int64    // when something passed, Unix nanoseconds
 }
 
@@ -180,13 +182,30 @@ func (o *observer) take(ctx context.Context, events []wire.Event) {
 		o.guard.metrics.decided(o.listener.name, v.Reason, 0)
 		drafts = append(drafts, v.draft)
 	}
-	if err := o.guard.record(ctx, drafts); err != nil {
+	if len(drafts) > 0 {
+		o.put(ctx, r, drafts)
+	}
+}
+
+// put puts on record what has passed, or tells that it is not.
+func (o *observer) put(ctx context.Context, r *rules, drafts []*draft) {
+	err := o.guard.record(ctx, drafts)
+	if errors.Is(err, ledger.ErrInvalid) && len(drafts) > 1 { // which of them it is shows when each is alone
+		for i := range drafts {
+			o.put(ctx, r, drafts[i:i+1])
+		}
+		return
+	}
+	was := o.told
+	if o.told = err != nil; o.told {
 		o.guard.metrics.unrecorded(o.listener.name)
-		o.guard.log.Error("it passed and is not on record", "listener", o.listener.name, "disclosures", len(drafts), "error", err)
+		if !was {
+			o.guard.log.Error("it passed and is not on record", "listener", o.listener.name, "disclosures", len(drafts), "error", err)
+		}
 		for _, d := range drafts {
 			o.guard.refused.note(refusal{
 				listener: o.listener.name, word: d.disclosure.Action, from: d.disclosure.From, to: d.disclosure.To, records: d.disclosure.Records, offset: d.disclosure.Evidence.Offset,
-				decision: policy.Decision{Reason: unrecorded, Version: r.site.Version, Hint: "It passed. See chaperone ledger status."}, at: o.guard.now(), observed: true,
+				decision: policy.Decision{Reason: unrecordable(err).Reason, Version: r.site.Version, Hint: "It passed. See chaperone ledger status."}, at: o.guard.now(), observed: true,
 			})
 		}
 	}

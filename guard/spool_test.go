@@ -260,6 +260,25 @@ func TestSpoolKilled(t *testing.T) {
 	checkArrived(t, comeBack(t, address, ack), 0, 3)
 }
 
+// TestSpoolLeft: what waits, or was to be sent again, for a listener that the site file does not name is told of.
+func TestSpoolLeft(t *testing.T) {
+	for _, folder := range []string{"gone", filepath.Join("gone", "again")} {
+		dir := filepath.Join(t.TempDir(), "spool")
+		if err := os.MkdirAll(filepath.Join(dir, folder), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, folder, "00000000000000000001.spool"), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r := begin(t, fmt.Sprintf(spoolSite, nowhere(t)), spooling(dir, spool.Disk{}))
+		eventually(t, "a finding", func() bool { return r.findings()[SpoolLeftRule] == 1 })
+		if log := r.log.String(); !strings.Contains(log, "listener=gone folder="+filepath.Join(dir, "gone")+"\n") {
+			t.Errorf("got %s", log)
+		}
+		r.end()
+	}
+}
+
 // TestSpoolDisk: what the disk does not take is not acknowledged.
 func TestSpoolDisk(t *testing.T) {
 	var ill atomic.Bool

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -91,12 +92,15 @@ func (k *spooler) opened() {
 
 // tellLeft tells of messages that wait for listeners that the site file does not name any more: nobody delivers them.
 func (g *Guard) tellLeft(r *rules) {
-	files, _ := filepath.Glob(filepath.Join(g.spools.dir, "*", "*.spool")) // its only error is a bad pattern
+	files, _ := filepath.Glob(filepath.Join(g.spools.dir, "*", "*.spool"))          // its only error is a bad pattern
+	again, _ := filepath.Glob(filepath.Join(g.spools.dir, "*", "again", "*.spool")) // the same
 	left := map[string]bool{}
-	for _, path := range files {
-		if name := filepath.Base(filepath.Dir(path)); r.site.Listener(name) == nil && !left[name] {
+	for _, path := range append(files, again...) {
+		inside, _ := filepath.Rel(g.spools.dir, path) // it is in it
+		name, _, _ := strings.Cut(inside, string(filepath.Separator))
+		if r.site.Listener(name) == nil && !left[name] {
 			left[name] = true
-			g.log.Error("messages wait for a listener that the site file does not name", "listener", name, "folder", filepath.Dir(path))
+			g.log.Error("messages wait for a listener that the site file does not name", "listener", name, "folder", filepath.Join(g.spools.dir, name))
 			k := &spooler{guard: g, name: name}
 			k.find(SpoolLeftRule, chaperone.High, 1, "Messages are kept for a listener that the site file does not name: nobody delivers them.",
 				"Name the listener again until they are delivered, or have them sent again.")

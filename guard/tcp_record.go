@@ -140,7 +140,7 @@ func (g *Guard) restoreTunnels(ctx context.Context, r *rules, begun map[string]a
 	if !slices.ContainsFunc(r.site.Listeners, func(l site.Listener) bool { return l.Protocol == site.TCP }) {
 		return nil
 	}
-	since := g.now().Add(-longestTunnel)
+	since := g.timeline.since(g.now().Add(-longestTunnel - believable)) // for so long the machine may have been off
 	for _, p := range begun {
 		if p.Begun.Before(since) {
 			since = p.Begun

@@ -128,6 +128,25 @@ func TestTCPKilled(t *testing.T) {
 	}
 }
 
+// TestTCPKilledLongAgo: the receipt is written however long the machine was off.
+func TestTCPKilledLongAgo(t *testing.T) {
+	for _, off := range []time.Duration{3 * 24 * time.Hour, 200 * 24 * time.Hour} {
+		a := tallied(t, "observe", 10*time.Millisecond)
+		a.move(time.Second)
+		c := a.call("desktop")
+		if !says(c, []byte("hello")) {
+			t.Fatal("it did not pass")
+		}
+		eventually(t, "the bytes are on record", func() bool { return len(a.of(TunnelSoFarRule)) > 0 })
+		a.move(6 * 24 * time.Hour) // a long one
+		eventually(t, "the clock is told of", func() bool { return len(a.of(ClockRule)) > 0 })
+		a.move(off)
+		if ends := a.killed().of(TunnelOverRule); len(ends) != 1 || ends[0].Bytes != 10 {
+			t.Errorf("off for %s: got %+v, want a receipt of 10 bytes", off, ends)
+		}
+	}
+}
+
 // TestTCPMuch: much is on record before the time for it has come.
 func TestTCPMuch(t *testing.T) {
 	a := tallied(t, "observe", time.Hour)

@@ -97,6 +97,39 @@ func TestClockOff(t *testing.T) {
 	}
 }
 
+// TestClockBehind: a clock that starts far behind, as with an empty battery, and is set right afterwards makes nothing newer than it is, and is
+// told of. While it is behind, all that is on record counts as delivered now.
+func TestClockBehind(t *testing.T) {
+	for _, behind := range []time.Duration{20 * 24 * time.Hour, 50 * 365 * 24 * time.Hour} {
+		for _, off := range []time.Duration{0, 14 * 24 * time.Hour} {
+			send, again, s := timelineRig(t)
+			if !send("m1", "1") {
+				t.Fatal("the first patient is refused")
+			}
+			again(48 * time.Hour)
+			again(96*time.Hour - behind)
+			if send("m2", "2") {
+				t.Errorf("%s behind: the windows moved on", behind)
+			}
+			if n := s.findings()[BehindRule]; n != 1 {
+				t.Errorf("%s behind: got %d findings, want 1", behind, n)
+			}
+			again(99*time.Hour - behind)
+			if !send("m3", "2") {
+				t.Errorf("%s behind, hours later: another patient is refused", behind)
+			}
+			again(100*time.Hour + off)
+			if n := s.guard.book.Count("sender lab", budget.Day, s.guard.now()); n != 1 {
+				t.Errorf("%s behind and set right: got %d patients in the day, want the one of the time meanwhile", behind, n)
+			}
+			if n := s.guard.book.Count("sender lab", budget.Month, s.guard.now()); n != 2 || send("m4", "3") {
+				t.Errorf("%s behind and set right: got %d patients in the month, or another one; want 2", behind, n)
+			}
+			s.end()
+		}
+	}
+}
+
 // TestTimeline: whatever is done to a clock between starts, nothing counts in an earlier hour than that of its delivery, counted in the
 // time that is believed to have passed; and where the clock is left alone, everything counts in its own.
 func TestTimeline(t *testing.T) {

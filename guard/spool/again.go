@@ -27,6 +27,9 @@ func SendAgain(path string) error {
 	if _, err := os.Lstat(path); err != nil {
 		return fmt.Errorf("spool: %w", err)
 	}
+	if _, err := os.Stat(to); errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("spool: there is no folder %s yet: the guard makes it when it starts", to) // here it might be somebody else's
+	}
 	if _, err := os.Lstat(filepath.Join(to, name)); err == nil {
 		return fmt.Errorf("spool: %s: %w", filepath.Join(to, name), os.ErrExist) // it would be lost
 	}
@@ -66,18 +69,22 @@ func (s *Spool) TakeAgain() (n int, err error) {
 }
 
 func (s *Spool) takeAgain(path string) error {
-	var list []Entry
-	if err := Read(path, s.o.Key, func(k Kept) error { list = append(list, k.Entry); return nil }); err != nil {
-		return err
+	if !s.again[path] {
+		var list []Entry
+		if err := Read(path, s.o.Key, func(k Kept) error { list = append(list, k.Entry); return nil }); err != nil {
+			return err
+		}
+		for i := range list {
+			list[i].Answer = ""
+		}
+		if err := s.Append(list...); err != nil {
+			return err
+		}
+		s.again[path] = true
 	}
-	for i := range list {
-		list[i].Answer = ""
-	}
-	if err := s.Append(list...); err != nil {
-		return err
-	}
-	if err := durable.Remove(path); err != nil {
+	if err := s.o.Disk.Remove(path); err != nil {
 		return fmt.Errorf("spool: %w", err)
 	}
+	delete(s.again, path)
 	return nil
 }

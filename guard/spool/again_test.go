@@ -176,3 +176,73 @@ func TestAgainFull(t *testing.T) {
 		t.Errorf("got %d, %v", n, err)
 	}
 }
+
+// TestRejectedBeingWritten: who counts what was rejected leaves alone what is just being written there; what a crash left is removed at a start.
+func TestRejectedBeingWritten(t *testing.T) {
+	o := options(t.TempDir())
+	s, _ := rejecting(t, o)
+	writing := filepath.Join(o.Dir, rejectedFolder, segmentName(3)+".new")
+	if err := os.WriteFile(writing, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.SetLimits(0, 0)
+	if err := s.Append(message(4)); !errors.Is(err, ErrFull) {
+		t.Fatalf("got %v", err)
+	}
+	if _, err := os.Stat(writing); err != nil {
+		t.Error(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	open(t, o)
+	if _, err := os.Stat(writing); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestAgainNotRemoved: a message whose file cannot be removed is put into the queue once, and not each time that somebody looks.
+func TestAgainNotRemoved(t *testing.T) {
+	o, broken, ill := options(t.TempDir()), errors.New("read-only file system"), true
+	o.Disk.Remove = func(path string) error {
+		if ill {
+			return broken
+		}
+		return os.Remove(path)
+	}
+	s, paths := rejecting(t, o)
+	if err := SendAgain(paths[0]); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if _, err := s.TakeAgain(); !errors.Is(err, broken) {
+			t.Errorf("got %v", err)
+		}
+	}
+	ill = false
+	if n, err := s.TakeAgain(); n != 1 || err != nil {
+		t.Errorf("got %d, %v", n, err)
+	}
+	if got, want := fmt.Sprint(listed(t, o)), "[m2 waits m3 waits m0 waits m1 rejectedAR]"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+// TestAgainFolder: a backup may have left out empty folders: what is there is listed, and who asks for a message is told what to do.
+func TestAgainFolder(t *testing.T) {
+	o := options(t.TempDir())
+	s, paths := rejecting(t, o)
+	if err := errors.Join(s.Close(), os.Remove(filepath.Join(o.Dir, againFolder))); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := fmt.Sprint(listed(t, o)), "[m2 waits m3 waits m0 rejectedAR m1 rejectedAR]"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if err := SendAgain(paths[0]); err == nil || errors.Is(err, os.ErrNotExist) { // which would say that it was taken
+		t.Errorf("got %v", err)
+	}
+	open(t, o)
+	if err := SendAgain(paths[0]); err != nil {
+		t.Error(err)
+	}
+}

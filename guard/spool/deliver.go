@@ -159,7 +159,7 @@ func (s *Spool) Reject(number uint64, answer string) (path string, err error) {
 
 // countRejected looks what lies in the folder: an operator takes files out of it. With mu, but in Open.
 func (s *Spool) countRejected() error {
-	firsts, err := list(s.rejectedFolder())
+	firsts, err := names(s.rejectedFolder()) // what is being written there is left alone
 	if err != nil {
 		return fmt.Errorf("spool: %w", err)
 	}

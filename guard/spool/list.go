@@ -33,7 +33,7 @@ func List(dir string, key func(id [16]byte) [32]byte, each func(file string, k K
 	}{{Waits, ""}, {Again, againFolder}, {Rejected, rejectedFolder}} {
 		folder := filepath.Join(dir, in.name)
 		firsts, err := names(folder)
-		if err != nil {
+		if err != nil && (in.name == "" || !errors.Is(err, os.ErrNotExist)) { // a backup may have left out a folder that was empty
 			return fmt.Errorf("spool: %w", err)
 		}
 		for i, first := range firsts {

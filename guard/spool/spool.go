@@ -35,8 +35,9 @@ type Options struct {
 
 // Disk is how a spool writes; the zero value is the real one. Tests have one that fails.
 type Disk struct {
-	Write func(f *os.File, b []byte, at int64) error
-	Sync  func(f *os.File) error
+	Write  func(f *os.File, b []byte, at int64) error
+	Sync   func(f *os.File) error
+	Remove func(path string) error // what is sent again
 }
 
 // ErrFull says that the spool's limits are reached: the message was not taken.
@@ -74,6 +75,8 @@ type Spool struct {
 
 	writing sync.Mutex // of segments; taken before mu
 	out     *os.File   // of the last segment; nil: the next message begins another
+
+	again map[string]bool // files that are in the queue and could not be removed; of TakeAgain alone
 
 	mu       sync.Mutex
 	closed   bool
@@ -121,7 +124,10 @@ func Open(o Options) (*Spool, error) {
 	if o.Disk.Sync == nil {
 		o.Disk.Sync = (*os.File).Sync
 	}
-	s := &Spool{o: o, added: make(chan struct{}, 1)}
+	if o.Disk.Remove == nil {
+		o.Disk.Remove = durable.Remove
+	}
+	s := &Spool{o: o, again: map[string]bool{}, added: make(chan struct{}, 1)}
 	if err := s.open(); err != nil {
 		if s.lock != nil {
 			_ = s.lock.Close()
@@ -152,6 +158,9 @@ func (s *Spool) open() (err error) {
 	}
 	if lost {
 		s.Repairs = append(s.Repairs, Repair{File: s.cursor.file.Name(), Cursor: true})
+	}
+	if _, err := list(s.rejectedFolder()); err != nil { // and removes what a crash left
+		return fmt.Errorf("spool: %w", err)
 	}
 	if err := s.countRejected(); err != nil {
 		return err
