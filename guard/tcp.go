@@ -164,7 +164,7 @@ func (t *tunnel) copy(ctx context.Context, d wire.Dir, from, to net.Conn) error 
 				return errBytes
 			}
 			if t.bytes()-t.told.Load() > mostUntold {
-				if err := t.tell(ctx); err != nil {
+				if err := t.tell(ctx, mostUntold); err != nil {
 					t.passed[d].Add(-int64(n))
 					return err
 				}

@@ -48,20 +48,20 @@ func (t *tunnel) tally(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		if err := t.tell(ctx); err != nil {
+		if err := t.tell(ctx, 0); err != nil {
 			t.close(err)
 			return
 		}
 	}
 }
 
-// tell puts on record what has passed so far, unless it is. Error: the record does not take it, and the listener enforces: then
-// nothing more may pass.
-func (t *tunnel) tell(ctx context.Context) error {
+// tell puts on record what has passed so far, when that is more than untold bytes more than is there. Error: the record does not take
+// it, and the listener enforces: then nothing more may pass.
+func (t *tunnel) tell(ctx context.Context, untold int64) error {
 	t.telling.Lock()
 	defer t.telling.Unlock()
 	n := t.bytes()
-	if n == t.told.Load() {
+	if n-t.told.Load() <= untold { // the other direction may have told meanwhile
 		return nil
 	}
 	f := t.opened()
