@@ -92,7 +92,11 @@ func (f *againFlags) run(c *cobra.Command, ids []string) error {
 		done++
 	}
 	out := c.OutOrStdout()
-	if done == 0 {
+	switch {
+	case done == 0 && f.listener != "":
+		_, err = fmt.Fprintln(out, "Nothing was rejected of a listener with this name; chaperone spool lists them all.")
+		return err
+	case done == 0:
 		_, err = fmt.Fprintln(out, "Nothing was rejected.")
 		return err
 	}

@@ -120,6 +120,9 @@ func TestSpoolAgain(t *testing.T) {
 		}
 	}
 	counts(`"waiting":1,"again":0,"rejected":4`)
+	if got := s.list("again", "--all", "--listener", "typo"); !strings.Contains(got, "a listener with this name") {
+		t.Errorf("got %q", got)
+	}
 	if got := s.list("again", "a1", "--listener", "hl7"); !strings.Contains(got, "queue: 1.") {
 		t.Errorf("got %q", got)
 	}
