@@ -66,11 +66,12 @@ func (g *Guard) register(c *conn) {
 
 // Errors that end a connection; each is one line of the log, which says nothing of what came.
 var (
-	errNotTLS   = errors.New("it does not speak TLS, or has no certificate that is believed")
-	errProtocol = errors.New("it does not speak the listener's protocol")
-	errSilent   = errors.New("nothing came, or not the rest of it, for as long as the site file lets it")
-	errRefused  = errors.New("refused")
-	errMode     = errors.New("the listener's mode in the site file is another now")
+	errNotTLS     = errors.New("it does not speak TLS, or has no certificate that is believed")
+	errProtocol   = errors.New("it does not speak the listener's protocol")
+	errUnanswered = errors.New("the system behind it does not answer, or not to the end, for as long as the site file lets it")
+	errSilent     = errors.New("nothing came, or not the rest of it, for as long as the site file lets it")
+	errRefused    = errors.New("refused")
+	errMode       = errors.New("the listener's mode in the site file is another now")
 )
 
 // spec gives the listener's part of the rules that hold.

@@ -86,6 +86,9 @@ func (d *dicomConn) pass(ctx context.Context) error {
 			if d.idle() && d.phase == phaseOpen {
 				return errIdle
 			}
+			if client := &d.legs[wire.FromClient].message; d.phase == phaseAsked || d.op != nil && !client.begun() {
+				return errUnanswered
+			}
 			return d.silent()
 		case <-d.ended:
 			return errClosed

@@ -3,6 +3,7 @@ package guard
 import (
 	"encoding/binary"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 	"testing"
@@ -249,6 +250,24 @@ func TestDICOMSilence(t *testing.T) {
 		if _, _, end := k.reply(); end.kind != pduAbort {
 			t.Errorf("%s: got PDU %d, want an abort", name, end.kind)
 		}
+	}
+}
+
+// TestDICOMUnanswered: a system that says nothing is not laid at its client's door.
+func TestDICOMUnanswered(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	r := begin(t, strings.Replace(fmt.Sprintf(dicomSite, 100, l.Addr()), "    destinations:", "    limits: {in_message: 1s}\n    destinations:", 1))
+	k := r.talk()
+	q := request("CT1", "PACS", offer(1, clinic.CTImage, clinic.ExplicitLE))
+	k.must(k.control(pduAssociateRQ, q.body(pduAssociateRQ)))
+	_, _ = k.pdu() // an abort
+	eventually(t, "it is told", func() bool { return strings.Contains(r.log.String(), "the system behind it does not answer") })
+	if r.metric(`chaperone_guard_turned_away_total{listener="dicom",why="silent"}`) != 0 {
+		t.Error("it counts as the client's silence")
 	}
 }
 
