@@ -86,7 +86,7 @@ func (d *dicomConn) pass(ctx context.Context) error {
 			if d.idle() && d.phase == phaseOpen {
 				return errIdle
 			}
-			if client := &d.legs[wire.FromClient].message; d.phase == phaseAsked || d.op != nil && !client.begun() {
+			if client := &d.legs[wire.FromClient].message; d.phase == phaseAsked || d.op != nil && d.sub == nil && !client.begun() {
 				return errUnanswered
 			}
 			return d.silent()

@@ -271,6 +271,26 @@ func TestDICOMUnanswered(t *testing.T) {
 	}
 }
 
+// TestDICOMGetSilent: a client that does not say what became of an object it asked for is the one that is silent.
+func TestDICOMGetSilent(t *testing.T) {
+	a := newArchive(t, library(func(k *talker, c *command) {
+		_, _, data := object(1, 1, 1)
+		k.message(1, set(1, fieldStore, 10, true, clinic.Text(0x1000, "UI", "2.25.1")), data)
+		_, _, _ = k.reply()
+	}))
+	r := begin(t, strings.Replace(fmt.Sprintf(dicomSite, 100, a.Addr()), "    destinations:", "    limits: {in_message: 1s, idle: 1s}\n    destinations:", 1))
+	k := r.talk()
+	k.associate()
+	k.message(5, set(5, fieldGet, 1, true), keys("STUDY", clinic.Text(0x0020000D, "UI", "2.25.1.1")))
+	if c, _, _ := k.reply(); c == nil || c.field != fieldStore {
+		t.Fatalf("got %+v", c)
+	}
+	eventually(t, "it is told", func() bool { return strings.Contains(r.log.String(), "connection ended") })
+	if n := r.metric(`chaperone_guard_turned_away_total{listener="dicom",why="silent"}`); n != 1 || strings.Contains(r.log.String(), "the system behind it does not answer") {
+		t.Errorf("silent %v times: %s", n, r.log.String())
+	}
+}
+
 // TestDICOMCommands: what the guard does with single commands.
 func TestDICOMCommands(t *testing.T) {
 	a := newArchive(t, well)
