@@ -1,0 +1,99 @@
+package guard
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"time"
+
+	"chaperone"
+	"chaperone/ledger"
+	"chaperone/policy"
+)
+
+// draft makes the disclosure of a wish. Nobody has answered yet, and what became of it is not waited for: the record comes
+// before the release.
+func (j *judge) draft(r *rules, w *wish, decision *policy.Decision, now time.Time) *draft {
+	j.seq++
+	binary.BigEndian.PutUint64(j.label[16:], j.seq)
+	d := &draft{disclosure: ledger.Disclosure{Disclosure: chaperone.Disclosure{
+		ID:   j.tokens.Digest("chaperone/guarded/v1", j.label[:]),
+		Time: now, Protocol: protocolOf(w.action), Action: w.word, From: w.from.record(), To: w.to.record(),
+		Records: len(w.records) + len(w.known), Bytes: w.bytes, Protection: j.protection, Outcome: chaperone.Unknown,
+		Evidence: chaperone.Evidence{File: j.evidence(decision), Offset: w.offset},
+	}}}
+	if w.asked {
+		by := w.client.record()
+		d.disclosure.RequestedBy = &by
+	}
+	return d
+}
+
+// evidence is that of a listener for a decision, which nearly always is by the grant of the one before.
+func (j *judge) evidence(d *policy.Decision) string {
+	if c := &j.cited; c.file == "" || c.version != d.Version || c.grant != d.Grant {
+		c.version, c.grant, c.file = d.Version, d.Grant, evidence(j.listener, d)
+	}
+	return j.cited.file
+}
+
+// evidence is where a reader of the record finds who decided, and by what.
+func evidence(listener string, d *policy.Decision) string {
+	return "guard " + listener + ", policy " + d.Version + ", grant " + d.Grant
+}
+
+func protocolOf(a policy.Action) chaperone.Protocol {
+	switch a {
+	case policy.Send, policy.Ask:
+		return chaperone.HL7
+	case policy.Connect:
+		return "tcp"
+	}
+	return chaperone.DICOM
+}
+
+var errUntaken = errors.New("not everything was taken: a day of it was purged, or the clock is wrong")
+
+// unrecordable gives the reason of a refusal whose record failed: whether it may be tried again.
+func unrecordable(err error) policy.Decision {
+	if errors.Is(err, ledger.ErrInvalid) {
+		return policy.Decision{Reason: impossible, Hint: "It names more patients than a record can: it has to be sent in parts."}
+	}
+	return policy.Decision{Reason: unrecorded, Hint: "See chaperone ledger status."}
+}
+
+// record makes drafts durable: what they release may leave when it returns without an error.
+func (g *Guard) record(ctx context.Context, drafts []*draft) error {
+	if len(drafts) == 0 {
+		return nil
+	}
+	var b ledger.Batch
+	for _, d := range drafts {
+		b.Disclosures = append(b.Disclosures, d.disclosure)
+		b.Merges = append(b.Merges, d.merges...)
+	}
+	receipt, err := g.ledger.Record(ctx, b)
+	if errors.Is(err, ledger.ErrInvalid) { // nothing is wrong with the ledger, and it is a refusal
+		return err
+	}
+	if err != nil {
+		why := err.Error()
+		if was := g.ill.Swap(&why); was == nil || *was != why { // told once: senders try again and again
+			g.log.Error("not recorded, so not released", "error", err)
+		}
+		return err
+	}
+	if g.ill.Load() != nil && g.ill.Swap(nil) != nil {
+		g.log.Info("releases are recorded again")
+	}
+	if receipt.Recorded+receipt.Already != len(drafts) { // already: it was tried before, and got there all the same
+		g.log.Error("not recorded, so not released", "error", errUntaken)
+		return errUntaken
+	}
+	for _, d := range drafts {
+		if d.use != nil {
+			d.use.count(d.disclosure.Bytes)
+		}
+	}
+	return nil
+}
