@@ -186,25 +186,39 @@ func (c *cells) parse(b []byte) (err error) {
 	return nil
 }
 
-// ofHours appends to a slice what a sequence has in the hours from <= hour < until, without the hours.
-func ofHours[T ~uint32 | ~uint64](values []T, scratch *[]uint64, s *sequence, from, until int) ([]T, error) {
-	all, err := appendTo((*scratch)[:0], s)
-	*scratch = all
-	at, span := len(values), uint64(until-from)
-	values = slices.Grow(values, len(all))[:at+len(all)]
-	for _, v := range all {
-		values[at] = T(v >> hourBits) // the next one is written over it when it is not within
-		if v&(1<<hourBits-1)-uint64(from) < span {
-			at++
+// ofHours appends to a slice what a sequence has in the hours from <= hour < until, without the hours. It checks the sequence
+// as appendTo does.
+func ofHours[T ~uint32 | ~uint64](values []T, s *sequence, from, until int) ([]T, error) {
+	if err := s.count(); err != nil || s.n == 0 {
+		return values, err
+	}
+	begin, filled := len(values), 0
+	values = slices.Grow(values, s.n)
+	out := values[begin : begin+s.n]
+	k, l, mask, span := 0, int(s.l), uint64(1)<<s.l-1, uint64(until-from)
+	before, disorder := ^uint64(0), uint64(0)
+	for at := 0; at < len(s.high); at += 8 {
+		for w := word(s.high, at); w != 0; w &= w - 1 {
+			bit := k * l
+			v := uint64(at*8+bits.TrailingZeros64(w)-k)<<s.l | word(s.low, bit>>3)>>(bit&7)&mask
+			disorder |= v - before - 1 // its highest bit says that v is not greater
+			before = v
+			k++
+			out[filled] = T(v >> hourBits) // the next one is written over it when it is not within
+			if v&(1<<hourBits-1)-uint64(from) < span {
+				filled++
+			}
 		}
 	}
-	return values[:at], err
+	if disorder>>63 != 0 || before != s.last {
+		return values[:begin], fmt.Errorf("%w: a sequence out of order", ErrDamaged)
+	}
+	return values[:begin+filled], nil
 }
 
 // lent is memory for the reading of rows.
 type lent struct {
 	cells   cells
-	scratch []uint64
 	numbers []ledger.Number
 }
 
@@ -212,7 +226,7 @@ type lent struct {
 func (l *lent) count(day ledger.Day, from, until int, into *people.Bits, sums *Sums) (err error) {
 	c := &l.cells
 	if into != nil {
-		if l.numbers, err = ofHours(l.numbers[:0], &l.scratch, &c.numbers, from, until); err != nil {
+		if l.numbers, err = ofHours(l.numbers[:0], &c.numbers, from, until); err != nil {
 			return err
 		}
 		into.AddSorted(l.numbers)

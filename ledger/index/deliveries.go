@@ -19,7 +19,7 @@ func (v *View) Hours(day ledger.Day, way Way, each func(Hour) error) error {
 				continue
 			}
 			var err error
-			if l.numbers, err = ofHours(l.numbers[:0], &l.scratch, &l.cells.numbers, hour, hour+1); err != nil {
+			if l.numbers, err = ofHours(l.numbers[:0], &l.cells.numbers, hour, hour+1); err != nil {
 				return err
 			}
 			if err := each(Hour{hour, l.numbers, int(one.unidentified)}); err != nil {

@@ -118,12 +118,8 @@ func appendTo[T ~uint32 | ~uint64](values []T, s *sequence) ([]T, error) {
 	if uint64(T(s.last)) != s.last {
 		return values, fmt.Errorf("%w: a value of %d", ErrDamaged, s.last)
 	}
-	ones := 0
-	for at := 0; at < len(s.high); at += 8 {
-		ones += bits.OnesCount64(word(s.high, at))
-	}
-	if ones != s.n {
-		return values, fmt.Errorf("%w: a sequence of %d values has %d", ErrDamaged, s.n, ones)
+	if err := s.count(); err != nil {
+		return values, err
 	}
 	begin := len(values)
 	values = slices.Grow(values, s.n)[:begin+s.n]
@@ -144,6 +140,18 @@ func appendTo[T ~uint32 | ~uint64](values []T, s *sequence) ([]T, error) {
 		return values[:begin], fmt.Errorf("%w: a sequence out of order", ErrDamaged)
 	}
 	return values, nil
+}
+
+// count checks that there are as many values as there should be.
+func (s *sequence) count() error {
+	ones := 0
+	for at := 0; at < len(s.high); at += 8 {
+		ones += bits.OnesCount64(word(s.high, at))
+	}
+	if ones != s.n {
+		return fmt.Errorf("%w: a sequence of %d values has %d", ErrDamaged, s.n, ones)
+	}
+	return nil
 }
 
 // within calls a function with the values from <= v < until, without reading those before.
@@ -209,6 +217,16 @@ func uvarint(b []byte, what string) (uint64, []byte, error) {
 }
 
 func longUvarint(b []byte, what string) (uint64, []byte, error) {
+	if len(b) >= 8 {
+		w := binary.LittleEndian.Uint64(b)
+		if ends := ^w & 0x8080808080808080; ends != 0 { // the last byte of a number has no highest bit
+			w &= (ends ^ (ends - 1)) & 0x7f7f7f7f7f7f7f7f
+			w = w&0x007f007f007f007f | w>>1&0x3f803f803f803f80 // its bytes' seven bits, two by two
+			w = w&0x00003fff00003fff | w>>2&0x0fffc0000fffc000
+			w = w&0x000000000fffffff | w>>4&0x00fffffff0000000
+			return w, b[bits.TrailingZeros64(ends)/8+1:], nil
+		}
+	}
 	v, n := binary.Uvarint(b)
 	if n <= 0 {
 		return 0, nil, fmt.Errorf("%w: %s is cut off", ErrDamaged, what)

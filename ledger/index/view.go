@@ -210,7 +210,7 @@ func (v *View) Seqs(day ledger.Day, ways []Way, from, until int, each func(seq u
 	var seqs []uint64
 	err := v.rows(day, ways, func(l *lent) (err error) {
 		at := len(seqs)
-		seqs, err = ofHours(seqs, &l.scratch, &l.cells.seqs, from, until)
+		seqs, err = ofHours(seqs, &l.cells.seqs, from, until)
 		for i := range seqs[at:] {
 			seqs[at+i] += l.cells.base
 		}

@@ -69,25 +69,21 @@ func (t *Table) Answer(b *Bits) Counts {
 	return t.answerMany(persons)
 }
 
-// answerMany works on sets of all numbers: each step goes over the groups once, in the order of memory. It uses up the
-// set.
+// answerMany works on sets of all numbers: each step goes over the groups once, in the order of memory, and says what it
+// changes, so that the set itself is counted once. It uses up the set.
 func (t *Table) answerMany(persons *Bits) (c Counts) {
-	t.joined.parent.collapse(persons)
-	c.Unmerged = persons.Len()
+	c.Unmerged = persons.Len() - t.joined.parent.collapse(persons)
 
 	least := t.set()
 	defer t.sets.Put(least)
 	copy(least.words, persons.words)
-	t.alike.parent.collapse(least)
-	t.similar.parent.collapse(least)
-	c.Min = least.Len()
+	c.Min = c.Unmerged - t.alike.parent.collapse(least)
+	c.Min -= t.similar.parent.collapse(least)
 
-	t.merged.parent.collapse(persons)
-	c.Patients = persons.Len()
+	c.Patients = c.Unmerged - t.merged.parent.collapse(persons)
 
-	t.merged.parent.expand(persons)
-	t.joined.parent.expand(persons)
-	c.Max = persons.Len()
+	c.Max = c.Patients + t.merged.parent.expand(persons)
+	c.Max += t.joined.parent.expand(persons)
 	for w := range min(len(persons.words), len(t.weak.words)) {
 		c.Weak += bits.OnesCount64(persons.words[w] & t.weak.words[w])
 	}

@@ -30,21 +30,16 @@ func (b *Bits) Add(n ledger.Number) {
 	b.words[n>>6] |= 1 << (n & 63)
 }
 
-// AddSorted puts ascending numbers into the set: it grows once, and writes each word once.
+// AddSorted puts ascending numbers into the set: it grows once.
 func (b *Bits) AddSorted(numbers []ledger.Number) {
 	if len(numbers) == 0 {
 		return
 	}
 	b.grow(numbers[len(numbers)-1])
-	at, word := uint(0), uint64(0)
+	words := b.words
 	for _, n := range numbers {
-		if w := uint(n >> 6); w != at {
-			b.words[at] |= word
-			at, word = w, 0
-		}
-		word |= 1 << (n & 63)
+		words[n>>6] |= 1 << (n & 63)
 	}
-	b.words[at] |= word
 }
 
 // AddRange puts the numbers from <= n < until into the set.

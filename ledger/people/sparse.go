@@ -58,8 +58,11 @@ func (s *sparse) set(n, value ledger.Number) {
 }
 
 // collapse puts values in the place of the numbers of a set that have one. It needs values less than their numbers, and
-// values that have none themselves.
-func (s *sparse) collapse(b *Bits) {
+// values that have none themselves. It gives by how many numbers the set is smaller then.
+func (s *sparse) collapse(b *Bits) (fewer int) {
+	if s.n == 0 {
+		return 0
+	}
 	at := 0
 	for w := range min(len(s.has.words), len(b.words)) {
 		if w%wordsPerBlock == 0 {
@@ -68,17 +71,23 @@ func (s *sparse) collapse(b *Bits) {
 		has := s.has.words[w]
 		hits := has & b.words[w]
 		b.words[w] &^= hits
+		fewer += bits.OnesCount64(hits)
 		for ; hits != 0; hits &= hits - 1 {
 			below := hits&-hits - 1
 			v := s.values[w/wordsPerBlock][at+bits.OnesCount64(has&below)]
+			fewer -= int(^b.words[v>>6] >> (v & 63) & 1)
 			b.words[v>>6] |= 1 << (v & 63)
 		}
 		at += bits.OnesCount64(has)
 	}
+	return fewer
 }
 
-// expand adds the numbers to a set whose value is in it. The set must have room for them.
-func (s *sparse) expand(b *Bits) {
+// expand adds the numbers to a set whose value is in it, and gives how many were not there. The set must have room for them.
+func (s *sparse) expand(b *Bits) (more int) {
+	if s.n == 0 {
+		return 0
+	}
 	var values []uint32
 	for w, has := range s.has.words {
 		if w%wordsPerBlock == 0 {
@@ -91,8 +100,10 @@ func (s *sparse) expand(b *Bits) {
 			}
 			values = values[1:]
 		}
+		more += bits.OnesCount64(found &^ b.words[w])
 		b.words[w] |= found
 	}
+	return more
 }
 
 // each calls a function with all numbers that have a value, from a number on, ascending. It may change the value.
