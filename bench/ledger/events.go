@@ -18,7 +18,9 @@ const (
 	senders    = 20
 	days       = 30
 	batchSize  = 5000 // disclosures
-	historyLen = 2336 // disclosures of the one patient whose history is asked
+	historyLen = 2336 // disclosures of each patient whose history is asked
+	mostTraced = 5    // such patients
+	rounds     = 5    // in which they are asked for, one after the other
 )
 
 var begin = time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC)
@@ -43,8 +45,28 @@ func mix(x uint64) uint64 {
 // spread gives a number below n.
 func spread(x uint64, n int) int { return int(mix(x) % uint64(n)) }
 
-// traced is the patient whose history is asked. It is one more than the others are drawn from.
-func (o options) traced() int32 { return int32(o.Patients) }
+// traced are the patients whose histories are asked. Their numbers are above those that the others are drawn from.
+func (o options) traced() []int32 {
+	var list []int32
+	for k := range min(mostTraced, o.step()) {
+		list = append(list, int32(o.Patients+k))
+	}
+	return list
+}
+
+// step is how many events there are for one in a patient's history.
+func (o options) step() int { return max(1, o.events()/historyLen) }
+
+// histories adds how long each history took: the first of all opens the heads of all batches, those of other patients read
+// what nobody read before, and then each is asked again.
+func (r results) histories(o options, times []float64) {
+	n := len(o.traced())
+	r["history first"] = times[0]
+	if n > 1 {
+		r.add("history anew", times[1:n])
+	}
+	r.add("history", times[n:])
+}
 
 // event gives the i-th. Number below events() are the load's; those above go on in time, for small commits.
 func (o options) event(i int) event {
@@ -66,8 +88,8 @@ func (o options) event(i int) event {
 		}
 		e.patients[k] = p
 	}
-	if every := max(1, o.events()/historyLen); i%every == 0 && i/every < historyLen && i < o.events() {
-		e.patients[0] = o.traced()
+	if k, step := i%o.step(), o.step(); k < mostTraced && i/step < historyLen && i < o.events() {
+		e.patients[0] = int32(o.Patients + k)
 	}
 	return e
 }

@@ -12,7 +12,7 @@ import (
 func TestSmoke(t *testing.T) {
 	o := options{Pairs: 20_000, Patients: 2000, Names: true, Small: 1, Dir: t.TempDir(), Seed: 1}
 	all := results{}
-	for _, name := range []string{"load", "open", "ask", "count", "small"} {
+	for _, name := range []string{"load", "open to ask", "open to write", "ask", "count", "small"} {
 		r, err := phases[name](t.Context(), o)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
@@ -36,7 +36,7 @@ func TestSmoke(t *testing.T) {
 
 func TestEvents(t *testing.T) {
 	o := options{Pairs: 100_000, Patients: 5000, Seed: 1}
-	history := 0
+	history := map[int32]int{}
 	last := begin
 	for i := range o.events() {
 		e := o.event(i)
@@ -48,12 +48,19 @@ func TestEvents(t *testing.T) {
 		if len(slices.Compact(sorted)) != perEvent {
 			t.Fatalf("event %d: a patient twice", i)
 		}
-		if slices.Contains(e.patients[:], o.traced()) {
-			history++
+		for _, p := range e.patients {
+			if int(p) >= o.Patients {
+				history[p]++
+			}
 		}
 	}
-	if history != historyLen {
-		t.Errorf("got a history of %d, want %d", history, historyLen)
+	for _, p := range o.traced() {
+		if history[p] != historyLen {
+			t.Errorf("got a history of %d, want %d", history[p], historyLen)
+		}
+	}
+	if n := len(o.traced()); n != 4 || len(history) != n {
+		t.Errorf("got histories of %d patients and %d who are asked for, want 4", len(history), n)
 	}
 }
 

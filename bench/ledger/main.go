@@ -117,13 +117,14 @@ func parse(args []string, stderr io.Writer) (options, error) {
 
 // phases are the parts that run in processes of their own.
 var phases = map[string]func(context.Context, options) (results, error){
-	"load": load, "open": reopen, "ask": ask, "count": count, "small": small, "rebuild": rebuild,
+	"load": load, "open to ask": reopen("open to ask", true), "open to write": reopen("open to write", false),
+	"ask": ask, "count": count, "small": small, "rebuild": rebuild,
 }
 
 // measure takes the ledger through its phases.
 func measure(ctx context.Context, o options, stderr io.Writer) (results, error) {
 	all := results{}
-	for _, name := range []string{"load", "open", "ask", "count", "small"} {
+	for _, name := range []string{"load", "open to ask", "open to write", "ask", "count", "small"} {
 		if err := phase(ctx, o, name, all, stderr); err != nil {
 			return nil, err
 		}

@@ -45,7 +45,7 @@ func pgLoad(ctx context.Context, conn *pgx.Conn, o options, r results) error {
 		}
 	}
 	began := time.Now()
-	_, err := conn.CopyFrom(ctx, pgx.Identifier{"patient"}, []string{"number", "token"}, pgx.CopyFromSlice(o.Patients+1, func(i int) ([]any, error) {
+	_, err := conn.CopyFrom(ctx, pgx.Identifier{"patient"}, []string{"number", "token"}, pgx.CopyFromSlice(o.Patients+mostTraced, func(i int) ([]any, error) {
 		t := token(number, int32(i))
 		return []any{int32(i), t[:]}, nil
 	}))
@@ -130,29 +130,38 @@ func pgAsk(ctx context.Context, conn *pgx.Conn, o options, r results) error {
 		r.add(name, times)
 	}
 	var times []float64
-	traced := token(number, o.traced())
-	for range 20 {
-		began := time.Now()
-		rows, err := conn.Query(ctx, `select d.* from patient join disclosure_patient p on p.patient = patient.number join disclosure d on d.seq = p.seq
-			where patient.token = $1 order by d.time, d.seq`, traced[:])
-		if err != nil {
-			return err
-		}
+	for range rounds {
 		n := 0
-		for rows.Next() {
-			if _, err := rows.Values(); err != nil {
+		for _, patient := range o.traced() {
+			began := time.Now()
+			more, err := history(ctx, conn, patient)
+			if err != nil {
 				return err
 			}
-			n++
+			times = append(times, milliseconds(time.Since(began)))
+			n += more
 		}
-		if err := rows.Err(); err != nil {
-			return err
-		}
-		times = append(times, milliseconds(time.Since(began)))
 		r["sum history"] = float64(n)
 	}
-	r.add("history", times)
+	r.histories(o, times)
 	return nil
+}
+
+// history reads all disclosures of a patient, in order.
+func history(ctx context.Context, conn *pgx.Conn, patient int32) (n int, err error) {
+	t := token(number, patient)
+	rows, err := conn.Query(ctx, `select d.* from patient join disclosure_patient p on p.patient = patient.number join disclosure d on d.seq = p.seq
+		where patient.token = $1 order by d.time, d.seq`, t[:])
+	if err != nil {
+		return 0, err
+	}
+	for rows.Next() {
+		if _, err := rows.Values(); err != nil {
+			return 0, err
+		}
+		n++
+	}
+	return n, rows.Err()
 }
 
 func smallints(n []int) []int16 {
