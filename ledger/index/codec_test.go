@@ -68,6 +68,35 @@ func TestSequence(t *testing.T) {
 	}
 }
 
+// A number reads as encoding/binary does, whatever follows it, and however many bytes it takes.
+func TestUvarint(t *testing.T) {
+	random := rand.New(rand.NewPCG(7, 8))
+	for n := range 20_000 {
+		b := binary.AppendUvarint(nil, random.Uint64()>>random.IntN(64))
+		switch n % 4 {
+		case 1: // longer than it need be
+			b[len(b)-1] |= 0x80
+			b = append(b, 0)
+		case 2: // cut off
+			b = b[:len(b)-1]
+		}
+		for range random.IntN(12) {
+			b = append(b, byte(random.Uint32()))
+		}
+		want, size := binary.Uvarint(b)
+		got, rest, err := uvarint(b, "number")
+		if size <= 0 {
+			if !errors.Is(err, ErrDamaged) {
+				t.Fatalf("%x: got %d and %v, want an error", b, got, err)
+			}
+			continue
+		}
+		if err != nil || got != want || len(rest) != len(b)-size {
+			t.Fatalf("%x: got %d with %d bytes behind and %v, want %d with %d", b, got, len(rest), err, want, len(b)-size)
+		}
+	}
+}
+
 // FuzzSequence: no bytes make it panic, and what it takes has as many values as it says, ascending.
 func FuzzSequence(f *testing.F) {
 	for _, values := range sequences() {
