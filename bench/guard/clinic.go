@@ -20,6 +20,7 @@ type clinic struct {
 	receiver net.Listener
 	lab      *tls.Config
 	guard    *exec.Cmd
+	forgets  *exec.Cmd // a guard with recording off
 	haproxy  *exec.Cmd
 	ports    map[string]string
 }
@@ -36,7 +37,7 @@ func (c *clinic) contenders() []contender {
 	if c.haproxy != nil {
 		list = append(list, contender{"HAProxy", c.ports["haproxy"], c.haproxy.Process})
 	}
-	return append(list, contender{"guard", c.ports["guard"], c.guard.Process})
+	return append(list, contender{"guard", c.ports["guard"], c.guard.Process}, contender{"guard, recording off", c.ports["unrecorded"], c.forgets.Process})
 }
 
 func newClinic(ctx context.Context, dir string) (c *clinic, err error) {
@@ -74,7 +75,7 @@ func newClinic(ctx context.Context, dir string) (c *clinic, err error) {
 		return c, err
 	}
 	c.lab = lab.Client("guard", "")
-	for _, name := range []string{"guard", "haproxy"} {
+	for _, name := range []string{"guard", "unrecorded", "haproxy"} {
 		if c.ports[name], err = freePort(); err != nil {
 			return c, err
 		}
@@ -110,8 +111,10 @@ listeners:
 `
 
 func (c *clinic) startGuard(ctx context.Context) error {
-	if err := os.WriteFile(c.path("site.yaml"), fmt.Appendf(nil, siteFile, c.dir, c.ports["guard"], c.receiver.Addr()), 0o600); err != nil {
-		return err
+	for name, file := range map[string]string{"guard": "site.yaml", "unrecorded": "unrecorded.yaml"} {
+		if err := os.WriteFile(c.path(file), fmt.Appendf(nil, siteFile, c.dir, c.ports[name], c.receiver.Addr()), 0o600); err != nil {
+			return err
+		}
 	}
 	if err := os.Mkdir(c.path("keys"), 0o700); err != nil {
 		return err
@@ -121,7 +124,15 @@ func (c *clinic) startGuard(ctx context.Context) error {
 		return fmt.Errorf("building the guard: %w: %s", err, out)
 	}
 	c.guard = exec.CommandContext(ctx, c.path("chaperone"), "guard", "--site", c.path("site.yaml"))
-	return c.start(c.guard, "guard")
+	if err := c.start(c.guard, "guard"); err != nil {
+		return err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	c.forgets = exec.CommandContext(ctx, self, unrecordedWord, c.path("unrecorded.yaml"))
+	return c.start(c.forgets, "unrecorded")
 }
 
 const haproxyFile = `global
@@ -174,7 +185,7 @@ func (c *clinic) start(p *exec.Cmd, name string) error {
 }
 
 func (c *clinic) close() {
-	for _, p := range []*exec.Cmd{c.guard, c.haproxy} {
+	for _, p := range []*exec.Cmd{c.guard, c.forgets, c.haproxy} {
 		if p != nil && p.Process != nil {
 			_ = p.Process.Signal(os.Interrupt) // it ends one way or the other
 			_ = p.Wait()

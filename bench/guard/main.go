@@ -47,6 +47,9 @@ func main() {
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	if len(args) == 2 && args[0] == unrecordedWord {
+		return unrecorded(ctx, args[1], stderr)
+	}
 	var o options
 	flags := flag.NewFlagSet("guard", flag.ContinueOnError)
 	flags.SetOutput(stderr)
@@ -116,6 +119,7 @@ func measure(ctx context.Context, o options, c *clinic, stdout io.Writer) error 
 	fmt.Fprintf(stdout, "one fdatasync of 600 bytes: median %s, 99th percentile %s: %.0f a second\n\n", at(disk, 0.5), at(disk, 0.99), float64(time.Second)/float64(mean(disk)))
 	fmt.Fprintf(stdout, "%-22s %11s %12s %10s %10s %12s\n", "HL7, TLS both sides", "connections", "messages/s", "median", "99 %", "hop, µs each")
 	for _, n := range o.Crowd {
+		rates := map[string]float64{}
 		for _, x := range c.contenders() {
 			if o.Only != "" && o.Only != x.name {
 				continue
@@ -128,8 +132,30 @@ func measure(ctx context.Context, o options, c *clinic, stdout io.Writer) error 
 			if x.process != nil {
 				hop = fmt.Sprintf("%.1f", float64(r.processor.Microseconds())/float64(r.messages))
 			}
-			fmt.Fprintf(stdout, "%-22s %11d %12.0f %10s %10s %12s\n", x.name, n, float64(r.messages)/r.took.Seconds(), r.median, r.p99, hop)
+			rates[x.name] = float64(r.messages) / r.took.Seconds()
+			fmt.Fprintf(stdout, "%-22s %11d %12.0f %10s %10s %12s\n", x.name, n, rates[x.name], r.median, r.p99, hop)
 		}
+		compare(stdout, rates, n, mean(disk))
 	}
 	return nil
+}
+
+// compare says what the guard's rate is of the others', and of what a proxy as quick as HAProxy would reach that waits for one
+// fdatasync before it passes a message on.
+func compare(stdout io.Writer, rates map[string]float64, connections int, disk time.Duration) {
+	mine, proxy := rates["guard"], rates["HAProxy"]
+	if mine == 0 {
+		return
+	}
+	fmt.Fprint(stdout, "  the guard's rate:")
+	if connections == 1 {
+		fmt.Fprintf(stdout, " %.2f of one fdatasync each;", mine*disk.Seconds())
+		if proxy > 0 {
+			fmt.Fprintf(stdout, " %.2f of HAProxy's way and one fdatasync, one after the other;", mine*(disk.Seconds()+1/proxy))
+		}
+	}
+	if proxy > 0 {
+		fmt.Fprintf(stdout, " %.2f of HAProxy's;", mine/proxy)
+	}
+	fmt.Fprintf(stdout, " %.2f of its own with recording off\n", mine/rates["guard, recording off"])
 }
