@@ -144,7 +144,7 @@ func measure(ctx context.Context, o options, c *clinic, stdout io.Writer) error 
 // fdatasync before it passes a message on.
 func compare(stdout io.Writer, rates map[string]float64, connections int, disk time.Duration) {
 	mine, proxy := rates["guard"], rates["HAProxy"]
-	if mine == 0 {
+	if mine == 0 || len(rates) == 1 {
 		return
 	}
 	fmt.Fprint(stdout, "  the guard's rate:")
@@ -157,5 +157,8 @@ func compare(stdout io.Writer, rates map[string]float64, connections int, disk t
 	if proxy > 0 {
 		fmt.Fprintf(stdout, " %.2f of HAProxy's;", mine/proxy)
 	}
-	fmt.Fprintf(stdout, " %.2f of its own with recording off\n", mine/rates["guard, recording off"])
+	if off := rates["guard, recording off"]; off > 0 {
+		fmt.Fprintf(stdout, " %.2f of its own with recording off;", mine/off)
+	}
+	fmt.Fprintln(stdout)
 }
