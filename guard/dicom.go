@@ -77,6 +77,7 @@ func (d *dicomConn) pass(ctx context.Context) error {
 		var b batch
 		var from *leg
 		var open bool
+		since := d.wait()
 		select {
 		case b, open = <-d.legs[wire.FromClient].in.out:
 			from = d.legs[wire.FromClient]
@@ -86,7 +87,7 @@ func (d *dicomConn) pass(ctx context.Context) error {
 			if d.idle() && d.phase == phaseOpen {
 				return errIdle
 			}
-			if client := &d.legs[wire.FromClient].message; d.phase == phaseAsked || d.op != nil && d.sub == nil && !client.begun() {
+			if client := &d.legs[wire.FromClient].message; d.phase == phaseAsked || d.op != nil && d.sub == nil && !client.begun {
 				return errUnanswered
 			}
 			return d.silent()
@@ -98,7 +99,11 @@ func (d *dicomConn) pass(ctx context.Context) error {
 		if !open {
 			return errClosed
 		}
+		d.waited(since)
 		if err := d.batch(ctx, from, b); err != nil {
+			return err
+		}
+		if err := d.onward(); err != nil {
 			return err
 		}
 		if d.leaving.Load() && d.idle() {
@@ -111,7 +116,7 @@ func (d *dicomConn) pass(ctx context.Context) error {
 
 // idle reports whether nothing is in the middle of passing.
 func (d *dicomConn) idle() bool {
-	return d.op == nil && d.sub == nil && d.phase <= phaseOpen && d.phase != phaseAsked && !slices.ContainsFunc(d.legs[:], func(l *leg) bool { return l.message.begun() })
+	return d.op == nil && d.sub == nil && d.phase <= phaseOpen && d.phase != phaseAsked && !slices.ContainsFunc(d.legs[:], func(l *leg) bool { return l.message.begun })
 }
 
 // patience is how long nothing may come: for a request, within a message, between messages.
@@ -122,7 +127,7 @@ func (d *dicomConn) patience() time.Duration {
 		return limits.FirstByte
 	case d.phase != phaseOpen:
 		return limits.InMessage // ARTIM (PS3.8 section 9.1.5)
-	case slices.ContainsFunc(d.legs[:], func(l *leg) bool { return l.message.begun() }):
+	case slices.ContainsFunc(d.legs[:], func(l *leg) bool { return l.message.begun }):
 		return limits.InMessage
 	}
 	return limits.Idle
@@ -165,7 +170,7 @@ func (d *dicomConn) gone(from *leg, err error) error {
 		return err
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return d.silent()
-	case from.message.begun() || errors.Is(err, errInside):
+	case from.message.begun || errors.Is(err, errInside):
 		return invalid("the connection ends inside a message")
 	}
 	return io.EOF

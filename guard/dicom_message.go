@@ -10,9 +10,11 @@ import (
 // incoming is the message that one side is sending. One at a time: fragments of two may not be mixed, because receivers differ
 // in what they make of that.
 type incoming struct {
+	begun   bool
 	context byte
 	command []byte
 	data    receiver // of the data set, nil before it begins
+	progress
 }
 
 // receiver takes a data set piece by piece.
@@ -20,8 +22,6 @@ type receiver interface {
 	take(ctx context.Context, b []byte, last bool) error
 	drop() // nothing more comes
 }
-
-func (m *incoming) begun() bool { return len(m.command) > 0 }
 
 func (m *incoming) drop() {
 	if m.data != nil {
@@ -36,9 +36,11 @@ func (d *dicomConn) fragment(ctx context.Context, from *leg, f fragment) error {
 	if d.contexts[f.context] == nil {
 		return invalid("presentation context that was not accepted")
 	}
-	if m.begun() && f.context != m.context || f.command != (m.data == nil) {
+	if m.begun && f.context != m.context || f.command != (m.data == nil) {
 		return unexpected("fragments of two messages are mixed")
 	}
+	m.begun, m.context = true, f.context
+	m.came += len(f.data)
 	if m.data != nil {
 		err := m.data.take(ctx, f.data, f.last)
 		if f.last && err == nil {
@@ -49,7 +51,6 @@ func (d *dicomConn) fragment(ctx context.Context, from *leg, f fragment) error {
 	if len(m.command)+len(f.data) > mostCommand {
 		return invalid("command set of more than 64 KiB")
 	}
-	m.context = f.context
 	m.command = append(m.command, f.data...)
 	if !f.last {
 		return nil

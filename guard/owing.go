@@ -14,7 +14,17 @@ import (
 // something whole owes nothing while it is silent: connections of this trade stay open for days.
 type owing struct {
 	since atomic.Int64 // Unix nanoseconds; 0: nothing
+	rest  atomic.Int64 // the same, of a message that comes in pieces of which each is whole
 	said  atomic.Bool  // something whole
+}
+
+// owed gives since when anything is owed, 0 for nothing.
+func (o *owing) owed() int64 {
+	since, rest := o.since.Load(), o.rest.Load()
+	if since == 0 || rest != 0 && rest < since {
+		return rest
+	}
+	return since
 }
 
 // begin notes that something was begun, unless something is owed already.
@@ -59,7 +69,7 @@ func (l *listener) latest(meant func(*conn) bool) (late *conn) {
 	var best standing
 	hurried := time.Now().Add(-l.guard.pace.late).UnixNano()
 	for c := range l.conns {
-		since, s := c.owing.since.Load(), c.standing()
+		since, s := c.owing.owed(), c.standing()
 		switch {
 		case since == 0 || !meant(c) || s == speaker && since > hurried:
 		case late == nil || s < best || s == best && since < least:

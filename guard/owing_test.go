@@ -27,7 +27,7 @@ func (r *rig) owe() (n int) {
 	r.guard.mu.Lock()
 	defer r.guard.mu.Unlock()
 	for c := range r.guard.conns {
-		if c.owing.since.Load() != 0 {
+		if c.owing.owed() != 0 {
 			n++
 		}
 	}

@@ -73,7 +73,7 @@ type Bounds struct {
 	Message                 int64         // bytes
 	Idle                    time.Duration // between messages
 	FirstByte               time.Duration // after the connection, or its handshake
-	InMessage               time.Duration // from the first to the last byte of one
+	InMessage               time.Duration // from the first to the last byte of one; of DICOM: of each stretch of it
 	Handshake               time.Duration // of TLS
 	Pending                 int           // messages of a connection that are not answered
 	Bytes                   int64         // of TCP: of one connection, both directions together
