@@ -167,6 +167,7 @@ func (c *conn) secure(ctx context.Context, spec *site.Listener) error {
 		c.refused(handshake, "Only a client that speaks TLS 1.2 or later and shows its certificate is let in.")
 		return fmt.Errorf("%w (%s)", errNotTLS, handshakeFault(err))
 	}
+	readAhead(secured)
 	c.state, c.secured = secured.ConnectionState(), true
 	return c.swap(&c.client, secured)
 }

@@ -13,7 +13,7 @@ import (
 // than 16 KiB (RFC 8446 section 5.1): an image is thousands of them, and each would be a call of the kernel.
 type bulk struct {
 	net.Conn
-	in *bufio.Reader
+	in io.Reader
 
 	mu      sync.Mutex
 	gathers bool
@@ -21,8 +21,15 @@ type bulk struct {
 	sends   atomic.Bool
 }
 
-func newBulk(socket net.Conn) *bulk {
-	return &bulk{Conn: socket, in: bufio.NewReaderSize(promptly(socket), aheadOf)}
+// newBulk makes one that reads as TLS does, until readAhead.
+func newBulk(socket net.Conn) *bulk { return &bulk{Conn: socket, in: promptly(socket)} }
+
+// readAhead lets a connection read a whole PDU at once from now on. Its handshake has to be done: the memory for it is not for everybody
+// who only connects.
+func readAhead(c net.Conn) {
+	if b := bulkOf(c); b != nil {
+		b.in = bufio.NewReaderSize(b.in, aheadOf)
+	}
 }
 
 // bulkOf gives what lies beneath a connection, nil for one in the clear.

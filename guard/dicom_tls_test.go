@@ -1,10 +1,12 @@
 package guard
 
 import (
+	"bufio"
 	"crypto/tls"
 	"fmt"
 	"net"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -137,5 +139,55 @@ func TestBrokenLeg(t *testing.T) {
 	}
 	if l.send(1, false, true, nil) == nil {
 		t.Error("a leg that is broken takes more")
+	}
+}
+
+// TestHandshakeMemory: who only connects, or begins a handshake and does not end it, takes no memory to read images with. Who has done it
+// reads a PDU at once.
+func TestHandshakeMemory(t *testing.T) {
+	p := newPapers(t)
+	const many = 200
+	own, _ := p.issue(t, "pacs", true)
+	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{own}, ClientAuth: tls.RequireAnyClientCert})
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := strings.Replace(fmt.Sprintf(dicomTLSSite, p.dir, archiveOn(t, l, well).Addr()), "    upstream:", "    limits: {per_address: 1000}\n    upstream:", 1)
+	r := begin(t, file, func(o *Options) { o.Trust, o.pace = p.trust, quick })
+	before := heap()
+	for i := range many {
+		c, err := net.Dial("tcp", r.guard.Address("dicom").String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if _, err := c.Write([]byte{22, 3, 1}[:i%4]); err != nil { // the beginning of a record
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "all are in their handshake", func() bool { return r.owe() == many })
+	if each := (int64(heap().HeapAlloc) - int64(before.HeapAlloc)) / many; each > aheadOf/2 {
+		t.Errorf("each takes %d bytes", each)
+	}
+	ct1, _ := p.issue(t, "ct1", false)
+	k := newTalker(t, r.mustDialAt("dicom", client(ct1)).Conn)
+	k.associate()
+	r.guard.mu.Lock()
+	defer r.guard.mu.Unlock()
+	ahead := 0
+	for c := range r.guard.conns {
+		c.sockets.Lock()
+		sides := []net.Conn{c.client, c.upstream}
+		c.sockets.Unlock()
+		for _, side := range sides {
+			if b := bulkOf(side); b != nil {
+				if in, ok := b.in.(*bufio.Reader); ok && in.Size() == aheadOf {
+					ahead++
+				}
+			}
+		}
+	}
+	if ahead != 2 {
+		t.Errorf("%d sides read ahead, want both of one connection", ahead)
 	}
 }

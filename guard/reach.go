@@ -60,6 +60,7 @@ func (g *Guard) reach(ctx context.Context, spec *site.Listener, opened func(net.
 		_ = socket.Close() // it is not whom anything is for
 		return nil, &unproven{p.party, err}
 	}
+	readAhead(secured)
 	p.state = secured.ConnectionState()
 	peer, err := g.trust.CheckServer(&p.state, p.party, p.host, g.now())
 	if err != nil {
