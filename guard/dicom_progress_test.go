@@ -50,7 +50,7 @@ func TestDICOMDrip(t *testing.T) {
 			}()
 			c, _, end := k.reply()
 			if c != nil || end.kind != pduAbort || end.body[2] != 2 {
-				t.Errorf("got PDU %d % x, want an abort by the provider", end.kind, end.body)
+				t.Fatalf("got PDU %d % x, want an abort by the provider", end.kind, end.body)
 			}
 			_ = k.conn.Close()
 			<-over

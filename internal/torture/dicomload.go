@@ -14,30 +14,42 @@ import (
 	"chaperone/internal/clinicsim"
 )
 
-// errand is what a client does on an association, whose first context tells the archive what it is. Both ends perform it: patient and found give
-// what each of them knows.
+// errand is what a client does on an association, whose first context tells the archive what it is. Both ends perform it, each with what it
+// knows.
 type errand struct {
 	letter  string // of the patients' numbers
 	people  int
 	classes []string
-	perform func(a *clinicsim.Association, patient func() string, found func() []clinicsim.DataSet)
+	perform func(a *clinicsim.Association, k *known)
+}
+
+// known is what an end knows of an errand.
+type known struct {
+	patient func() string
+	found   func() []clinicsim.DataSet
+	moved   func() (status uint16)
 }
 
 var errands = []errand{
-	{"S", 1, []string{clinicsim.CTImage}, func(a *clinicsim.Association, patient func() string, _ func() []clinicsim.DataSet) {
-		a.Store(clinicsim.FromClient, image(patient()), nil, clinicsim.Success)
+	{"S", 1, []string{clinicsim.CTImage}, func(a *clinicsim.Association, k *known) {
+		a.Store(clinicsim.FromClient, image(k.patient()), nil, clinicsim.Success)
 	}},
-	{"F", foundTogether, []string{clinicsim.StudyRootFind}, func(a *clinicsim.Association, _ func() string, found func() []clinicsim.DataSet) {
+	{"F", foundTogether, []string{clinicsim.StudyRootFind}, func(a *clinicsim.Association, k *known) {
 		id := a.FindRequest(clinicsim.StudyRootFind, study(""))
-		a.FindAnswers(clinicsim.StudyRootFind, id, found())
+		a.FindAnswers(clinicsim.StudyRootFind, id, k.found())
 		a.FindEnd(clinicsim.StudyRootFind, id, clinicsim.Success)
 	}},
-	{"G", 1, []string{clinicsim.StudyRootGet, clinicsim.CTImage}, func(a *clinicsim.Association, patient func() string, _ func() []clinicsim.DataSet) {
-		id := a.GetRequest(clinicsim.StudyRootGet, clinicsim.DataSet{clinicsim.Text(0x00080052, "CS", "STUDY"), clinicsim.Text(0x00100020, "LO", patient())})
-		a.Store(clinicsim.FromServer, image(patient()), nil, clinicsim.Success)
+	{"G", 1, []string{clinicsim.StudyRootGet, clinicsim.CTImage}, func(a *clinicsim.Association, k *known) {
+		id := a.GetRequest(clinicsim.StudyRootGet, keys(k.patient()))
+		a.Store(clinicsim.FromServer, image(k.patient()), nil, clinicsim.Success)
 		a.GetAnswer(clinicsim.StudyRootGet, id, clinicsim.Success, clinicsim.Counts{Completed: 1})
 	}},
+	move("M", pastTitle),
+	move("T", throughTitle),
 }
+
+// dicomSenders is how many clients there are: two for each errand.
+const dicomSenders = 10
 
 // association is one end of an errand's. All of it is implicit VR, as the guard's own inquiries are.
 func (d *errand) association(e *dicomEnd) *clinicsim.Association {
@@ -52,6 +64,7 @@ func (d *errand) association(e *dicomEnd) *clinicsim.Association {
 // archive takes, finds and brings, and notes with the clients what arrived.
 type archive struct {
 	net.Listener
+	rooms []room // where it moves images to
 	found atomic.Int64
 
 	mu    sync.Mutex
@@ -65,23 +78,26 @@ func newArchive() (*archive, error) {
 		return nil, err
 	}
 	a := &archive{Listener: l, got: map[string]int{}}
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go a.serve(c)
-		}
-	}()
+	go a.listen(l, "S") // the others' numbers are keys
 	return a, nil
 }
 
-// see notes the patients with one letter in what arrived.
-func (a *archive) see(letter string) func(b []byte) {
+// listen serves who connects, and notes the patients with one of the letters.
+func (a *archive) listen(l net.Listener, letters string) {
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		go a.serve(c, letters)
+	}
+}
+
+// see notes the patients with one of the letters in what arrived.
+func (a *archive) see(letters string) func(b []byte) {
 	return func(b []byte) {
 		for _, id := range numbers.FindAll(b, -1) {
-			if string(id[:1]) == letter {
+			if bytes.Contains([]byte(letters), id[:1]) {
 				a.mu.Lock()
 				if a.got[string(id)]++; a.got[string(id)] == 1 {
 					a.first = append(a.first, string(id))
@@ -92,9 +108,9 @@ func (a *archive) see(letter string) func(b []byte) {
 	}
 }
 
-func (a *archive) serve(c net.Conn) {
+func (a *archive) serve(c net.Conn, letters string) {
 	defer c.Close()
-	e := &dicomEnd{conn: c, dir: clinicsim.FromServer, see: a.see("S")} // the others' numbers are keys
+	e := &dicomEnd{conn: c, dir: clinicsim.FromServer, see: a.see(letters)}
 	if e.err = e.take(); e.err != nil {
 		return
 	}
@@ -105,7 +121,11 @@ func (a *archive) serve(c net.Conn) {
 	script := errands[i].association(e)
 	script.Accept()
 	for e.err == nil { // until the release
-		errands[i].perform(script, func() string { return string(numbers.Find(e.last)) }, func() []clinicsim.DataSet { return a.find(e.last) })
+		errands[i].perform(script, &known{
+			patient: func() string { return string(numbers.Find(e.last)) },
+			found:   func() []clinicsim.DataSet { return a.find(e.last) },
+			moved:   func() uint16 { return a.move(e.last) },
+		})
 	}
 }
 
@@ -135,7 +155,7 @@ type dicomLoad struct {
 	archive *archive
 	next    atomic.Int64
 	refused atomic.Int64
-	links   [guardSenders + 1][]string // whose images were acknowledged to each client; the last is storescu
+	links   [dicomSenders + 1][]string // whose images were acknowledged to each client; the last is storescu
 	tools   *dcmtk                     // nil: they are not there
 }
 
@@ -143,7 +163,7 @@ func (l *dicomLoad) run(ctx context.Context) (stop func() (unknown int, err erro
 	ctx, cancel := context.WithCancel(ctx)
 	var wait sync.WaitGroup
 	var unknown atomic.Int64
-	for k := range guardSenders {
+	for k := range dicomSenders {
 		d := &errands[k%len(errands)]
 		wait.Go(func() {
 			for ctx.Err() == nil {
@@ -153,6 +173,9 @@ func (l *dicomLoad) run(ctx context.Context) (stop func() (unknown int, err erro
 					unknown.Add(int64(d.people))
 				case errors.Is(err, errRefused):
 					l.refused.Add(1)
+					if d.classes[0] == clinicsim.StudyRootMove { // it is on record before the archive tries, and may fail
+						unknown.Add(int64(d.people))
+					}
 				}
 				if err != nil { // nobody listens
 					time.Sleep(2 * time.Millisecond)
@@ -169,7 +192,7 @@ func (l *dicomLoad) run(ctx context.Context) (stop func() (unknown int, err erro
 				if patients, more, failed = l.tools.send(ctx, &l.next); more {
 					unknown.Add(1) // it sends one after the other
 				}
-				l.links[guardSenders] = append(l.links[guardSenders], patients...)
+				l.links[dicomSenders] = append(l.links[dicomSenders], patients...)
 			}
 		})
 	}
@@ -192,7 +215,11 @@ func (l *dicomLoad) associate(ctx context.Context, k int, d *errand) error {
 	script.Open()
 	for i := 0; i < 10 && e.err == nil && ctx.Err() == nil; i++ {
 		patient := fmt.Sprintf("%s%07d", d.letter, l.next.Add(1))
-		d.perform(script, func() string { return patient }, func() []clinicsim.DataSet { return make([]clinicsim.DataSet, foundTogether) })
+		d.perform(script, &known{
+			patient: func() string { return patient },
+			found:   func() []clinicsim.DataSet { return make([]clinicsim.DataSet, foundTogether) },
+			moved:   func() uint16 { return clinicsim.Success }, // the archive says what it is
+		})
 		switch {
 		case errors.Is(e.err, errRefused):
 		case e.err != nil:

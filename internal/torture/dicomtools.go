@@ -10,13 +10,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"sync/atomic"
 	"time"
 
 	"chaperone/internal/clinicsim"
 )
 
-// dcmtk is storescu and storescp of DCMTK on either side of the guard: another maker's programs.
+// dcmtk is storescu and storescp of DCMTK on either side of the guard, and storescp as where images are moved to: another maker's programs.
 type dcmtk struct {
 	files, received string // folders
 	listen, archive string // addresses: of the guard, and of storescp
@@ -51,7 +52,7 @@ func startDCMTK(ctx context.Context, dir string) (*dcmtk, error) {
 		}
 	}
 	_, port, _ := net.SplitHostPort(t.archive) // it is one
-	scp := exec.CommandContext(ctx, "storescp", "+xa", "+B", "-aet", "PACS", "-od", t.received, port)
+	scp := exec.CommandContext(ctx, "storescp", "--fork", "+xa", "+B", "-aet", "PACS", "-od", t.received, port)
 	if err := scp.Start(); err != nil {
 		return nil, err
 	}
@@ -96,14 +97,15 @@ func part10(o clinicsim.Object) []byte {
 	return append(append(b, meta...), o.DataSet.Encode(clinicsim.ExplicitLE)...)
 }
 
-var receivedName = regexp.MustCompile(fmt.Sprintf(`\.2\.25\.%d([0-9]{7})\.`, 'S'))
+var receivedName = regexp.MustCompile(fmt.Sprintf(`\.2\.25\.(%d|%d)([0-9]{7})\.`, 'S', 'M'))
 
 // arrived gives whose images storescp has.
 func (t *dcmtk) arrived() (patients []string, err error) {
 	entries, err := os.ReadDir(t.received)
 	for _, e := range entries {
 		if m := receivedName.FindStringSubmatch(e.Name()); m != nil {
-			patients = append(patients, "S"+m[1])
+			letter, _ := strconv.Atoi(m[1]) // it is one
+			patients = append(patients, string(rune(letter))+m[2])
 		}
 	}
 	return patients, err

@@ -32,22 +32,35 @@ func (l *guardLoad) check(ctx context.Context, o options, g *guarded, c *capture
 	return nil
 }
 
-// check is compare with the ledger of a guard, and with two lies, because a comparison that does not miss anything has shown nothing: one has
-// unrecorded, which is not on record, and one has not what was acknowledged.
-func (c *captured) check(ctx context.Context, g *guarded, unrecorded string) error {
+// check is compare with the ledger of a guard, and with lies, because a comparison that does not miss anything has shown nothing: some have
+// what is not on record, one has not what was acknowledged, and in one it all went to somebody else.
+func (c *captured) check(ctx context.Context, g *guarded, unrecorded ...string) error {
 	d, tokens, err := g.books(ctx)
 	if err != nil {
 		return err
 	}
 	defer d.Close()
-	more, less := *c, *c
+	less, other := *c, *c
 	if err := c.compare(ctx, d, tokens); err != nil {
 		return err
 	}
-	more.got = maps.Clone(c.got)
-	more.got[unrecorded] = 1
-	if err := more.compare(ctx, d, tokens); !errors.Is(err, errPromise) {
-		return broken("what is not on record was not missed, %v: the run shows nothing", err)
+	for _, id := range unrecorded {
+		more := *c
+		more.got = maps.Clone(c.got)
+		more.got[id] = 1
+		if err := more.compare(ctx, d, tokens); !errors.Is(err, errPromise) {
+			return broken("what is not on record was not missed, %v: the run shows nothing", err)
+		}
+	}
+	other.delivery = func(id string) (chaperone.Identifier, []release) {
+		number, releases := c.delivery(id)
+		for i := range releases {
+			releases[i].to += " ELSE"
+		}
+		return number, releases
+	}
+	if err := other.compare(ctx, d, tokens); !errors.Is(err, errPromise) {
+		return broken("that it went to somebody else was not noticed, %v: the run shows nothing", err)
 	}
 	lost := slices.MaxFunc(c.links, func(a, b []string) int { return len(a) - len(b) })[0]
 	less.taken = slices.DeleteFunc(slices.Clone(c.taken), func(id string) bool { return id == lost })
@@ -83,10 +96,13 @@ type captured struct {
 	links          [][]string     // what each client was told has arrived, in the order of sending
 	acked, unknown int            // messages with and without an answer
 	mayRepeat      int            // how often one may have come again
-	delivery       func(id string) (number chaperone.Identifier, actions []string)
+	delivery       func(id string) (number chaperone.Identifier, releases []release)
 
 	rows, proven, budget, again, ahead int // what was found; ahead: people on record of whom nothing arrived
 }
+
+// release is what is on record of a delivery: as what, to whom and who asked for it, as they call themselves.
+type release struct{ action, to, by string }
 
 // mostProven bounds the disclosures that are proven one by one.
 const mostProven = 50
@@ -94,7 +110,7 @@ const mostProven = 50
 // compare compares it with the record: each delivery is there once, and no more is there than was in flight when the guard was killed.
 func (c *captured) compare(ctx context.Context, d *disk.Ledger, tokens *patient.Tokenizer) error {
 	c.rows, c.proven, c.budget, c.again = 0, 0, 0, 0
-	of := map[ledger.PatientID]map[string][16]byte{} // disclosures, by what they are
+	of := map[ledger.PatientID]map[string]ledger.Row{} // disclosures, by what they are
 	err := d.Disclosures(ctx, ledger.Query{}, func(row ledger.Row) error {
 		c.rows++
 		if len(row.People) == 0 || row.Unidentified > 0 {
@@ -102,12 +118,12 @@ func (c *captured) compare(ctx context.Context, d *disk.Ledger, tokens *patient.
 		}
 		for _, who := range row.People {
 			if of[who] == nil {
-				of[who] = map[string][16]byte{}
+				of[who] = map[string]ledger.Row{}
 			}
 			if _, ok := of[who][row.Action]; ok {
 				return broken("a delivery by %s is on record twice", row.Action)
 			}
-			of[who][row.Action] = row.ID
+			of[who][row.Action] = row
 		}
 		return nil
 	})
@@ -119,15 +135,22 @@ func (c *captured) compare(ctx context.Context, d *disk.Ledger, tokens *patient.
 		if id[0] == 'b' {
 			c.budget++
 		}
-		number, actions := c.delivery(id)
+		number, releases := c.delivery(id)
 		who, ok := d.Lookup(tokens.Token(number))
-		for _, action := range actions {
-			disclosure, recorded := of[who][action]
-			if !ok || !recorded {
-				return broken("something arrived by %s that is not on record", action)
+		for _, r := range releases {
+			disclosure, recorded := of[who][r.action]
+			by := ""
+			if disclosure.RequestedBy != nil {
+				by = disclosure.RequestedBy.Claimed
+			}
+			switch {
+			case !ok || !recorded:
+				return broken("something arrived by %s that is not on record", r.action)
+			case disclosure.To.Claimed != r.to || by != r.by:
+				return broken("what arrived by %s is on record as for %q, asked for by %q; want %q and %q", r.action, disclosure.To.Claimed, by, r.to, r.by)
 			}
 			if c.proven < mostProven {
-				if _, err := d.Prove(ctx, disclosure); err != nil {
+				if _, err := d.Prove(ctx, disclosure.ID); err != nil {
 					return broken("a disclosure cannot be proven: %w", err)
 				}
 				c.proven++
@@ -177,6 +200,6 @@ func (c *captured) ordered() error {
 }
 
 // message gives the patient of an HL7 message by its control ID, and what its disclosure is on record as.
-func message(id string) (chaperone.Identifier, []string) {
-	return chaperone.Identifier{Kind: chaperone.HL7PatientID, Authority: chaperone.NewPHI("NORTH"), Value: chaperone.NewPHI(id)}, []string{"ORU^R01"}
+func message(id string) (chaperone.Identifier, []release) {
+	return chaperone.Identifier{Kind: chaperone.HL7PatientID, Authority: chaperone.NewPHI("NORTH"), Value: chaperone.NewPHI(id)}, []release{{"ORU^R01", "EHR@NORTH", ""}}
 }

@@ -17,6 +17,24 @@ import (
 // recorded makes a ledger as a guard does, with a disclosure for each message, and opens it to be read.
 func recorded(t *testing.T, ids []string) (*disk.Ledger, *patient.Tokenizer) {
 	t.Helper()
+	var rows []entry
+	for _, id := range ids {
+		number, releases := message(id)
+		rows = append(rows, entry{id, number, chaperone.HL7, releases[0]})
+	}
+	return recordedAs(t, rows)
+}
+
+// entry is a disclosure of one patient, "" for nobody.
+type entry struct {
+	id       string
+	number   chaperone.Identifier
+	protocol chaperone.Protocol
+	release
+}
+
+func recordedAs(t *testing.T, rows []entry) (*disk.Ledger, *patient.Tokenizer) {
+	t.Helper()
 	dir := t.TempDir()
 	o := disk.Options{Dir: filepath.Join(dir, "ledger"), Keys: filepath.Join(dir, "keys"), Reserve: -1}
 	d, err := disk.Open(t.Context(), o)
@@ -28,16 +46,18 @@ func recorded(t *testing.T, ids []string) (*disk.Ledger, *patient.Tokenizer) {
 		t.Fatal(err)
 	}
 	now := time.Now()
-	for i, id := range ids {
-		number, _ := message(id)
+	for i, row := range rows {
 		disclosure := ledger.Disclosure{
 			Disclosure: chaperone.Disclosure{
-				ID: [16]byte{byte(i), 1}, Time: now, Protocol: chaperone.HL7, Action: "ORU^R01", Records: 1, Protection: chaperone.InClear, Outcome: chaperone.Unknown,
-				From: chaperone.Party{Addr: netip.MustParseAddr(feeder)}, To: chaperone.Party{Addr: netip.MustParseAddr(behind)},
+				ID: [16]byte{byte(i), 1}, Time: now, Protocol: row.protocol, Action: row.action, Records: 1, Protection: chaperone.InClear, Outcome: chaperone.Unknown,
+				From: chaperone.Party{Addr: netip.MustParseAddr(feeder)}, To: chaperone.Party{Addr: netip.MustParseAddr(behind), Claimed: row.to},
 			},
-			Covered: []ledger.Covered{{Numbers: []chaperone.PatientToken{tokens.Token(number)}}},
+			Covered: []ledger.Covered{{Numbers: []chaperone.PatientToken{tokens.Token(row.number)}}},
 		}
-		if id == "" {
+		if row.by != "" {
+			disclosure.RequestedBy = &chaperone.Party{Claimed: row.by}
+		}
+		if row.id == "" {
 			disclosure.Covered, disclosure.Unidentified = nil, 1
 		}
 		if _, err := d.Record(t.Context(), ledger.Batch{Disclosures: []ledger.Disclosure{disclosure}}); err != nil {
@@ -109,6 +129,52 @@ func TestGuardCheck(t *testing.T) {
 			c.links, c.mayRepeat = test.links, test.repeat
 			if test.late != "" {
 				c.late = map[string]int{test.late: 1}
+			}
+			if err := c.compare(t.Context(), d, tokens); errors.Is(err, errPromise) != test.broken || err != nil && !test.broken {
+				t.Errorf("got %v, want a broken promise: %t", err, test.broken)
+			}
+		})
+	}
+}
+
+// TestDICOMCheck: the same of what is moved: the C-MOVE is on record once, to whom it goes, and where the guard sees the image arrive that is, too.
+func TestDICOMCheck(t *testing.T) {
+	const past, through = "M0000001", "T0000001"
+	moved, guarded := release{"C-MOVE", pastTitle, "CT"}, release{"C-MOVE", throughTitle, "CT"}
+	image := release{"C-STORE", throughTitle, ""}
+	for _, test := range []struct {
+		name    string
+		id      string
+		record  []release
+		arrived bool
+		unknown int
+		broken  bool
+	}{
+		{"past the guard", past, []release{moved}, true, 0, false},
+		{"past it, and not on record", past, nil, true, 0, true},
+		{"past it, on record as for somebody else", past, []release{guarded}, true, 0, true},
+		{"past it, on record as if nobody had asked", past, []release{{"C-MOVE", pastTitle, ""}}, true, 0, true},
+		{"past it, on record twice", past, []release{moved, moved}, true, 0, true},
+		{"past it, and an image that the guard cannot know of", past, []release{image}, true, 0, true},
+		{"through it", through, []release{guarded, image}, true, 0, false},
+		{"through it, and the image is not on record", through, []release{guarded}, true, 0, true},
+		{"through it, and the C-MOVE is not on record", through, []release{image}, true, 0, true},
+		{"through it, and the image went to somebody else", through, []release{guarded, {"C-STORE", pastTitle, ""}}, true, 0, true},
+		{"in flight at a kill", past, []release{moved}, false, 1, false},
+		{"not in flight, and on record", past, []release{moved}, false, 0, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			const other = "S0000002" // nothing arrived shows nothing
+			number, releases := object(other)
+			rows := []entry{{other, number, chaperone.DICOM, releases[0]}}
+			for _, r := range test.record {
+				number, _ := object(test.id)
+				rows = append(rows, entry{test.id, number, chaperone.DICOM, r})
+			}
+			d, tokens := recordedAs(t, rows)
+			c := &captured{delivery: object, got: map[string]int{other: 1}, unknown: test.unknown}
+			if test.arrived {
+				c.got[test.id] = 1
 			}
 			if err := c.compare(t.Context(), d, tokens); errors.Is(err, errPromise) != test.broken || err != nil && !test.broken {
 				t.Errorf("got %v, want a broken promise: %t", err, test.broken)

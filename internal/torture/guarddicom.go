@@ -11,9 +11,9 @@ import (
 	"chaperone/internal/clinicsim"
 )
 
-// killDICOM kills a guard while images are stored, found and brought through it. Nobody is in two deliveries: for everybody of whom something
-// arrived, at the archive or at a client, exactly one disclosure of it is on record, and can be proven. More may be on record only of what was
-// in flight at a kill.
+// killDICOM kills a guard while images are stored, found, brought and moved through it. Nobody is in two deliveries: for everybody of whom
+// something arrived, at the archive, at a client or where it was moved to, exactly one disclosure of it to whom it arrived at is on record, and can
+// be proven. More may be on record only of what was in flight at a kill.
 func killDICOM(ctx context.Context, o options) error {
 	g, err := unconfigured(ctx, o.dir)
 	if err != nil {
@@ -30,7 +30,12 @@ func killDICOM(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	text := fmt.Sprintf(dicomSite, g.dir, g.address, a.Addr())
+	third, ward, err := a.openRoom(tools)
+	if err != nil {
+		return err
+	}
+	defer third.Close()
+	text := fmt.Sprintf(dicomSite, g.dir, g.address, a.Addr()) + ward
 	if tools != nil {
 		text += fmt.Sprintf(dcmtkListener, tools.listen, tools.archive)
 	}
@@ -49,7 +54,7 @@ func killDICOM(ctx context.Context, o options) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	c := &captured{got: a.got, taken: a.first, links: l.links[:], unknown: unknown, delivery: object}
-	byTools := 0
+	byTools := map[byte]int{}
 	if tools != nil {
 		patients, err := tools.arrived()
 		if err != nil {
@@ -58,22 +63,22 @@ func killDICOM(ctx context.Context, o options) error {
 		for _, id := range patients {
 			c.got[id]++
 			c.taken = append(c.taken, id) // they are in the order of their numbers
+			byTools[id[0]]++
 		}
-		byTools = len(patients)
 	}
 	for _, link := range c.links {
 		c.acked += len(link)
 	}
-	if err := c.check(ctx, g, "S9999999"); err != nil {
+	if err := c.check(ctx, g, "S9999999", "M9999999", "T9999999"); err != nil {
 		return err
 	}
 	kinds := map[byte]int{}
 	for id := range c.got {
 		kinds[id[0]]++
 	}
-	fmt.Fprintf(o.stdout, "dicom: %d kills, of %d patients something arrived (%d stored, %d of them from storescu at storescp, %d found, %d brought; %d acknowledged), %d disclosures on record, of %d patients nothing arrived (%d in flight at the kills), %d proven, %d operations refused\n",
-		o.n, len(c.got), kinds['S'], byTools, kinds['F'], kinds['G'], c.acked, c.rows, c.ahead, unknown, c.proven, l.refused.Load())
-	if kinds['S'] == byTools || tools != nil && byTools == 0 || kinds['F'] == 0 || kinds['G'] == 0 {
+	fmt.Fprintf(o.stdout, "dicom: %d kills, of %d patients something arrived (%d stored, %d of them from storescu at storescp, %d found, %d brought, %d moved past the guard, %d of them to storescp, %d moved through it; %d acknowledged), %d disclosures on record, of %d patients nothing arrived (%d in flight at the kills), %d proven, %d operations refused\n",
+		o.n, len(c.got), kinds['S'], byTools['S'], kinds['F'], kinds['G'], kinds['M'], byTools['M'], kinds['T'], c.acked, c.rows, c.ahead, unknown, c.proven, l.refused.Load())
+	if kinds['S'] == byTools['S'] || tools != nil && len(byTools) < 2 || kinds['F'] == 0 || kinds['G'] == 0 || kinds['M'] == 0 || kinds['T'] == 0 {
 		return broken("not everything was done: the run shows too little")
 	}
 	return nil
@@ -86,8 +91,10 @@ keys: %[1]s/keys
 parties:
   - {name: ct, role: modality, titles: [CT], addresses: [127.0.0.1/32]}
   - {name: pacs, role: research, titles: [PACS], addresses: [127.0.0.3/32]}
+  - {name: room, role: research, titles: [ROOM, WARD], addresses: [127.0.0.5/32]}
 grants:
-  - {name: everything, parties: [ct], actions: [dicom.*], to: [pacs, self], whose: all, budget: {365d: 100000000}}
+  - {name: everything, parties: [ct], actions: [dicom.*], to: [pacs, self, room], whose: all, budget: {365d: 100000000}}
+  - {name: what is moved, parties: [pacs], actions: [dicom.associate, dicom.store], to: [room], whose: all, budget: {365d: 100000000}}
 listeners:
   - name: dicom
     protocol: dicom
@@ -95,16 +102,22 @@ listeners:
     tls: none
     because: this is a test
     upstream: {address: "%[3]s", tls: none, because: this is a test, party: pacs}
+    destinations: {ROOM: room, WARD: room}
 `
 
-// object gives the patient of what arrived, and what its disclosures are on record as: what is brought was asked for and then stored.
-func object(id string) (chaperone.Identifier, []string) {
-	actions := map[byte][]string{'S': {"C-STORE"}, 'F': {"C-FIND"}, 'G': {"C-GET", "C-STORE"}}
-	return chaperone.Identifier{Kind: chaperone.DICOMPatientID, Value: chaperone.NewPHI(id)}, actions[id[0]]
+// object gives the patient of what arrived, and what its disclosures are on record as: what is brought was asked for and then stored, and so is
+// what is moved through the guard. What is moved past it is on record as asked for, to whom the destination's title belongs.
+func object(id string) (chaperone.Identifier, []release) {
+	releases := map[byte][]release{
+		'S': {{"C-STORE", "PACS", ""}}, 'F': {{"C-FIND", "CT", "CT"}}, 'G': {{"C-GET", "CT", "CT"}, {"C-STORE", "CT", "CT"}},
+		'M': {{"C-MOVE", pastTitle, "CT"}}, 'T': {{"C-MOVE", throughTitle, "CT"}, {"C-STORE", throughTitle, ""}},
+	}
+	return chaperone.Identifier{Kind: chaperone.DICOMPatientID, Value: chaperone.NewPHI(id)}, releases[id[0]]
 }
 
-// numbers are patients' numbers: of the images that are stored, of those who are found, and of those whose images are brought.
-var numbers = regexp.MustCompile(`[SFG][0-9]{7}`)
+// numbers are patients' numbers: of the images that are stored, of those who are found, and of those whose images are brought, or moved past the
+// guard or through it.
+var numbers = regexp.MustCompile(`[SFGMT][0-9]{7}`)
 
 // study is one patient's, as it is found.
 func study(patient string) clinicsim.DataSet {

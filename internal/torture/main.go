@@ -8,7 +8,7 @@
 //	go run ./internal/torture damage   --n 1000   # flipped bits, cut and swapped files
 //	go run ./internal/torture guard    --kills 200 # a chaperone guard between two systems is killed at any moment
 //	go run ./internal/torture spool    --kills 200 # one that keeps messages for a system that comes and goes
-//	go run ./internal/torture dicom    --kills 200 # one through which images are stored, found and brought
+//	go run ./internal/torture dicom    --kills 200 # one through which images are stored, found, brought and moved
 //	go run ./internal/torture reload   --n 1000   # it reads its site file under load, a bad one now and then
 //	go run ./internal/torture handover --n 20     # it hands its socket over to the next one under load
 //	go run ./internal/torture standby  --n 6      # one of two machines fails, and the other takes its address
