@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"chaperone"
 	"chaperone/guard/spool"
 )
 
@@ -40,6 +41,46 @@ func TestSpoolAgain(t *testing.T) {
 	if n := len(r.rows()); n != 1 {
 		t.Errorf("got %d disclosures", n)
 	}
+}
+
+// TestSpoolStuck: what somebody asked to send again and cannot be is a finding, once as long as it stays the same, and is sent when it can be.
+func TestSpoolStuck(t *testing.T) {
+	dir, address := filepath.Join(t.TempDir(), "spool"), nowhere(t)
+	r := begin(t, fmt.Sprintf(spoolSite, address), spooling(dir, spool.Disk{}))
+	c := r.call("hl7")
+	c.send(numbered(0))
+	e := comeBack(t, address, func(m string) string { return strings.Replace(ack(m), "MSA|AA", "MSA|AE", 1) })
+	var files []string
+	eventually(t, "a rejected message", func() bool {
+		files, _ = filepath.Glob(filepath.Join(dir, "hl7", "rejected", "*.spool"))
+		return len(files) == 1 && r.kept() == 0
+	})
+	e.mu.Lock()
+	e.answer, e.got = ack, nil
+	e.mu.Unlock()
+	whole, err := os.ReadFile(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	broken := bytes.Clone(whole)
+	broken[80] ^= 1
+	if err := errors.Join(os.WriteFile(files[0], broken, 0o600), spool.SendAgain(files[0])); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "a finding", func() bool { return r.findings()[SpoolStuckRule] > 0 })
+	time.Sleep(5 * spoolPace.hold) // it looks several times
+	path := filepath.Join(dir, "hl7", "again", filepath.Base(files[0]))
+	all := r.of(SpoolStuckRule)
+	if len(all) != 1 || all[0].Severity != chaperone.High || all[0].Count != 1 || all[0].To.Claimed != "hl7" || strings.Count(r.log.String(), path) != 1 {
+		t.Errorf("got %+v, and in the log %s", all, r.log)
+	}
+	if err := os.WriteFile(path+".new", whole, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		t.Fatal(err)
+	}
+	checkArrived(t, e, 0, 1)
 }
 
 // TestSpoolSilent: a system that takes what was kept and does not answer is left and reached again, and gets the message again, until it
