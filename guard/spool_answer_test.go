@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -148,4 +151,68 @@ func TestSpoolOtherAnswer(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 	checkArrived(t, e, 0, 2)
+}
+
+// halting is a client's socket that takes half of what is written to it, once it is told to, as one does whose peer does not read any more.
+type halting struct {
+	net.Conn
+	halts *atomic.Bool
+}
+
+func (h halting) Write(b []byte) (int, error) {
+	if !h.halts.Load() {
+		return h.Conn.Write(b)
+	}
+	h.halts.Store(false)
+	n, _ := h.Conn.Write(b[:len(b)/2])
+	return n, os.ErrDeadlineExceeded
+}
+
+type haltingListener struct {
+	net.Listener
+	halts *atomic.Bool
+}
+
+func (l haltingListener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	return halting{c, l.halts}, err
+}
+
+// TestSpoolHalfAnAnswer: a connection ends whose client got half an answer to what was kept, or to what was not: another answer behind the half
+// would be read as one with it. Nothing is lost: it is kept, or was not acknowledged.
+func TestSpoolHalfAnAnswer(t *testing.T) {
+	for _, sick := range []bool{false, true} {
+		var halts, ill atomic.Bool
+		disk := spool.Disk{Sync: func(f *os.File) error {
+			if ill.Load() {
+				return errors.New("no space left on device")
+			}
+			return f.Sync()
+		}}
+		held := func(o *Options) {
+			socket, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			o.Sockets = []net.Listener{haltingListener{socket, &halts}}
+			o.Site.Listeners[0].Listen = socket.Addr().(*net.TCPAddr).AddrPort()
+		}
+		r := begin(t, fmt.Sprintf(spoolSite, nowhere(t)), spooling(filepath.Join(t.TempDir(), "spool"), disk), held)
+		c := r.call("hl7")
+		if got := c.send(numbered(0)); !strings.Contains(got, "MSA|AA|m0") {
+			t.Fatalf("got %q", got)
+		}
+		ill.Store(sick)
+		halts.Store(true)
+		_, _ = c.Write([]byte("\x0b" + numbered(1) + "\x1c\r"))
+		_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+		half, err := io.ReadAll(c)
+		if err != nil || len(half) == 0 || bytes.Contains(half, []byte{endBlock}) {
+			t.Errorf("the disk is sick %t: got %d bytes and %v, want half an answer and the end", sick, len(half), err)
+		}
+		if got, want := r.kept(), 1+map[bool]int{false: 1}[sick]; got != want {
+			t.Errorf("the disk is sick %t: %d are kept, want %d", sick, got, want)
+		}
+		r.end()
+	}
 }
