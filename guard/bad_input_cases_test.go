@@ -24,6 +24,13 @@ func badInputs(t *testing.T, p *papers, ct1 tls.Certificate) (list []badInput) {
 			_ = c.(interface{ CloseWrite() error }).CloseWrite()
 		}
 	}
+	resets := func(b ...byte) func(net.Conn) {
+		return func(c net.Conn) {
+			_, _ = c.Write(b)
+			_ = c.(*net.TCPConn).SetLinger(0)
+			_ = c.Close()
+		}
+	}
 	hello := helloOf(t)
 	message := framed([]byte(result("LAB|NORTH", mark, mark)))
 	ask := request("CT1", "PACS", offer(1, clinic.CTImage, clinic.ExplicitLE), offer(9, clinic.Verification, implicitVR))
@@ -60,6 +67,7 @@ func badInputs(t *testing.T, p *papers, ct1 tls.Certificate) (list []badInput) {
 		list = append(list,
 			badInput{"silence to " + listener, listener, nil, nil, "nothing", why, 1},
 			badInput{"come and gone at " + listener, listener, leaves(), nil, "nothing", "", 0},
+			badInput{"come and reset at " + listener, listener, resets(), nil, "nothing", "", 0},
 			badInput{"a byte to " + listener, listener, sends(map[string]byte{"HL7": startBlock, "DICOM": pduAssociateRQ, "TLS": 0x16}[speaks]), nil, "nothing", why, 1})
 	}
 	list = append(list, badInput{"HTTP to desk", "desk", leaves(strange["http"]...), nil, "nothing", "refused", 1})
@@ -86,6 +94,8 @@ func badInputs(t *testing.T, p *papers, ct1 tls.Certificate) (list []badInput) {
 			list = append(list, badInput{name + " to " + listener, listener, sends(b...), one.config, one.want, "handshake", 1})
 		}
 		list = append(list,
+			badInput{"a hello to " + listener + ", and gone", listener, leaves(hello...), nil, "a hello", "handshake", 1},
+			badInput{"half a hello to " + listener + ", and reset", listener, resets(hello[:60]...), nil, "nothing", "handshake", 1},
 			badInput{"HTTP under TLS to " + listener, listener, sends(strange["http"]...), good, "nothing", "malformed", 1},
 			badInput{"silence under TLS to " + listener, listener, nil, good, "nothing", "silent", 1},
 			badInput{"half of it under TLS to " + listener, listener, sends(b[:40]...), good, "nothing", "silent", 1})

@@ -172,6 +172,9 @@ func lastWord(b []byte) string {
 	if len(b) > 6 && b[0] == 0x15 {
 		return "alert: " + tls.AlertError(b[6]).Error()
 	}
+	if len(b) > 6 && b[0] == 0x16 {
+		return "a hello"
+	}
 	last := "nothing"
 	for len(b) >= 6 {
 		n := 6 + int(b[5]) + int(b[4])<<8 // those of the guard are not longer

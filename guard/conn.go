@@ -144,9 +144,10 @@ func (c *conn) secure(ctx context.Context, spec *site.Listener) error {
 	if spec.TLS != site.Mutual {
 		return nil
 	}
-	socket := c.client
+	below := &ear{Conn: c.client}
+	socket := net.Conn(below)
 	if spec.Protocol == site.DICOM {
-		socket = newBulk(socket)
+		socket = newBulk(below)
 	}
 	secured := tls.Server(socket, c.guard.server)
 	ctx, cancel := context.WithTimeout(ctx, spec.Limits.Handshake)
@@ -155,8 +156,8 @@ func (c *conn) secure(ctx context.Context, spec *site.Listener) error {
 		if c.outOfRoom() {
 			return errRoom
 		}
-		if errors.Is(err, io.EOF) { // who comes and goes without a word asks whether somebody is there
-			return err
+		if !below.heard && !errors.Is(err, context.DeadlineExceeded) { // who comes and goes without a word asks whether somebody is there
+			return io.EOF
 		}
 		c.guard.metrics.handshake(c.listener.name)
 		linger(c.client)

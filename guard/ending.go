@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -35,7 +36,7 @@ func handshakeFault(err error) string {
 		return "what came is no TLS"
 	case errors.Is(err, context.DeadlineExceeded):
 		return "it was not done in time"
-	case errors.Is(err, io.ErrUnexpectedEOF):
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF): // the latter between two records
 		return "the connection ended in the middle of it"
 	}
 	text := err.Error()
@@ -50,6 +51,27 @@ func handshakeFault(err error) string {
 		text = text[:i]
 	}
 	return text
+}
+
+// ear is a socket beneath TLS that notes whether anything came.
+type ear struct {
+	net.Conn
+	heard bool // of the goroutine that reads
+}
+
+func (e *ear) Read(b []byte) (int, error) {
+	n, err := e.Conn.Read(b)
+	e.heard = e.heard || n > 0
+	return n, err
+}
+
+// SyscallConn gives what the socket is to the kernel: see prompt.
+func (e *ear) SyscallConn() (syscall.RawConn, error) {
+	s, ok := e.Conn.(syscall.Conn)
+	if !ok {
+		return nil, errors.ErrUnsupported
+	}
+	return s.SyscallConn()
 }
 
 // lingering is how long a client may take to read the last that is said to it: closing at once may lose it (PS3.8: ARTIM, state 13).

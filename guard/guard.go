@@ -64,7 +64,7 @@ type pace struct {
 	patience time.Duration // how long a refusal waits for the answers to messages before it
 	retry    time.Duration // a system that is away; after failures it is twice as long each time
 	late     time.Duration // how long who has said something may be in the middle of something on a listener that is full
-	tally    time.Duration // what has passed unread: how much may not be on record yet
+	tally    time.Duration // what has passed unread: how much may not be on record yet, in the first hour
 }
 
 var usualPace = pace{files: identity.Poll, recheck: 5 * time.Second, hold: 5 * time.Second, clock: 10 * time.Second, patience: 10 * time.Second, retry: time.Second, tally: time.Minute, late: time.Second}

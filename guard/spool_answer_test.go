@@ -4,12 +4,16 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"chaperone"
 	"chaperone/guard/spool"
 )
 
@@ -40,6 +44,46 @@ func TestSpoolAgain(t *testing.T) {
 	if n := len(r.rows()); n != 1 {
 		t.Errorf("got %d disclosures", n)
 	}
+}
+
+// TestSpoolStuck: what somebody asked to send again and cannot be is a finding, once as long as it stays the same, and is sent when it can be.
+func TestSpoolStuck(t *testing.T) {
+	dir, address := filepath.Join(t.TempDir(), "spool"), nowhere(t)
+	r := begin(t, fmt.Sprintf(spoolSite, address), spooling(dir, spool.Disk{}))
+	c := r.call("hl7")
+	c.send(numbered(0))
+	e := comeBack(t, address, func(m string) string { return strings.Replace(ack(m), "MSA|AA", "MSA|AE", 1) })
+	var files []string
+	eventually(t, "a rejected message", func() bool {
+		files, _ = filepath.Glob(filepath.Join(dir, "hl7", "rejected", "*.spool"))
+		return len(files) == 1 && r.kept() == 0
+	})
+	e.mu.Lock()
+	e.answer, e.got = ack, nil
+	e.mu.Unlock()
+	whole, err := os.ReadFile(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	broken := bytes.Clone(whole)
+	broken[80] ^= 1
+	if err := errors.Join(os.WriteFile(files[0], broken, 0o600), spool.SendAgain(files[0])); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "a finding", func() bool { return r.findings()[SpoolStuckRule] > 0 })
+	time.Sleep(5 * spoolPace.hold) // it looks several times
+	path := filepath.Join(dir, "hl7", "again", filepath.Base(files[0]))
+	all := r.of(SpoolStuckRule)
+	if len(all) != 1 || all[0].Severity != chaperone.High || all[0].Count != 1 || all[0].To.Claimed != "hl7" || strings.Count(r.log.String(), path) != 1 {
+		t.Errorf("got %+v, and in the log %s", all, r.log)
+	}
+	if err := os.WriteFile(path+".new", whole, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		t.Fatal(err)
+	}
+	checkArrived(t, e, 0, 1)
 }
 
 // TestSpoolSilent: a system that takes what was kept and does not answer is left and reached again, and gets the message again, until it
@@ -107,4 +151,68 @@ func TestSpoolOtherAnswer(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 	checkArrived(t, e, 0, 2)
+}
+
+// halting is a client's socket that takes half of what is written to it, once it is told to, as one does whose peer does not read any more.
+type halting struct {
+	net.Conn
+	halts *atomic.Bool
+}
+
+func (h halting) Write(b []byte) (int, error) {
+	if !h.halts.Load() {
+		return h.Conn.Write(b)
+	}
+	h.halts.Store(false)
+	n, _ := h.Conn.Write(b[:len(b)/2])
+	return n, os.ErrDeadlineExceeded
+}
+
+type haltingListener struct {
+	net.Listener
+	halts *atomic.Bool
+}
+
+func (l haltingListener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	return halting{c, l.halts}, err
+}
+
+// TestSpoolHalfAnAnswer: a connection ends whose client got half an answer to what was kept, or to what was not: another answer behind the half
+// would be read as one with it. Nothing is lost: it is kept, or was not acknowledged.
+func TestSpoolHalfAnAnswer(t *testing.T) {
+	for _, sick := range []bool{false, true} {
+		var halts, ill atomic.Bool
+		disk := spool.Disk{Sync: func(f *os.File) error {
+			if ill.Load() {
+				return errors.New("no space left on device")
+			}
+			return f.Sync()
+		}}
+		held := func(o *Options) {
+			socket, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			o.Sockets = []net.Listener{haltingListener{socket, &halts}}
+			o.Site.Listeners[0].Listen = socket.Addr().(*net.TCPAddr).AddrPort()
+		}
+		r := begin(t, fmt.Sprintf(spoolSite, nowhere(t)), spooling(filepath.Join(t.TempDir(), "spool"), disk), held)
+		c := r.call("hl7")
+		if got := c.send(numbered(0)); !strings.Contains(got, "MSA|AA|m0") {
+			t.Fatalf("got %q", got)
+		}
+		ill.Store(sick)
+		halts.Store(true)
+		_, _ = c.Write([]byte("\x0b" + numbered(1) + "\x1c\r"))
+		_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+		half, err := io.ReadAll(c)
+		if err != nil || len(half) == 0 || bytes.Contains(half, []byte{endBlock}) {
+			t.Errorf("the disk is sick %t: got %d bytes and %v, want half an answer and the end", sick, len(half), err)
+		}
+		if got, want := r.kept(), 1+map[bool]int{false: 1}[sick]; got != want {
+			t.Errorf("the disk is sick %t: %d are kept, want %d", sick, got, want)
+		}
+		r.end()
+	}
 }

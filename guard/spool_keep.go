@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -110,7 +111,8 @@ func spooledEvidence(file string) string {
 	return strings.Replace(file, ", grant ", spooledMark+", grant ", 1)
 }
 
-// put puts messages that are on record into the spool and acknowledges them, or says that they are to be sent again.
+// put puts messages that are on record into the spool and acknowledges them, or says that they are to be sent again. One that is kept and
+// cannot be read here is not acknowledged: it is delivered, and comes a second time.
 func (h *hl7Conn) put(entries []spool.Entry) {
 	hint := h.kept.keep(entries)
 	for i := range entries {
@@ -126,9 +128,17 @@ func (h *hl7Conn) put(entries []spool.Entry) {
 				continue
 			}
 			if answer := hl7.Accept(&m, hl7.Acceptance{ID: "CHAP" + reference(), Now: h.guard.now()}); answer != nil {
-				_ = h.answer(answer) // who does not read it sends the message again
+				h.tell(answer)
 			}
 		}
+	}
+}
+
+// tell writes an answer to a message that is dealt with: who does not get it sends the message again, and it is kept or was not acknowledged.
+// But the connection is over: an answer behind half of this one would be read as one with it.
+func (h *hl7Conn) tell(answer []byte) {
+	if err := h.answer(answer); err != nil {
+		h.close(fmt.Errorf("%w: %w", errClosed, err))
 	}
 }
 
@@ -144,7 +154,7 @@ func (h *hl7Conn) turnAway(ctx context.Context, p *passing, hint string) error {
 func (h *hl7Conn) sayAway(m *hl7.Message, hint string) {
 	v := h.refusal("", 0, 0, hint)
 	if answer := refusalTo(m.Raw, hl7.Refusal{Error: true, Reason: string(away), Reference: v.reference, ID: "CHAP" + v.reference, Now: h.guard.now()}); answer != nil {
-		_ = h.answer(answer) // who does not read it sends the message again
+		h.tell(answer)
 	}
 }
 

@@ -22,6 +22,7 @@ const (
 	SpoolFillingRule  = "guard-spool-filling"
 	SpoolOldRule      = "guard-spool-old"
 	SpoolRejectedRule = "guard-spool-rejected"
+	SpoolStuckRule    = "guard-spool-stuck"
 	SpoolCutRule      = "guard-spool-cut"
 	SpoolDamagedRule  = "guard-spool-damaged"
 	SpoolLeftRule     = "guard-spool-left"
@@ -32,6 +33,9 @@ type news struct {
 	rejected atomic.Int64 // and not told yet
 	away     lastError    // of delivering
 	stuck    lastError    // of what is to be sent again
+
+	found   string    // of stuck: what is on record
+	foundAt time.Time // since when
 
 	mu            sync.Mutex
 	spooling      bool
@@ -159,11 +163,26 @@ func (k *spooler) again() {
 	if n > 0 {
 		k.guard.log.Info("what was rejected is sent again, as somebody asked", "listener", k.name, "messages", n)
 	}
+	t := &k.news
 	if err == nil {
-		k.news.stuck.text = ""
+		t.stuck.text, t.found = "", ""
 		return
 	}
-	k.news.stuck.note(k, "what was rejected cannot be sent again; it is tried again", err)
+	t.stuck.note(k, "what was rejected cannot be sent again; it is tried again", err)
+	if now := k.guard.now(); t.found != t.stuck.text && (t.foundAt.IsZero() || now.Sub(t.foundAt) >= refusalWindow) {
+		t.found, t.foundAt = t.stuck.text, now
+		k.find(SpoolStuckRule, chaperone.High, reasons(err), "Messages that somebody asked to send again cannot be put back into the queue: nobody delivers them.",
+			"The log names each file in the folder again, and why. Restore a damaged one, or have its sender send it again and remove the file; let the guard's user "+
+				"read and remove one that is another's. Where the spool has no room, mend the system behind it. The guard goes on trying.")
+	}
+}
+
+// reasons counts the errors that are joined in one.
+func reasons(err error) int {
+	if all, ok := err.(interface{ Unwrap() []error }); ok {
+		return len(all.Unwrap())
+	}
+	return 1
 }
 
 func (k *spooler) look(over bool) {

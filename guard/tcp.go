@@ -163,8 +163,8 @@ func (t *tunnel) copy(ctx context.Context, d wire.Dir, from, to net.Conn) error 
 				t.passed[d].Add(-int64(n)) // they do not pass
 				return errBytes
 			}
-			if t.bytes()-t.told.Load() > mostUntold {
-				if err := t.tell(ctx, mostUntold); err != nil {
+			if most := untold(t.told.Load()); t.bytes()-t.told.Load() > most {
+				if err := t.tell(ctx, most); err != nil {
 					t.passed[d].Add(-int64(n))
 					return err
 				}

@@ -30,8 +30,24 @@ const (
 	TunnelOverRule  = "unread-connection-over"   // its receipt
 )
 
-// mostUntold bounds what a connection carries before that is on record; so does a minute (pace.tally).
+// mostUntold bounds what a connection carries before that is on record; so does a minute (pace.tally). Of one that is open for long, or has
+// carried much, it is more: what a kill may lose is a small part of all then, and a record that is full of it serves nobody.
 const mostUntold = 64 << 20
+
+// untold is how much may pass before it is on record, of a connection of which so many bytes are.
+func untold(told int64) int64 { return max(mostUntold, told/8) }
+
+// rarer is how many times a minute may pass before what has passed is on record, of a connection that is open for so long: 1,440 findings
+// of each day of each desktop would be most of the record.
+func rarer(age time.Duration) time.Duration {
+	switch {
+	case age < time.Hour:
+		return 1
+	case age < 24*time.Hour:
+		return 10
+	}
+	return 60
+}
 
 func (t *tunnel) record(ctx context.Context, f chaperone.Finding) error {
 	_, err := t.guard.ledger.Record(context.WithoutCancel(ctx), ledger.Batch{Findings: []chaperone.Finding{f}})
@@ -40,28 +56,29 @@ func (t *tunnel) record(ctx context.Context, f chaperone.Finding) error {
 
 // tally puts on record, from time to time, what has passed so far: a guard that is killed loses no more than that time of it.
 func (t *tunnel) tally(ctx context.Context) {
-	tick := time.NewTicker(t.guard.pace.tally)
-	defer tick.Stop()
+	due := time.NewTimer(t.guard.pace.tally)
+	defer due.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
+		case <-due.C:
 		}
 		if err := t.tell(ctx, 0); err != nil {
 			t.close(err)
 			return
 		}
+		due.Reset(t.guard.pace.tally * rarer(t.lasted()))
 	}
 }
 
-// tell puts on record what has passed so far, when that is more than untold bytes more than is there. Error: the record does not take
+// tell puts on record what has passed so far, when that is more than most bytes more than is there. Error: the record does not take
 // it, and the listener enforces: then nothing more may pass.
-func (t *tunnel) tell(ctx context.Context, untold int64) error {
+func (t *tunnel) tell(ctx context.Context, most int64) error {
 	t.telling.Lock()
 	defer t.telling.Unlock()
 	n := t.bytes()
-	if n-t.told.Load() <= untold { // the other direction may have told meanwhile
+	if n-t.told.Load() <= most { // the other direction may have told meanwhile
 		return nil
 	}
 	f := t.opened()
@@ -158,7 +175,7 @@ func (g *Guard) restoreTunnels(ctx context.Context, r *rules, begun map[string]a
 	var cut []chaperone.Finding
 	over := func(f chaperone.Finding) {
 		who, _, _ := strings.Cut(f.Title, ", and what passes")
-		f.Title = fmt.Sprintf("%s, when the guard was killed: %s until shortly before, none of it was read.", strings.Replace(who, " is connected", " was connected", 1), page.Size(f.Bytes))
+		f.Title = fmt.Sprintf("%s, when the guard was killed: %s were on record by then, none of it was read.", strings.Replace(who, " is connected", " was connected", 1), page.Size(f.Bytes))
 		f.Rule, f.First = TunnelOverRule, f.Last
 		cut = append(cut, f)
 	}

@@ -114,7 +114,7 @@ func TestTCPKilled(t *testing.T) {
 		}
 		b.again()
 	}
-	title := "ct-service was connected to ct1, when the guard was killed: 6.0 kB until shortly before, none of it was read."
+	title := "ct-service was connected to ct1, when the guard was killed: 6.0 kB were on record by then, none of it was read."
 	if ends := b.of(TunnelOverRule); ends[0].Title != title && ends[1].Title != title {
 		t.Errorf("got %q and %q", ends[0].Title, ends[1].Title)
 	}
@@ -159,6 +159,83 @@ func TestTCPMuch(t *testing.T) {
 	}
 	if f := a.receipt(TunnelSoFarRule); f.Bytes < mostUntold || f.Bytes > mostUntold+128<<10 {
 		t.Errorf("got %d bytes on record, want %d and little more", f.Bytes, mostUntold)
+	}
+}
+
+// TestTCPForDays: a connection that is busy for days is put on record less often, and what it carries after much is not so either.
+func TestTCPForDays(t *testing.T) {
+	const tally = 5 * time.Millisecond
+	a := tallied(t, "observe", tally)
+	c := a.call("desktop")
+	if !says(c, []byte("hello")) {
+		t.Fatal("it did not pass")
+	}
+	eventually(t, "the bytes are on record", func() bool { return len(a.of(TunnelSoFarRule)) > 0 })
+	a.move(2 * 24 * time.Hour)
+	before, began := len(a.of(TunnelSoFarRule)), time.Now()
+	for time.Since(began) < 40*tally {
+		if !says(c, []byte("hello")) {
+			t.Fatal("it did not pass")
+		}
+	}
+	told, most := len(a.of(TunnelSoFarRule))-before, int(time.Since(began)/(60*tally))+2 // one was due, one may have begun
+	if told > most {
+		t.Errorf("got %d findings, want %d at most", told, most)
+	}
+}
+
+// TestTCPFindings: a desktop that is busy for the longest time that one may last, at a gigabyte a second, is a few hundred findings.
+func TestTCPFindings(t *testing.T) {
+	var told, passed int64
+	findings, due := 0, time.Minute
+	for age := time.Duration(0); age < longestTunnel; age += time.Second {
+		if passed += 1e9; age >= due || passed-told > untold(told) {
+			findings, told = findings+1, passed
+		}
+		if age >= due {
+			due = age + time.Minute*rarer(age)
+		}
+	}
+	if findings > 600 {
+		t.Errorf("got %d findings", findings)
+	}
+	for _, test := range []struct {
+		age  time.Duration
+		want time.Duration
+	}{{0, 1}, {time.Hour - 1, 1}, {time.Hour, 10}, {24 * time.Hour, 60}, {longestTunnel, 60}} {
+		if got := rarer(test.age); got != test.want {
+			t.Errorf("after %v: got every %d minutes, want every %d", test.age, got, test.want)
+		}
+	}
+	for told, want := range map[int64]int64{0: mostUntold, 8 * mostUntold: mostUntold, 16 * mostUntold: 2 * mostUntold} {
+		if got := untold(told); got != want {
+			t.Errorf("after %d bytes: got %d, want %d", told, got, want)
+		}
+	}
+}
+
+// TestTCPMuchMore: what a connection has carried is on record when an eighth more has passed.
+func TestTCPMuchMore(t *testing.T) {
+	a := tallied(t, "observe", time.Hour)
+	c := a.call("desktop")
+	if !says(c, []byte("hello")) {
+		t.Fatal("it did not pass")
+	}
+	var open *tunnel
+	a.guard.mu.Lock()
+	for c := range a.guard.conns {
+		open = c.tunnel.Load()
+	}
+	a.guard.mu.Unlock()
+	const much = 8 << 30
+	open.told.Store(much)
+	open.passed[0].Store(much + mostUntold)
+	if !says(c, []byte("hello")) || len(a.of(TunnelSoFarRule)) != 0 {
+		t.Errorf("got %+v", a.of(TunnelSoFarRule))
+	}
+	open.passed[0].Store(much + much/8)
+	if !says(c, []byte("hello")) || len(a.of(TunnelSoFarRule)) != 1 {
+		t.Errorf("got %+v", a.of(TunnelSoFarRule))
 	}
 }
 

@@ -1,6 +1,7 @@
 package site
 
 import (
+	"errors"
 	"io/fs"
 	"path/filepath"
 	"runtime"
@@ -55,9 +56,17 @@ func (s *Site) files() []file {
 // they must not. open is os.Open, but in tests.
 func (s *Site) Check(open func(path string) (fs.File, error)) []Problem {
 	var all []Problem
+	severity := Wrong
+	opened := func(path string) (fs.File, error) {
+		f, err := open(path)
+		if severity = Wrong; err != nil && !errors.Is(err, fs.ErrNotExist) {
+			severity = Unread
+		}
+		return f, err
+	}
 	for _, f := range s.files() {
-		if text := f.check(open); text != "" {
-			all = append(all, Problem{s.Line(f.path), Wrong, f.key + ": " + text})
+		if text := f.check(opened); text != "" {
+			all = append(all, Problem{s.Line(f.path), severity, f.key + ": " + text})
 		}
 	}
 	return bounded(all)

@@ -15,6 +15,7 @@ func TestCheck(t *testing.T) {
 	const text = "site: a\ninside: [10.0.0.0/8]\nledger: /var/ledger\nkeys: /etc/keys\nidentity:\n  authority: /etc/authority\n" +
 		"  roots: [/etc/root.pem]\n  crls: [/etc/crl]\n  certificate: /etc/own.pem\n  key: /etc/own.key\ncedar: [/etc/own.cedar]\n"
 	file := func(mode fs.FileMode) *fstest.MapFile { return &fstest.MapFile{Data: []byte("x"), Mode: mode} }
+	denied := &fstest.MapFile{}
 	dir := func(mode fs.FileMode) *fstest.MapFile { return &fstest.MapFile{Mode: fs.ModeDir | mode} }
 	for _, test := range []struct {
 		name   string
@@ -28,6 +29,7 @@ func TestCheck(t *testing.T) {
 		{"a file instead of a folder", fstest.MapFS{"etc/authority": file(0o600), "etc/authority/x": nil}, "f:6: authority: /etc/authority is a file; a folder is wanted", false},
 		{"a folder instead of a file", fstest.MapFS{"etc/root.pem": dir(0o755)}, "f:7: roots: /etc/root.pem is a folder; a file is wanted", false},
 		{"nothing", fstest.MapFS{"etc/crl": nil, "etc/own.cedar": nil}, "f:8: crls: /etc/crl is not there\nf:11: cedar: /etc/own.cedar is not there", false},
+		{"a file that others own", fstest.MapFS{"etc/own.key": denied}, "f:10: key: /etc/own.key cannot be read by the user who runs this: permission denied", false},
 		{"an empty file", fstest.MapFS{"etc/own.pem": {Mode: 0o644}}, "f:9: certificate: /etc/own.pem is empty", false},
 		{"a key for all", fstest.MapFS{"etc/own.key": file(0o640)}, "f:10: key: others can read /etc/own.key, and then be the guard; chmod 600 /etc/own.key", true},
 		{"keys for all", fstest.MapFS{"etc/keys": dir(0o755)}, "f:4: keys: others can open /etc/keys; chmod 700 /etc/keys", true},
@@ -46,14 +48,22 @@ func TestCheck(t *testing.T) {
 				}
 			}
 			problems := parse(t, text).Check(func(path string) (fs.File, error) {
-				f, err := disk.Open(strings.TrimPrefix(filepath.ToSlash(path), "/"))
+				name := strings.TrimPrefix(filepath.ToSlash(path), "/")
+				if disk[name] == denied {
+					return nil, &fs.PathError{Op: "open", Path: path, Err: fs.ErrPermission}
+				}
+				f, err := disk.Open(name)
 				if err != nil {
 					return nil, &fs.PathError{Op: "open", Path: path, Err: fs.ErrNotExist}
 				}
 				return f, nil
 			})
-			if got := filepath.ToSlash((&Error{"f", problems}).Error()); got != test.want {
+			bad := &Error{"f", problems}
+			if got := filepath.ToSlash(bad.Error()); got != test.want {
 				t.Errorf("got  %s\nwant %s", got, test.want)
+			}
+			if got, want := bad.Unread(), strings.Contains(test.want, "cannot be read"); got != want {
+				t.Errorf("unread: got %t, want %t", got, want)
 			}
 		})
 	}

@@ -16,6 +16,7 @@ type Severity uint8
 const (
 	Wrong   Severity = iota // the file is not taken
 	Warning                 // it is, and somebody should look
+	Unread                  // the file is not taken: what it names cannot be read, and may be good
 )
 
 // Problem is one thing that is wrong in a file, and what to write instead. It holds names of keys and short values, never
@@ -41,6 +42,11 @@ func (e *Error) Error() string {
 	return strings.Join(lines, "\n")
 }
 
+// Unread reports whether something that the file names could not be read, so that nobody knows yet whether it is good.
+func (e *Error) Unread() bool {
+	return slices.ContainsFunc(e.Problems, func(p Problem) bool { return p.Severity == Unread })
+}
+
 // In writes the problem as one of a file.
 func (p Problem) In(path string) string {
 	text := p.Text
@@ -55,7 +61,7 @@ func (p Problem) In(path string) string {
 
 // wrong gives the problems for which a file is not taken.
 func wrong(all []Problem) []Problem {
-	return slices.DeleteFunc(slices.Clone(all), func(p Problem) bool { return p.Severity != Wrong })
+	return slices.DeleteFunc(slices.Clone(all), func(p Problem) bool { return p.Severity == Warning })
 }
 
 // Bounds of what is told, for nobody mends more before the next try, and of what is kept until it is in order.
@@ -88,6 +94,9 @@ func reason(err error) string {
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return path.Path + " is not there"
+	}
+	if errors.Is(err, fs.ErrPermission) {
+		return path.Path + " cannot be read by the user who runs this: permission denied"
 	}
 	return path.Path + " cannot be read: " + path.Err.Error()
 }

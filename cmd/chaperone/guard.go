@@ -48,7 +48,7 @@ A listener in mode observe passes everything on and records what it saw and woul
 SIGHUP reads the site file again; one with a mistake changes nothing. SIGTERM and Ctrl-C let every connection end what it is in the
 middle of. When systemd holds the sockets (docs/guard.md), clients that come during a restart wait instead of being refused. With --check nothing listens: the file and its certificates are read, and what is wrong with them is told, all of the file at once.
 
-Exit status: 0 ended; 1 with --check, the file has mistakes; 2 could not do it.`,
+Exit status: 0 ended; 1 with --check, the file has mistakes; 2 could not do it, or may not read the file or what it names.`,
 		Example: `  chaperone guard --example > site.yaml       # a file with every key explained
   chaperone guard --site site.yaml --check    # is it right?
   chaperone guard --site site.yaml`,
@@ -76,16 +76,20 @@ func runGuard(c *cobra.Command, f guardFlags) error {
 	}
 	s, err := f.load(c.ErrOrStderr())
 	if err != nil {
-		if bad := new(site.Error); f.check && errors.As(err, &bad) {
+		if bad := new(site.Error); f.check && errors.As(err, &bad) && !bad.Unread() {
 			return notHeld{err.Error()}
 		}
 		return err
 	}
 	if f.check {
-		if _, err := trustOf(s); err != nil {
+		_, err := trustOf(s)
+		if path := new(fs.PathError); errors.As(err, &path) && !errors.Is(err, fs.ErrNotExist) {
+			return err // nobody knows whether it is good
+		}
+		if err != nil {
 			return notHeld{err.Error()}
 		}
-		_, err := fmt.Fprintf(c.OutOrStdout(), "%s is right: policy %s; %s; parties: %d; grants: %d.\n", f.site, s.Version,
+		_, err = fmt.Fprintf(c.OutOrStdout(), "%s is right: policy %s; %s; parties: %d; grants: %d.\n", f.site, s.Version,
 			page.Count(len(s.Listeners), "listener"), len(s.Parties), len(s.Grants))
 		return err
 	}

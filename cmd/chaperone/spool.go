@@ -81,12 +81,11 @@ func (f *spoolFlags) run(c *cobra.Command) error {
 	return spooledText(c.OutOrStdout(), list)
 }
 
-// spooled gives what lies in the spools.
-func (f *spoolFlags) spooled(c *cobra.Command) ([]spooledLine, error) {
+// where gives the folder of the spools, and the site when it is named.
+func (f *spoolFlags) where(c *cobra.Command) (dir string, s *site.Site, err error) {
 	if f.site != "" {
-		s, err := site.Load(f.site)
-		if err != nil {
-			return nil, err
+		if s, err = site.Load(f.site); err != nil {
+			return "", nil, err
 		}
 		if f.ledger.folder() == "" {
 			f.ledger.dir = s.Ledger
@@ -97,9 +96,15 @@ func (f *spoolFlags) spooled(c *cobra.Command) ([]spooledLine, error) {
 	}
 	ledger, err := f.ledger.named(c)
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
-	dir, err := spoolFolder(ledger)
+	dir, err = spoolFolder(ledger)
+	return dir, s, err
+}
+
+// spooled gives what lies in the spools.
+func (f *spoolFlags) spooled(c *cobra.Command) ([]spooledLine, error) {
+	dir, _, err := f.where(c)
 	if err != nil {
 		return nil, err
 	}
@@ -110,18 +115,29 @@ func (f *spoolFlags) spooled(c *cobra.Command) ([]spooledLine, error) {
 	return spooledIn(dir, data.Spool)
 }
 
-// spooledIn reads all spools in a folder.
-func spooledIn(dir string, key func([16]byte) [32]byte) (list []spooledLine, err error) {
+// spoolsIn gives the listeners whose spools lie in a folder.
+func spoolsIn(dir string) (listeners []string, err error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("spool: %w", err)
 	}
 	for _, e := range entries {
-		if !spool.IsSpool(filepath.Join(dir, e.Name())) {
-			continue
+		if spool.IsSpool(filepath.Join(dir, e.Name())) {
+			listeners = append(listeners, e.Name())
 		}
-		err := spool.List(filepath.Join(dir, e.Name()), key, func(file string, k spool.Kept, state spool.State) error {
-			list = append(list, spooledLine{"message", e.Name(), state, k.Number, k.Came, k.From, k.To, k.Word, append([]string{}, k.IDs...), k.Answer, file})
+	}
+	return listeners, nil
+}
+
+// spooledIn reads all spools in a folder.
+func spooledIn(dir string, key func([16]byte) [32]byte) (list []spooledLine, err error) {
+	listeners, err := spoolsIn(dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range listeners {
+		err := spool.List(filepath.Join(dir, name), key, func(file string, k spool.Kept, state spool.State) error {
+			list = append(list, spooledLine{"message", name, state, k.Number, k.Came, k.From, k.To, k.Word, append([]string{}, k.IDs...), k.Answer, file})
 			return nil
 		})
 		if err != nil {

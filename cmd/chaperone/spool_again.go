@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"chaperone/guard/spool"
 	"chaperone/page"
+	"chaperone/site"
 )
 
 // againFlags are the options of chaperone spool again as they are typed.
@@ -59,8 +61,42 @@ func (f *againFlags) rejected(c *cobra.Command) ([]spooledLine, error) {
 	}), err
 }
 
+// known says whether there is a listener as it was typed.
+func (f *againFlags) known(c *cobra.Command) error {
+	dir, s, err := f.where(c)
+	if err != nil {
+		return err
+	}
+	names, err := spoolsIn(dir)
+	if err != nil {
+		return err
+	}
+	if s != nil { // one may have kept nothing yet
+		for i := range s.Listeners {
+			if s.Listeners[i].Protocol == site.HL7 {
+				names = append(names, s.Listeners[i].Name)
+			}
+		}
+	}
+	slices.Sort(names)
+	names = slices.Compact(names)
+	there := "there are: " + strings.Join(names, ", ")
+	switch {
+	case slices.Contains(names, f.listener):
+		return nil
+	case len(names) == 0:
+		there = "there are none yet: a guard makes one for each HL7 listener with spool: when it starts"
+	}
+	return fmt.Errorf("spool again: nothing is kept for a listener with this name, so none is sent; %s", there)
+}
+
 // run asks for all that was named, or for nothing when something of it is not there.
 func (f *againFlags) run(c *cobra.Command, ids []string) error {
+	if f.listener != "" {
+		if err := f.known(c); err != nil {
+			return err
+		}
+	}
 	list, err := f.rejected(c)
 	if err != nil {
 		return err
@@ -94,7 +130,7 @@ func (f *againFlags) run(c *cobra.Command, ids []string) error {
 	out := c.OutOrStdout()
 	switch {
 	case done == 0 && f.listener != "":
-		_, err = fmt.Fprintln(out, "Nothing was rejected of a listener with this name; chaperone spool lists them all.")
+		_, err = fmt.Fprintln(out, "Nothing was rejected of this listener; chaperone spool lists them all.")
 		return err
 	case done == 0:
 		_, err = fmt.Fprintln(out, "Nothing was rejected.")

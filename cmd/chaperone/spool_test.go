@@ -120,8 +120,11 @@ func TestSpoolAgain(t *testing.T) {
 		}
 	}
 	counts(`"waiting":1,"again":0,"rejected":4`)
-	if got := s.list("again", "--all", "--listener", "typo"); !strings.Contains(got, "a listener with this name") {
-		t.Errorf("got %q", got)
+	for _, which := range []string{"--all", "a1"} {
+		out, status := s.run("spool", "again", which, "--listener", "typo")
+		if want := "chaperone: spool again: nothing is kept for a listener with this name, so none is sent; there are: hl7, other\n"; status != statusNot || out != want {
+			t.Errorf("%s of a listener that is not there: got %d, %q, want %q", which, status, out, want)
+		}
 	}
 	if got := s.list("again", "a1", "--listener", "hl7"); !strings.Contains(got, "queue: 1.") {
 		t.Errorf("got %q", got)
@@ -140,6 +143,35 @@ func TestSpoolAgain(t *testing.T) {
 		t.Errorf("got %d, %v", n, err)
 	}
 	counts(`"waiting":4,"again":1,"rejected":0`)
+}
+
+// TestSpoolAgainListener: a listener is known by its spool, also when nothing of it was rejected, or by the site file.
+func TestSpoolAgainListener(t *testing.T) {
+	s := newSpooling(t)
+	file := filepath.Join(s.dir, "site.yaml")
+	text := "site: north\ninside: [127.0.0.0/8]\nparties:\n  - {name: ehr, role: engine}\nlisteners:\n"
+	for name, protocol := range map[string]string{"lab": "hl7", "images": "dicom"} {
+		text += "  - {name: " + name + ", protocol: " + protocol + ", listen: \"127.0.0.1:0\", tls: none, because: a test, upstream: {address: \"127.0.0.1:1\", tls: none, party: ehr}}\n"
+	}
+	text = strings.Replace(text, "127.0.0.1:0", "127.0.0.1:2575", 1)
+	text = strings.Replace(text, "127.0.0.1:0", "127.0.0.1:2576", 1)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct{ name, args, want string }{
+		{"nowhere", "--listener hl7", "there are none yet: a guard makes one for each HL7 listener with spool: when it starts\n"},
+		{"the site file's", "--listener lab --site " + file, "Nothing was rejected of this listener; chaperone spool lists them all.\n"},
+		{"not HL7", "--listener images --site " + file, "there are: lab\n"},
+	} {
+		out, status := s.run(append([]string{"spool", "again", "--all"}, strings.Fields(test.args)...)...)
+		if want := strings.HasPrefix(test.want, "Nothing"); !strings.HasSuffix(out, test.want) || (status == statusDone) != want {
+			t.Errorf("%s: got %d, %q, want %q", test.name, status, out, test.want)
+		}
+	}
+	s.fill("hl7", 0, "a1")
+	if got := s.list("again", "--all", "--listener", "hl7"); got != "Nothing was rejected of this listener; chaperone spool lists them all.\n" {
+		t.Errorf("got %q", got)
+	}
 }
 
 // TestSpoolAgainCompletes: the shell proposes what was rejected, and nothing that could steer a terminal.
