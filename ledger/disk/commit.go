@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 
 	"chaperone/ledger"
@@ -61,6 +62,7 @@ func (l *Ledger) enter(b ledger.Batch) (ledger.Receipt, error) {
 // lead writes one group, the leader's own request among it, and hands the lead over to the first who came meanwhile.
 func (l *Ledger) lead() {
 	l.commit.Lock()
+	l.gather()
 	group := l.next()
 	l.write(group)
 	l.commit.Unlock()
@@ -73,6 +75,21 @@ func (l *Ledger) lead() {
 	l.queue.Unlock()
 	for _, r := range group[1:] { // the first is the leader itself
 		r.wake <- false
+	}
+}
+
+// gather lets others run who are about to come, as long as some do: what is written with the others costs them neither an fsync
+// nor a frame. A lone writer waits for nobody.
+func (l *Ledger) gather() {
+	for before := 1; ; {
+		l.queue.Lock()
+		n := len(l.waiting)
+		l.queue.Unlock()
+		if n <= before {
+			return
+		}
+		before = n
+		runtime.Gosched()
 	}
 }
 
