@@ -38,6 +38,7 @@ type use struct {
 	approval.Approval
 	disclosures, connections, bytes atomic.Int64
 	open                            atomic.Int64 // connections that are open because of it
+	writing                         atomic.Int64 // disclosures that are being put on record because of it
 }
 
 // Rules of findings about approvals.
@@ -93,12 +94,9 @@ func (g *Guard) restore(ctx context.Context, r *rules, past []approval.Past) err
 	return g.ledger.Evidenced(ctx, since, keep, func(d disk.Evidenced) error {
 		p := begun[approvalOf(d.File)]
 		u := g.approvals.use(&approval.Approval{ID: p.ID, Kind: p.Kind, Party: p.Party})
-		patients := make([]uint32, len(d.Numbers))
-		for i, n := range d.Numbers {
-			patients[i] = uint32(n)
-		}
-		g.book.Load(u.key(), g.now().Unix()/3600, patients, d.Unidentified)
-		u.count(d.Bytes)
+		hour := g.now().Unix() / 3600
+		g.book.Load(u.key(), hour, patientsOf(d.Numbers), d.Unidentified)
+		g.count(u, hour, d.Numbers, d.Unidentified, d.Bytes)
 		return nil
 	})
 }
@@ -119,13 +117,19 @@ func (a *approvals) use(of *approval.Approval) *use {
 	return u
 }
 
-func (u *use) count(bytes int64) {
+// count counts a disclosure that is on record because of an approval.
+func (g *Guard) count(u *use, hour int64, numbers []ledger.Number, unidentified int, bytes int64) {
 	u.disclosures.Add(1)
 	u.bytes.Add(bytes)
+	g.book.Load(u.released(), hour, patientsOf(numbers), unidentified)
 }
 
-// key is the budget of an approval: it begins empty with it, and is counted until it is over.
+// key is the budget of an approval: it begins empty with it, and is charged until it is over.
 func (u *use) key() budget.Key { return budget.Key(u.Name()) }
+
+// released counts for the receipt who is on record because of an approval: what it was charged for and could not be recorded
+// is not among them.
+func (u *use) released() budget.Key { return "released by " + u.key() }
 
 // watchApprovals looks every second at what is approved.
 func (g *Guard) watchApprovals(ctx context.Context) {
@@ -168,10 +172,10 @@ func (g *Guard) lookApprovals(ctx context.Context) {
 	for _, c := range over {
 		u := g.approvals.use(&c.Approval)
 		g.cut(u)
-		if now.Sub(c.At) < settling || u.open.Load() > 0 {
+		if now.Sub(c.At) < settling || u.open.Load()+u.writing.Load() > 0 {
 			continue
 		}
-		patients := g.book.Count(u.key(), budget.Year, now)
+		patients := g.book.Count(u.released(), budget.Year, now)
 		if g.enter(ctx, ledger.Batch{Notes: []ledger.Note{c.Ends(now, c.Why+"; "+u.receipt(patients))}, Findings: []chaperone.Finding{u.ends(&c, patients, now)}}) {
 			g.approvals.register.Settle(c.ID)
 			g.log.Warn("an approval is over", "approval", c.Name(), "party", c.Party, "why", c.Why, "patients", patients, "disclosures", u.disclosures.Load())

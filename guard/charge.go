@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"slices"
 	"time"
 
 	"chaperone/ledger"
@@ -12,11 +13,28 @@ const spent = "Wait until the window has moved on, raise the budget in the site 
 
 // charge counts patients against budgets, all or nothing.
 func (g *Guard) charge(keys []budget.Keyed, numbers []ledger.Number, unidentified int, now time.Time) *budget.Over {
+	return g.book.Charge(now, keys, patientsOf(numbers), unidentified)
+}
+
+// patientsOf gives numbers as a book has them.
+func patientsOf(numbers []ledger.Number) []uint32 {
 	patients := make([]uint32, len(numbers))
 	for i, n := range numbers {
 		patients[i] = uint32(n)
 	}
-	return g.book.Charge(now, keys, patients, unidentified)
+	return patients
+}
+
+// owed gives the budgets that are not charged yet for what is decided again: all at first, and then the approval's own, when it is
+// another one by which it is permitted now.
+func (j *judge) owed(keys []budget.Keyed, u *use) []budget.Keyed {
+	switch {
+	case len(j.paid) == 0:
+		return keys
+	case u == nil || slices.Contains(j.paid, u):
+		return nil
+	}
+	return keys[len(keys)-1:] // as use.keys puts them
 }
 
 // keys gives the budgets that a wish is charged to. What was asked for is limited by the grant and by whoever receives it, its

@@ -33,6 +33,7 @@ type dicomConn struct {
 	asked    map[chaperone.PatientToken]bool // studies that the guard asked about by itself
 	batched  *batch                          // what is being taken
 	whole    *pdu                            // that of the fragment that is being taken, when it has no other
+	bounds   bool                            // it was told that a command set said too much
 	room     []byte                          // for what the next request has held, of the one before
 }
 

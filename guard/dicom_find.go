@@ -234,6 +234,7 @@ func join(all []*draft, one *draft) []*draft {
 		a.Records += b.Records
 		a.Bytes += b.Bytes
 		a.Unidentified += b.Unidentified
+		have.numbers = append(have.numbers, one.numbers...)
 		for _, c := range b.Covered {
 			if last := len(a.Covered) - 1; last < 0 || !same(a.Covered[last], c) { // many matches may be of one patient
 				a.Covered = append(a.Covered, c)

@@ -73,6 +73,9 @@ func (d *dicomConn) command(ctx context.Context, from *leg, c *command) (receive
 	if err := d.check(); err != nil {
 		return nil, err
 	}
+	if from.dir == wire.FromServer {
+		d.bounded(c)
+	}
 	switch {
 	case c.answer() && from.dir == wire.FromServer:
 		return d.answered(ctx, c)

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"chaperone/format"
-	"chaperone/ledger"
 )
 
 // hl7Conn is a connection of HL7 v2 over MLLP. Each direction has a goroutine of its own.
@@ -144,6 +143,14 @@ type passing struct {
 	entered int    // how many places it has in the room of those that wait
 }
 
+// use gives the approval that it rests on, nil if none.
+func (p *passing) use() *use {
+	if p.draft == nil {
+		return nil
+	}
+	return p.draft.use
+}
+
 // pass decides some messages of the client, and passes on what is permitted, in their order.
 func (h *hl7Conn) pass(ctx context.Context, j *judge, list []frame) error {
 	var granted []passing
@@ -200,7 +207,7 @@ func (h *hl7Conn) releaseNow(ctx context.Context, granted []passing) error {
 	began := time.Now()
 	err := h.guard.record(ctx, drafts)
 	h.guard.room.leave(entered)
-	if errors.Is(err, ledger.ErrInvalid) && len(granted) > 1 { // which of them it is shows when each is alone
+	if byOne(err) && len(granted) > 1 {
 		for i := range granted {
 			granted[i].entered = 0 // it has left
 			if err := h.releaseNow(ctx, granted[i:i+1]); err != nil {

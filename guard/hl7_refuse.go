@@ -23,7 +23,7 @@ func (h *hl7Conn) unrecorded(ctx context.Context, granted []passing, err error) 
 		}
 		v := j.refuse(r, &wish{word: p.message.word, client: &h.from, from: &h.from, to: &h.to, records: p.message.content.Records, offset: p.offset},
 			unrecordable(err))
-		if v.Reason == unrecorded && h.spec().Refuse == site.Hold {
+		if (v.Reason == unrecorded || v.Reason == endedApproval) && h.spec().Refuse == site.Hold {
 			if err := h.hold(ctx, p.frame, &p); err != nil {
 				return err
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"slices"
 	"time"
 
 	"chaperone/ledger"
@@ -14,13 +15,16 @@ import (
 // hold keeps a message, and with it the queue behind it, until it is permitted and on record: somebody changes the policy, or
 // mends the disk. A client that gives up meanwhile sends it again on another connection: what is held here then ends with it.
 //
-// What was permitted and is not on record yet, p, is decided again each time, since hours and approvals end, and charged only if the
-// site file has changed. It stays one disclosure: a try that failed may be on record all the same.
+// What was permitted and is not on record yet, p, is decided again each time, since hours and approvals end. It stays one disclosure,
+// since a try that failed may be on record all the same, and is charged once. When another approval permits it than before, it is
+// another disclosure, and charged to that approval. A changed site file begins anew.
 func (h *hl7Conn) hold(ctx context.Context, f frame, p *passing) error {
 	j := h.guard.judge(h.listener.name, h.secured)
 	h.guard.log.Warn("held: the queue behind it waits", "listener", h.listener.name, "party", h.from.name())
 	r := h.guard.rules.Load()
-	j.paid = p != nil
+	if p != nil {
+		j.paid = []*use{p.use()}
+	}
 	tick := time.NewTicker(h.guard.pace.hold)
 	defer tick.Stop()
 	for {
@@ -41,7 +45,7 @@ func (h *hl7Conn) hold(ctx context.Context, f frame, p *passing) error {
 			return err
 		}
 		if now := h.guard.rules.Load(); now != r {
-			r, p, j.paid = now, nil, false
+			r, p, j.paid = now, nil, nil
 		}
 		v, m := h.decide(j, f, wire.FromClient)
 		if !v.Permit {
@@ -50,8 +54,11 @@ func (h *hl7Conn) hold(ctx context.Context, f frame, p *passing) error {
 			}
 			continue
 		}
-		if j.paid = true; p == nil {
-			p = &passing{f, m, v.draft, 0}
+		if anew := (&passing{f, m, v.draft, 0}); p == nil || p.use() != anew.use() {
+			p = anew
+		}
+		if !slices.Contains(j.paid, v.use) {
+			j.paid = append(j.paid, v.use)
 		}
 		if p.draft != nil {
 			if err := h.guard.record(ctx, []*draft{p.draft}); err != nil {

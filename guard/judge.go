@@ -91,6 +91,8 @@ type draft struct {
 	disclosure ledger.Disclosure
 	merges     []ledger.Merge
 	use        *use
+	numbers    []ledger.Number // of the use: who is released because of it
+	counted    bool            // with what was done by the use: it is on record
 }
 
 // judge decides what the messages of one connection ask for. It is for one goroutine.
@@ -105,7 +107,7 @@ type judge struct {
 	observes   bool // what it refuses passes all the same
 	last       precedent
 	cited      struct{ version, grant, file string } // the evidence before
-	paid       bool                                  // the patients of what it decides are charged already
+	paid       []*use                                // the grounds on which the patients of what it decides were charged; none: not yet
 	protection chaperone.Protection
 }
 
@@ -181,16 +183,21 @@ func (j *judge) attempt(r *rules, w *wish, u *use, now time.Time) (policy.Decisi
 	if err != nil {
 		return policy.Decision{Reason: unrecorded, Hint: "The ledger takes nothing: see chaperone ledger status."}, nil
 	}
-	if !j.paid {
+	if keys = j.owed(keys, u); len(keys) > 0 {
 		if over := j.guard.charge(keys, numbers, who.unidentified, now); over != nil {
 			decision.Permit, decision.Budget = false, over.String()
 			decision.Reason, decision.Hint = u.over(over)
 			return decision, nil
 		}
+	}
+	if len(j.paid) == 0 {
 		j.guard.watchHabit(r, w, now)
 	}
 	d := j.draft(r, w, &decision, now)
-	d.disclosure.Covered, d.disclosure.Unidentified, d.merges, d.use = covered, who.unidentified, who.merges, u
+	d.disclosure.Covered, d.disclosure.Unidentified, d.merges = covered, who.unidentified, who.merges
+	if u != nil {
+		d.use, d.numbers = u, numbers
+	}
 	return decision, d
 }
 

@@ -189,7 +189,9 @@ func (o *observer) take(ctx context.Context, events []wire.Event) {
 
 // put puts on record what has passed, or tells that it is not.
 func (o *observer) put(ctx context.Context, r *rules, drafts []*draft) {
-	err := o.guard.record(ctx, drafts)
+	over := begun(drafts)
+	err := o.guard.enterDrafts(ctx, drafts) // by what was in force when it passed
+	over()
 	if errors.Is(err, ledger.ErrInvalid) && len(drafts) > 1 { // which of them it is shows when each is alone
 		for i := range drafts {
 			o.put(ctx, r, drafts[i:i+1])

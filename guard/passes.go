@@ -12,6 +12,9 @@ import (
 // spentApproval is the reason of a refusal when an approval's own number of patients is used up.
 const spentApproval policy.Reason = "budget-approval"
 
+// endedApproval is the reason of a refusal when an approval ended between a decision and the record of it.
+const endedApproval policy.Reason = "approval-over"
+
 var byGrants = []*use{nil}
 
 // passes gives the grounds on which a wish of a party is tried, one after the other: its approvals, if it needs one, else its
@@ -33,6 +36,14 @@ func (g *Guard) passes(p *site.Party, needed bool, now time.Time) []*use {
 		list = append(list, nil)
 	}
 	return append(list, glass...)
+}
+
+// inForce says whether a ground on which something was permitted is still there; without an approval it does not end.
+func (g *Guard) inForce(u *use) error {
+	if u == nil || g.approvals.holds(u, g.now()) {
+		return nil
+	}
+	return errUnapproved
 }
 
 // needsApproval reports whether what a client wishes must be approved: the site file says so, or a connection that nobody

@@ -56,14 +56,57 @@ var errUntaken = errors.New("not everything was taken: a day of it was purged, o
 
 // unrecordable gives the reason of a refusal whose record failed: whether it may be tried again.
 func unrecordable(err error) policy.Decision {
-	if errors.Is(err, ledger.ErrInvalid) {
+	switch {
+	case errors.Is(err, ledger.ErrInvalid):
 		return policy.Decision{Reason: impossible, Hint: "It names more patients than a record can: it has to be sent in parts."}
+	case errors.Is(err, errUnapproved):
+		return policy.Decision{Reason: endedApproval, Hint: "What permitted it ended before it was on record. Sent again it is decided anew."}
 	}
 	return policy.Decision{Reason: unrecorded, Hint: "See chaperone ledger status."}
 }
 
-// record makes drafts durable: what they release may leave when it returns without an error.
+// byOne reports whether a record that failed may be the fault of one of its drafts: which of them it is shows when each is alone.
+func byOne(err error) bool { return errors.Is(err, ledger.ErrInvalid) || errors.Is(err, errUnapproved) }
+
+// record makes drafts durable: what they release may leave when it returns without an error. The approvals that they rest on have
+// to hold before the write, so that nothing goes on record by one that is over, and still behind it, because a write may take long:
+// what is on record by then does not leave. So the record has too many at worst, by one write, and never too few.
 func (g *Guard) record(ctx context.Context, drafts []*draft) error {
+	defer begun(drafts)() // before they are looked at: so the receipt of an approval waits for whatever is written because of it
+	if err := g.stand(drafts); err != nil {
+		return err
+	}
+	if err := g.enterDrafts(ctx, drafts); err != nil {
+		return err
+	}
+	return g.stand(drafts)
+}
+
+// begun says of drafts that they are being put on record, until what it gives is called.
+func begun(drafts []*draft) (over func()) {
+	add := func(n int64) {
+		for _, d := range drafts {
+			if d.use != nil {
+				d.use.writing.Add(n)
+			}
+		}
+	}
+	add(1)
+	return func() { add(-1) }
+}
+
+// stand says whether all approvals that drafts rest on are in force.
+func (g *Guard) stand(drafts []*draft) error {
+	for _, d := range drafts {
+		if err := g.inForce(d.use); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// enterDrafts makes drafts durable, whatever they rest on: also what has passed already.
+func (g *Guard) enterDrafts(ctx context.Context, drafts []*draft) error {
 	if len(drafts) == 0 {
 		return nil
 	}
@@ -91,8 +134,9 @@ func (g *Guard) record(ctx context.Context, drafts []*draft) error {
 		return errUntaken
 	}
 	for _, d := range drafts {
-		if d.use != nil {
-			d.use.count(d.disclosure.Bytes)
+		if d.use != nil && !d.counted {
+			d.counted = true
+			g.count(d.use, g.book.Latest().Unix()/3600, d.numbers, d.disclosure.Unidentified, d.disclosure.Bytes)
 		}
 	}
 	return nil

@@ -245,6 +245,8 @@ func explain(reason policy.Reason) string {
 		return "The other side did not prove itself by TLS and a certificate."
 	case spentApproval:
 		return "The approval's number of patients is used up."
+	case endedApproval:
+		return "The approval that it rests on ended before it was on record."
 	}
 	if text := policy.Explain(reason); text != "" {
 		return text

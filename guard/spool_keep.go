@@ -10,7 +10,6 @@ import (
 
 	"chaperone/format/hl7"
 	"chaperone/guard/spool"
-	"chaperone/ledger"
 	"chaperone/policy"
 	"chaperone/wire"
 )
@@ -73,7 +72,7 @@ func (h *hl7Conn) keepPushes(ctx context.Context, list []passing) error {
 		began := time.Now()
 		err := h.guard.record(ctx, drafts)
 		h.guard.room.leave(entered)
-		if errors.Is(err, ledger.ErrInvalid) && len(list) > 1 { // as releaseNow does
+		if byOne(err) && len(list) > 1 { // as releaseNow does
 			for i := range list {
 				list[i].entered = 0
 				if err := h.keepPushes(ctx, list[i:i+1]); err != nil {

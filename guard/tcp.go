@@ -61,6 +61,9 @@ func (c *conn) serveTCP(ctx context.Context) error {
 	if err := c.dial(ctx, c.spec()); err != nil {
 		return err
 	}
+	if err := g.inForce(t.use); err != nil { // connecting may have taken long
+		return err
+	}
 	if err := t.record(ctx, t.opened()); err != nil && !observes {
 		g.metrics.unrecorded(c.listener.name)
 		return fmt.Errorf("not recorded, so not passed on: %w", err)
@@ -69,7 +72,10 @@ func (c *conn) serveTCP(ctx context.Context) error {
 		t.use.connections.Add(1)
 	}
 	c.tunnel.Store(t)
-	err := t.pass(ctx)
+	err := g.inForce(t.use)
+	if err == nil {
+		err = t.pass(ctx)
+	}
 	if t.use != nil {
 		t.use.bytes.Add(t.bytes())
 	}

@@ -8,6 +8,7 @@ import (
 	"chaperone"
 	"chaperone/format/dicom"
 	"chaperone/format/hl7"
+	"chaperone/site"
 )
 
 // wardsIn gives where the patients of a frame lie; nil when that of one of them is not said in one way.
@@ -23,7 +24,7 @@ func wardsIn(payload []byte) (wards []string) {
 			return nil
 		}
 		for _, ward := range of {
-			if ward = groupOf(ward); !slices.Contains(wards, ward) {
+			if ward = site.WardName(ward); !slices.Contains(wards, ward) {
 				wards = append(wards, ward)
 			}
 		}
@@ -41,18 +42,14 @@ func wardOf(elements []dicom.Element, records []chaperone.Record) []string {
 	for _, e := range elements {
 		if e.Tag == dicom.PatientLocation {
 			said++
-			if e.Depth == 0 {
-				location = title(e.Value)
+			if text, ok := dicom.Text(elements, e.Value); ok && e.Depth == 0 {
+				location = text
 			}
 		}
 	}
 	ward, _, _ := strings.Cut(location, "^")
-	ward = strings.TrimSpace(ward)
-	if said != 1 || ward == "" || ward == `""` || strings.ContainsRune(location, '\\') || strings.ContainsFunc(location, unicode.IsControl) {
+	if ward = site.WardName(ward); said != 1 || ward == "" || ward == `""` || strings.ContainsRune(location, '\\') || strings.ContainsFunc(location, unicode.IsControl) {
 		return nil
 	}
-	return []string{groupOf(ward)}
+	return []string{ward}
 }
-
-// groupOf gives a ward as the site file names it, as a group of its parties: in small letters, - for a blank.
-func groupOf(ward string) string { return strings.ReplaceAll(strings.ToLower(ward), " ", "-") }

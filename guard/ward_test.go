@@ -30,7 +30,7 @@ func onWards(wards ...string) func(string) string {
 // wardSite lets a viewer of ward W3 look at the patients of its ward.
 func wardSite(e *engine, more string) string {
 	file := strings.Replace(fmt.Sprintf(querySite, e.Addr()), "whose: named", "whose: ward"+more, 1)
-	return strings.Replace(file, "    role: viewer\n", "    role: viewer\n    groups: [w3, icu-5]\n", 1)
+	return strings.Replace(file, "    role: viewer\n", "    role: viewer\n    groups: [W3, ICU 5]\n", 1)
 }
 
 // TestWard: who may see the patients of its ward asks, and the answer is decided by where those lie whom it shows: as a whole.
@@ -73,11 +73,39 @@ func TestWard(t *testing.T) {
 	}
 }
 
+// TestWardNames: wards are compared as they are called: letter for letter, whatever the character set says them in, and not at all when
+// it is not known how they read.
+func TestWardNames(t *testing.T) {
+	e := newEngine(t)
+	file := strings.Replace(fmt.Sprintf(querySite, e.Addr()), "whose: named", "whose: ward", 1)
+	r := begin(t, strings.Replace(file, "    role: viewer\n", "    role: viewer\n    groups: [Intensiv/Süd, 2 Ost, A&E]\n", 1))
+	c := r.call("hl7")
+	for i, test := range []struct {
+		ward, charset string
+		permit        bool
+	}{
+		{"Intensiv/Süd", "", true}, {"Intensiv/Süd", "UNICODE UTF-8", true}, {"Intensiv/Su\u0308d", "UNICODE UTF-8", true}, {"Intensiv/S\xfcd", "8859/1", true},
+		{"Intensiv/S\xfcd", "", true}, {" 2 Ost ", "", true}, {"A\\T\\E", "", true}, {"2 Ost", "8859/5", true},
+		{"Intensiv/S\xfcd", "8859/5", false}, {"Intensiv/Süd", "8859/1", false}, {"Intensiv/Süd", "UNICODE UTF-8~8859/1", false},
+		{"Intensiv/S\xfcd", "UNICODE UTF-8", false}, {"intensiv/süd", "", false}, {"Intensiv/Sud", "", false}, {"2-Ost", "", false}, {"2  Ost", "", false}, {"2Ost", "", false},
+	} {
+		e.mu.Lock()
+		e.answer = func(p string) string {
+			return strings.Replace(onWards(test.ward)(p), "|P|2.5\r", "|P|2.5||||||"+test.charset+"\r", 1)
+		}
+		e.mu.Unlock()
+		id := fmt.Sprint("q", i)
+		if got := c.send(query(id, "@PID.5.1^DOE")); strings.Contains(got, "MSA|AA|") != test.permit || !test.permit && !strings.Contains(got, "CHAP-DENY^ward^") {
+			t.Errorf("%q in %q: got %q, want %t", test.ward, test.charset, got, test.permit)
+		}
+	}
+}
+
 // TestWardPush: what a sender brings is decided by where its patients lie, all messages of a frame together.
 func TestWardPush(t *testing.T) {
 	e := newEngine(t)
 	file := strings.Replace(fmt.Sprintf(hl7Site, e.Addr()), "    to: [ehr]\n", "    to: [ehr]\n    whose: ward\n", 1)
-	r := begin(t, strings.Replace(file, "    role: lab\n", "    role: lab\n    groups: [w3]\n", 1))
+	r := begin(t, strings.Replace(file, "    role: lab\n", "    role: lab\n    groups: [W3]\n", 1))
 	on := func(id, ward string) string {
 		return strings.Replace(result("LAB|NORTH", id, "1"), "OBX|", "PV1|1|I|"+ward+"\rOBX|", 1)
 	}
@@ -97,7 +125,7 @@ func TestWardPush(t *testing.T) {
 func TestWardCedar(t *testing.T) {
 	e := newEngine(t)
 	own := filepath.Join(t.TempDir(), "own.cedar")
-	if err := os.WriteFile(own, []byte(`forbid (principal, action, resource) when { context.wards.contains("psy") };`), 0o600); err != nil {
+	if err := os.WriteFile(own, []byte(`forbid (principal, action, resource) when { context.wards.contains("PSY") };`), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	file := strings.Replace(fmt.Sprintf(querySite, e.Addr()), "parties:\n", "cedar: ["+own+"]\nparties:\n", 1)
@@ -136,7 +164,7 @@ func TestDICOMWard(t *testing.T) {
 	} {
 		a := newArchive(t, func(k *talker, c *command, _ []byte) { matched(k, c, test.matches...) })
 		file := strings.Replace(fmt.Sprintf(dicomSite, 100, a.Addr()), "whose: all", "whose: ward", 1)
-		r := begin(t, strings.Replace(file, "    role: modality\n", "    role: modality\n    groups: [w3]\n", 1))
+		r := begin(t, strings.Replace(file, "    role: modality\n", "    role: modality\n    groups: [W3]\n", 1))
 		k := r.talk()
 		k.associate()
 		k.message(3, set(3, fieldFind, 1, true), keys("STUDY", clinic.Text(0x00100010, "PN", "DOE")))
@@ -160,12 +188,19 @@ func TestWardOf(t *testing.T) {
 		set  clinic.DataSet
 		want []string
 	}{
-		"one":                 {append(study("P1", "2.25.1"), clinic.Text(0x00380300, "LO", "W3")), []string{"w3"}},
+		"one":                 {append(study("P1", "2.25.1"), clinic.Text(0x00380300, "LO", "W3")), []string{"W3"}},
 		"none":                {study("P1", "2.25.1"), nil},
 		"with another inside": {append(study("P1", "2.25.1"), clinic.Text(0x00380300, "LO", "W3"), clinic.Sequence(0x00400275, clinic.DataSet{clinic.Text(0x00380300, "LO", "W4")})), nil},
 		"only inside":         {append(study("P1", "2.25.1"), clinic.Sequence(0x00400275, clinic.DataSet{clinic.Text(0x00380300, "LO", "W3")})), nil},
 		"of two people":       {append(study("P1", "2.25.1"), clinic.Text(0x00380300, "LO", "W3"), clinic.Sequence(0x00400275, clinic.DataSet{clinic.Text(0x00100020, "LO", "P2")})), nil},
+		"with an umlaut":      {append(study("P1", "2.25.1"), clinic.Text(0x00080005, "CS", "ISO_IR 192"), clinic.Text(0x00380300, "LO", "Intensiv/Su\u0308d^1")), []string{"Intensiv/Süd"}},
+		"in Latin-1":          {append(study("P1", "2.25.1"), clinic.Text(0x00080005, "CS", "ISO_IR 100"), clinic.Text(0x00380300, "LO", "S\xfcd")), []string{"Süd"}},
+		"in no set":           {append(study("P1", "2.25.1"), clinic.Text(0x00380300, "LO", "S\xfcd")), []string{"Süd"}},
+		"in another set":      {append(study("P1", "2.25.1"), clinic.Text(0x00080005, "CS", "ISO_IR 144"), clinic.Text(0x00380300, "LO", "S\xfcd")), nil},
+		"no UTF-8 as it says": {append(study("P1", "2.25.1"), clinic.Text(0x00080005, "CS", "ISO_IR 192"), clinic.Text(0x00380300, "LO", "S\xfcd")), nil},
+		"ASCII in any set":    {append(study("P1", "2.25.1"), clinic.Text(0x00080005, "CS", "ISO_IR 144"), clinic.Text(0x00380300, "LO", "2 Ost")), []string{"2 Ost"}},
 	} {
+		slices.SortStableFunc(test.set, func(a, b clinic.Element) int { return int(a.Tag) - int(b.Tag) })
 		read, err := readWhole(implicitVR, test.set.Encode(clinic.ImplicitLE))
 		if err != nil {
 			t.Fatal(name, err)

@@ -16,12 +16,12 @@ type checker struct {
 	problems []Problem
 	parties  map[string]*Party
 	titles   map[string]*Party
-	groups   map[string]bool
+	groups   map[string]*string // by name, where it stands first
 }
 
 // check completes what was read, and gives what does not fit together.
 func (s *Site) check() []Problem {
-	c := &checker{Site: s, parties: map[string]*Party{}, titles: map[string]*Party{}, groups: map[string]bool{}}
+	c := &checker{Site: s, parties: map[string]*Party{}, titles: map[string]*Party{}, groups: map[string]*string{}}
 	for i := range s.Parties {
 		p := &s.Parties[i]
 		if first := c.parties[p.Name]; first != nil && p.Name != "" {
@@ -31,10 +31,8 @@ func (s *Site) check() []Problem {
 		if p.Name != "" {
 			c.parties[p.Name] = p
 		}
-		for _, g := range p.Groups {
-			c.groups[g] = true
-		}
 	}
+	c.checkGroups()
 	c.checkParties()
 	c.checkGrants()
 	c.checkBudgets()
@@ -106,6 +104,26 @@ func (c *checker) checkParties() {
 		c.inside(p)
 	}
 	c.overlaps()
+}
+
+// checkGroups finds who is in which group, and warns of those that are easily taken for one.
+func (c *checker) checkGroups() {
+	first := map[string]*string{}
+	for i := range c.Parties {
+		for j := range c.Parties[i].Groups {
+			at := &c.Parties[i].Groups[j]
+			if *at == "" || c.groups[*at] != nil {
+				continue
+			}
+			c.groups[*at] = at
+			if other := first[alike(*at)]; other != nil {
+				c.warn(at, "the groups %s and %s (line %d) are two, and two wards: a ward is compared letter for letter; write one of them if they are one",
+					shownGroup(*at), shownGroup(*other), c.Line(other))
+				continue
+			}
+			first[alike(*at)] = at
+		}
+	}
 }
 
 // self stands for whoever asks.

@@ -28,7 +28,7 @@ var (
 	word  = matching(`^[a-z0-9][a-z0-9.-]{0,62}$`, "not a name; a name has small letters, digits, - and . (up to 63, a letter or digit first): ct1")
 	words = matching(`^[a-z0-9]([a-z0-9 .-]{0,61}[a-z0-9.-])?$`, "not a name; a name has small letters, digits, blanks, - and . (up to 63): viewers look")
 
-	target = matching(`^((role|group):)?[a-z0-9][a-z0-9.-]{0,62}$`, "not a target; write a party, role:pacs, group:radiology or self")
+	target = grouped(matching(`^(role:)?[a-z0-9][a-z0-9.-]{0,62}$`, "not a target; write a party, role:pacs, group:radiology or self"))
 	// title: PS3.5 table 6.2-1, AE.
 	title       = matching(`^[!-\[\]-~]([ -\[\]-~]{0,14}[!-\[\]-~])?$`, "not an AE title; it has up to 16 characters, no backslash and no blank around it: CT1")
 	application = matching(`^[^@|^~\\&\pC ]([^@|^~\\&\pC]{0,98}[^@|^~\\&\pC ])?(@[^@|^~\\&\pC ]([^@|^~\\&\pC]{0,98}[^@|^~\\&\pC ])?)?$`, "not an application; write MSH-3 alone or MSH-3@MSH-4: RIS@NORTH")
@@ -38,6 +38,18 @@ var (
 	sentence = matching(`^[^\pC\pZ]([^\pC]{0,298}[^\pC\pZ])?$`, "write one line of text, up to 300 letters, without control characters")
 	host     = regexp.MustCompile(`^[A-Za-z0-9:.%_-]{1,253}$`)
 )
+
+// grouped is what a codec reads, or a group behind its word.
+func grouped(other codec[string]) codec[string] {
+	return codec[string]{func(text string) (string, error) {
+		name, found := strings.CutPrefix(text, "group:")
+		if !found {
+			return other.parse(text)
+		}
+		_, err := group.parse(name)
+		return text, err
+	}, other.print}
+}
 
 // choice is one of a few words.
 func choice[T ~string](all ...T) codec[T] {

@@ -42,7 +42,7 @@ func (p *Party) block() block {
 	return block{what: "a party", at: p, fields: []field{
 		{"name", one(&p.Name, word, ""), "name: ct1", ""},
 		{"role", one(&p.Role, choice(roles()...), ""), "", ""},
-		{"groups", many(&p.Groups, word), "", ""},
+		{"groups", many(&p.Groups, group), "", ""},
 		{"titles", many(&p.Titles, title), "", ""},
 		{"applications", many(&p.Applications, application), "", ""},
 		{"addresses", many(&p.Addresses, network()), "", ""},
@@ -72,7 +72,7 @@ func (g *Grant) block() block {
 		{"name", one(&g.Name, words, ""), "name: viewers look", ""},
 		{"parties", many(&g.Parties, word), "", ""},
 		{"roles", many(&g.Roles, roleName()), "", ""},
-		{"groups", many(&g.Groups, word), "", ""},
+		{"groups", many(&g.Groups, group), "", ""},
 		{"actions", granted{&g.Actions}, "actions: [dicom.find]", ""},
 		{"details", many(&g.Details, detail), "", ""},
 		{"to", many(&g.To, target), "", ""},
@@ -93,7 +93,7 @@ func (l *Limits) block() block {
 func (b *Budgets) block() block {
 	limits := func(l *Limits) value { return l.block() }
 	return block{what: "budgets", at: b, fields: []field{
-		{"groups", byName(&b.Groups, word, limits), "", ""},
+		{"groups", byName(&b.Groups, group, limits), "", ""},
 		{"roles", byName(&b.Roles, choice(roles()...), limits), "", ""},
 		{"site", b.Site.block(), "", ""},
 	}}

@@ -15,7 +15,7 @@ import (
 )
 
 var (
-	short            = regexp.MustCompile(`^[\w.@*:/^-]([\w .@*:/^-]{0,38}[\w.@*:/^-])?$`)
+	short            = regexp.MustCompile(`^[\pL\pM\pN_.@*:/^-]([\pL\pM\pN_ .@*:/^-]{0,38}[\pL\pM\pN_.@*:/^-])?$`)
 	sentenceOfParser = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)`)
 )
 

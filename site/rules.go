@@ -68,8 +68,9 @@ func (c *checker) party(at any, name, key string) {
 }
 
 func (c *checker) group(at any, name, key string) {
-	if name != "" && !c.groups[name] {
-		c.fail(at, "%s: no party is in a group %s%s", key, name, c.meant(name, maps.Keys(c.groups)))
+	if name != "" && c.groups[name] == nil {
+		known := slices.DeleteFunc(slices.Collect(maps.Keys(c.groups)), func(known string) bool { return shownGroup(known) != known })
+		c.fail(at, "%s: no party is in a group %s%s", key, shownGroup(name), c.meant(name, slices.Values(known)))
 	}
 }
 
@@ -78,7 +79,7 @@ func (c *checker) checkBudgets() {
 	for name, l := range b.Groups {
 		at := entry{&b.Groups, name}
 		c.group(at, name, "budgets")
-		c.limits("the budget of group "+name, l, at)
+		c.limits("the budget of group "+shownGroup(name), l, at)
 	}
 	for role, l := range b.Roles {
 		c.limits("the budget of role "+string(role), l, entry{&b.Roles, role})

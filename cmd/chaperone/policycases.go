@@ -14,6 +14,7 @@ import (
 	"chaperone/guard"
 	"chaperone/page"
 	"chaperone/policy"
+	"chaperone/site"
 )
 
 // policyCase is one case of a file: what somebody asks for, and what is to come of it.
@@ -110,9 +111,13 @@ func readCases(path string) ([]policyCase, error) {
 
 // question is what a case asks.
 func (k *policyCase) question(clocks *time.Location) (*guard.Question, error) {
+	var wards []string
+	for _, ward := range k.Wards {
+		wards = append(wards, site.WardName(ward))
+	}
 	q := &guard.Question{Request: policy.Request{
 		Party: k.Party, Action: policy.Action(k.Action), Detail: k.Detail, To: k.To, ToOutside: k.Outside, Patients: k.Patients, Unidentified: k.Unidentified,
-		Everybody: k.Everybody, Unresolved: k.Unresolved, Wards: k.Wards, Later: k.Later, Listener: k.Listener, Approved: k.Approved, BreakGlass: k.BreakGlass,
+		Everybody: k.Everybody, Unresolved: k.Unresolved, Wards: wards, Later: k.Later, Listener: k.Listener, Approved: k.Approved, BreakGlass: k.BreakGlass,
 		MutualTLS: !k.Unproven, At: time.Date(2026, 3, 2, 12, 0, 0, 0, clocks),
 	}, Claim: k.Claim}
 	if k.To == policy.Self {

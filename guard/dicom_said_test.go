@@ -1,0 +1,129 @@
+package guard
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	clinic "chaperone/internal/clinicsim"
+)
+
+// saying gives an answer with more in it, in the order of its tags.
+func saying(c *command, status uint16, dataSet bool, more ...clinic.Element) []byte {
+	return set(c.context, c.field|answerBit, c.id, dataSet, append(more, clinic.Short(0x0900, status))...)
+}
+
+// TestDICOMTalk: an archive that writes patients into its command sets does not get them past the guard; everything else of them passes.
+func TestDICOMTalk(t *testing.T) {
+	name, long := mark+"^JANE", strings.Repeat(mark, 11)
+	comment := func(s string) clinic.Element { return clinic.Raw(0x0902, "LO", []byte(s)) }
+	for _, test := range []struct {
+		name   string
+		status uint16
+		more   []clinic.Element
+		passes bool // what is said is there
+	}{
+		{"why it failed", 0xC001, []clinic.Element{comment("the index is away, ask for MARKED")}, true},
+		{"which elements", 0xA900, []clinic.Element{clinic.Raw(0x0901, "AT", []byte("MARKED\x20\x00"))}, true},
+		{"why it failed, at length", 0xC001, []clinic.Element{comment(long[:66])}, false},
+		{"lines of it", 0xC001, []clinic.Element{comment(name + "\r\n" + "x")}, false},
+		{"64 KiB of it", 0xC001, []clinic.Element{comment(strings.Repeat(mark, 10_000))}, false},
+		{"a success with a comment", statusSuccess, []clinic.Element{comment(name)}, false},
+		{"many elements", 0xA900, []clinic.Element{clinic.Raw(0x0901, "AT", bytes.Repeat([]byte(mark+"\x00\x00"), 1000))}, false},
+		{"an element of its own", 0xC001, []clinic.Element{clinic.Raw(0x7777, "LO", []byte(name))}, false},
+		{"one that was retired", 0xC001, []clinic.Element{clinic.Raw(0x4000, "LO", []byte(name))}, false},
+		{"no UID", 0xC001, []clinic.Element{clinic.Raw(0x1000, "UI", []byte(name))}, false},
+		{"a number that is none", 0xC001, []clinic.Element{clinic.Raw(0x0903, "US", []byte(name))}, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := newSickDICOM(t, "enforce", func(k *talker, c *command, _ []byte) {
+				_ = k.send(c.context, true, true, saying(c, test.status, false, test.more...))
+			})
+			k := s.dial()
+			k.associate()
+			final, end := k.exchange(askFor("C-FIND"))
+			if final == nil || final.status != test.status {
+				t.Fatalf("got %+v, PDU %d; want %04X", final, end.kind, test.status)
+			}
+			if where := s.released(); (where != "") != test.passes {
+				t.Errorf("got what was said at %q, want it there: %t", where, test.passes)
+			}
+			if told := strings.Contains(s.log.String(), "said more than is passed on"); told == test.passes || strings.Contains(s.log.String(), mark) {
+				t.Errorf("got log %q", s.log.String())
+			}
+		})
+	}
+}
+
+// TestDICOMTalkPending: nor in each of many matches; and matches pass without it.
+func TestDICOMTalkPending(t *testing.T) {
+	s := newSickDICOM(t, "enforce", func(k *talker, c *command, _ []byte) {
+		for range 3 {
+			_ = k.send(c.context, true, true, saying(c, statusPending, true, clinic.Raw(0x0902, "LO", []byte(mark+"2"))))
+			_ = k.send(c.context, false, true, study(askedNumber, askedUID).Encode(clinic.ImplicitLE))
+		}
+		well(k, c, nil)
+	})
+	k := s.dial()
+	k.associate()
+	r := askFor("C-FIND")
+	k.message(r.context, r.command, r.data)
+	if n, final := k.answers(); n != 3 || final.status != statusSuccess || s.released() != "" {
+		t.Errorf("got %d matches, %04X, released to %q", n, final.status, s.released())
+	}
+	if n := strings.Count(s.log.String(), "said more than is passed on"); n != 1 {
+		t.Errorf("it is told of %d times", n)
+	}
+}
+
+// TestDICOMTalkWithheld: of a retrieval of which something was held back the archive says nothing in its own words, also when it failed;
+// and nothing beside what is needed in the request that brings an object.
+func TestDICOMTalkWithheld(t *testing.T) {
+	s := newSickDICOM(t, "enforce", func(k *talker, c *command, _ []byte) {
+		switch c.field {
+		case fieldFind:
+			matched(k, c, study(askedNumber, askedUID))
+		case fieldGet:
+			_ = k.send(1, true, true, set(1, fieldStore, 10, true, clinic.Short(0x0700, 0), clinic.Text(0x1000, "UI", "2.25.1"), clinic.Text(0x1030, "AE", "CT1"),
+				clinic.Short(0x1031, c.id), clinic.Raw(0x5555, "LO", []byte(mark+"3X"))))
+			_ = k.send(1, false, true, imageOf(askedNumber, askedUID, 0))
+			k.reply()
+			k.bring(11, imageOf(mark, "2.25.9.0", 0))
+			_ = k.send(c.context, true, true, saying(c, 0xC001, false, clinic.Raw(0x0902, "LO", []byte(mark+"^JANE  ")), clinic.Short(0x1021, 1)))
+		}
+	})
+	k := s.dial()
+	k.associate()
+	final, _ := k.exchange(askFor("C-GET"))
+	if final == nil || final.status != 0xC001 || final.counts[1] != 1 || s.released() != "" {
+		t.Errorf("got %+v, released to %q", final, s.released())
+	}
+}
+
+// TestKeepTo: what says nothing else is not touched, and what stays is a command set again.
+func TestKeepTo(t *testing.T) {
+	for _, more := range [][]clinic.Element{nil, {clinic.Short(0x0903, 7), clinic.Raw(0x0902, "LO", []byte("the disk is full"))}, {clinic.Text(0x1000, "UI", "2.25.1"), clinic.Short(0x1002, 1)}} {
+		raw := set(3, fieldFind|answerBit, 1, false, append(more, clinic.Short(0x0900, 0xC001))...)
+		c, err := readCommand(3, raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if out := c.keepTo(false); out != nil || !bytes.Equal(c.raw, raw) || &c.raw[0] != &raw[0] {
+			t.Errorf("%s was left out of what says nothing else", out)
+		}
+	}
+	raw := set(3, fieldFind|answerBit, 1, true, clinic.Short(0x0900, statusPending), clinic.Raw(0x0902, "LO", []byte("x ")), clinic.Raw(0x9999, "LO", []byte("y ")))
+	c, err := readCommand(3, raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := c.keepTo(false), []string{"(0000,0902)", "(0000,9999)"}; !slices.Equal(got, want) {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	again, err := readCommand(3, c.raw)
+	if err != nil || !again.dataSet || again.status != statusPending || again.id != 1 || fmt.Sprint(again.class) != c.class {
+		t.Errorf("got %+v, %v", again, err)
+	}
+}
