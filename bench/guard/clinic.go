@@ -37,7 +37,8 @@ func (c *clinic) contenders() []contender {
 	if c.haproxy != nil {
 		list = append(list, contender{"HAProxy", c.ports["haproxy"], c.haproxy.Process})
 	}
-	return append(list, contender{"guard", c.ports["guard"], c.guard.Process}, contender{"guard, recording off", c.ports["unrecorded"], c.forgets.Process})
+	// What records still has an index to write when it is done: what forgets comes first.
+	return append(list, contender{"guard, recording off", c.ports["unrecorded"], c.forgets.Process}, contender{"guard", c.ports["guard"], c.guard.Process})
 }
 
 func newClinic(ctx context.Context, dir string) (c *clinic, err error) {

@@ -16,7 +16,7 @@ import (
 	"chaperone/site"
 )
 
-// forgetful is a ledger that says that everything is on record, and writes nothing of it. It still knows who is who.
+// forgetful is a ledger that says that everything is on record, and writes nothing of it. It still gives the patients their numbers.
 type forgetful struct{ *disk.Ledger }
 
 func (forgetful) Record(_ context.Context, b ledger.Batch) (ledger.Receipt, error) {

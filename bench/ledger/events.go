@@ -88,8 +88,11 @@ func (o options) event(i int) event {
 		}
 		e.patients[k] = p
 	}
-	if k, step := i%o.step(), o.step(); k < mostTraced && i/step < historyLen && i < o.events() {
-		e.patients[0] = int32(o.Patients + k)
+	every := o.step()
+	n := min(mostTraced, every)
+	// As far from each other as may be, so that nobody's block of the record is another's.
+	if gap := every / n; i%every%gap == 0 && i%every/gap < n && i/every < historyLen && i < o.events() {
+		e.patients[0] = int32(o.Patients + i%every/gap)
 	}
 	return e
 }

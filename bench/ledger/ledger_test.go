@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"chaperone/ledger/record"
 )
 
 // TestSmoke takes a small load through every phase of the ledger. The phases run in this process.
@@ -35,8 +37,9 @@ func TestSmoke(t *testing.T) {
 }
 
 func TestEvents(t *testing.T) {
-	o := options{Pairs: 100_000, Patients: 5000, Seed: 1}
+	o := options{Pairs: 1_000_000, Patients: 5000, Seed: 1}
 	history := map[int32]int{}
+	lastTraced := -100
 	last := begin
 	for i := range o.events() {
 		e := o.event(i)
@@ -51,6 +54,10 @@ func TestEvents(t *testing.T) {
 		for _, p := range e.patients {
 			if int(p) >= o.Patients {
 				history[p]++
+				if i-lastTraced < record.EntriesBlock {
+					t.Fatalf("events %d and %d are in one block", lastTraced, i)
+				}
+				lastTraced = i
 			}
 		}
 	}
@@ -59,8 +66,8 @@ func TestEvents(t *testing.T) {
 			t.Errorf("got a history of %d, want %d", history[p], historyLen)
 		}
 	}
-	if n := len(o.traced()); n != 4 || len(history) != n {
-		t.Errorf("got histories of %d patients and %d who are asked for, want 4", len(history), n)
+	if n := len(o.traced()); n != mostTraced || len(history) != n {
+		t.Errorf("got histories of %d patients and %d who are asked for, want %d", len(history), n, mostTraced)
 	}
 }
 

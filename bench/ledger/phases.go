@@ -117,7 +117,10 @@ func ask(ctx context.Context, o options) (results, error) {
 				return nil, errors.Join(err, l.Close())
 			}
 		}
-		r["answer history"], r["sum history"] = float64(n), float64(n)
+		if len(times) == len(o.traced()) { // the first round, which reads the record
+			r["answer history"] = float64(n)
+		}
+		r["sum history"] += float64(n)
 	}
 	r.histories(o, times)
 	return r, l.Close()

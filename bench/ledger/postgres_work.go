@@ -141,7 +141,7 @@ func pgAsk(ctx context.Context, conn *pgx.Conn, o options, r results) error {
 			times = append(times, milliseconds(time.Since(began)))
 			n += more
 		}
-		r["sum history"] = float64(n)
+		r["sum history"] += float64(n)
 	}
 	r.histories(o, times)
 	return nil

@@ -119,10 +119,10 @@ func (k *keyring) block(name blockName) []byte {
 func (k *keyring) keepBlock(name blockName, day ledger.Day, plain []byte) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.masters[day] == nil || k.blocks[name].plain != nil {
-		return // the day was purged meanwhile, or another question was first
-	}
 	one := openBlock{plain, day}
+	if k.masters[day] == nil || k.blocks[name].plain != nil || one.memory() > blocksMemory {
+		return // the day was purged meanwhile, another question was first, or it is of millions of patients
+	}
 	for other := range k.blocks {
 		if k.plain+one.memory() <= blocksMemory {
 			break

@@ -112,6 +112,10 @@ func TestKeyringBlocks(t *testing.T) {
 	if len(k.blocks) != 16 || k.plain != blocksMemory {
 		t.Errorf("got %d blocks of %d bytes, want 16 of %d", len(k.blocks), k.plain, blocksMemory)
 	}
+	k.keepBlock(blockName{2, 0}, 5, make([]byte, blocksMemory))
+	if len(k.blocks) != 16 || k.plain != blocksMemory {
+		t.Errorf("a block that is larger than all that is kept: got %d blocks of %d bytes", len(k.blocks), k.plain)
+	}
 	if k.forget(5); len(k.blocks) != 0 || k.plain != 0 {
 		t.Errorf("forgotten: got %d blocks of %d bytes, want none", len(k.blocks), k.plain)
 	}
