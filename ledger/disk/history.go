@@ -22,7 +22,7 @@ func (l *Ledger) Disclosures(ctx context.Context, q ledger.Query, each func(ledg
 	defer a.close()
 	h := history{question: a, each: each}
 	for range maxWorkers() {
-		h.readers = append(h.readers, a.reader())
+		h.readers = append(h.readers, l.reader(a.view))
 	}
 	atOnce := 1
 	if q.Patient != nil {

@@ -9,17 +9,14 @@ import (
 	"chaperone/ledger/record"
 )
 
-// keyring keeps the ciphers of days, and what questions opened with them: the heads of parts, since to open one again costs as
-// much as to read from it, and the blocks that questions about one patient read, since their neighbours are asked next, or the
-// same again. What is of a day goes with it.
+// keyring keeps the ciphers of days, and the heads of parts that questions opened with them: to open one again costs as
+// much as to read from it. What is of a day goes with it.
 type keyring struct {
 	days    *keys.Days
 	mu      sync.Mutex
 	masters map[ledger.Day]*record.Master
 	parts   map[uint64]openPart // by batch
 	memory  int                 // of parts
-	blocks  map[blockName]openBlock
-	plain   int // bytes of blocks
 }
 
 type openPart struct {
@@ -27,22 +24,8 @@ type openPart struct {
 	day ledger.Day
 }
 
-type blockName struct {
-	batch uint64
-	n     int
-}
-
-type openBlock struct {
-	plain []byte
-	day   ledger.Day
-}
-
-func (b openBlock) memory() int { return 100 + cap(b.plain) }
-
-const (
-	partsMemory  = 16 << 20 // bounds the heads that are kept: about 4,000 of large batches
-	blocksMemory = 16 << 20 // and the blocks: what ten patients with 2,000 disclosures each are in
-)
+// partsMemory bounds the heads that are kept: about 4,000 of large batches.
+const partsMemory = 16 << 20
 
 // master gives the cipher of a day. Errors: keys.ErrPurged, or its key file is missing or damaged.
 func (k *keyring) master(day ledger.Day) (*record.Master, error) {
@@ -101,44 +84,6 @@ func (k *keyring) forget(day ledger.Day) {
 			k.drop(batch)
 		}
 	}
-	for name, block := range k.blocks {
-		if block.day == day {
-			k.dropBlock(name)
-		}
-	}
-}
-
-// block gives an opened block, nil for one that is not kept. Nobody may change it.
-func (k *keyring) block(name blockName) []byte {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.blocks[name].plain
-}
-
-// keepBlock takes in a block that was opened. Nobody may change it any more. When there is no room, any others go.
-func (k *keyring) keepBlock(name blockName, day ledger.Day, plain []byte) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	one := openBlock{plain, day}
-	if k.masters[day] == nil || k.blocks[name].plain != nil || one.memory() > blocksMemory {
-		return // the day was purged meanwhile, another question was first, or it is of millions of patients
-	}
-	for other := range k.blocks {
-		if k.plain+one.memory() <= blocksMemory {
-			break
-		}
-		k.dropBlock(other)
-	}
-	if k.blocks == nil {
-		k.blocks = map[blockName]openBlock{}
-	}
-	k.blocks[name] = one
-	k.plain += one.memory()
-}
-
-func (k *keyring) dropBlock(name blockName) {
-	k.plain -= k.blocks[name].memory()
-	delete(k.blocks, name)
 }
 
 func (k *keyring) drop(batch uint64) {

@@ -21,18 +21,6 @@ func historyOf(t *testing.T, l *Ledger) (rows []ledger.Row, err error) {
 	return rows, err
 }
 
-// everything asks for all disclosures.
-func everything(t *testing.T, l *Ledger) (rows []ledger.Row, err error) {
-	t.Helper()
-	err = l.Disclosures(t.Context(), ledger.Query{}, func(r ledger.Row) error {
-		if r.ID[2] == 7 { // as those of wide
-			rows = append(rows, r)
-		}
-		return nil
-	})
-	return rows, err
-}
-
 // wide is a batch of n disclosures of one patient.
 func wide(n int) ledger.Batch {
 	b := someBatch(0, n)
@@ -64,60 +52,24 @@ func TestPurgeForgetsHeads(t *testing.T) {
 		}
 		return open
 	}
-	blocks := func(day ledger.Day) (n int) {
-		for _, block := range l.keys.blocks {
-			if block.day == day {
-				n++
-			}
-		}
-		return n
-	}
-	if len(of(day)) != 1 || len(of(day-1)) != 1 || blocks(day) != 1 || blocks(day-1) != 1 {
-		t.Fatalf("got the batches %v and %v, want one of each day, and a block", of(day), of(day-1))
+	if len(of(day)) != 1 || len(of(day-1)) != 1 {
+		t.Fatalf("got the batches %v and %v, want one of each day", of(day), of(day-1))
 	}
 	m, err := l.keys.master(day)
 	if err != nil {
 		t.Fatal(err)
 	}
 	batch := of(day)[0]
-	part, memory, plain := l.keys.parts[batch].Opened, l.keys.memory, l.keys.blocks[blockName{batch, 0}].plain
+	part, memory := l.keys.parts[batch].Opened, l.keys.memory
 	if err := l.Purge(t.Context(), day); err != nil {
 		t.Fatal(err)
 	}
 	l.keys.keep(&index.Place{Batch: batch, Day: day}, m, part)
-	l.keys.keepBlock(blockName{batch, 0}, day, plain)
-	if plain == nil || blocks(day) != 0 || blocks(day-1) != 1 {
-		t.Errorf("after the purge there are %d blocks of the day and %d of the one before, want 0 and 1", blocks(day), blocks(day-1))
-	}
 	if len(of(day)) != 0 || l.keys.masters[day] != nil {
 		t.Errorf("after the purge there are still the heads %v, or the key", of(day))
 	}
 	if len(of(day-1)) != 1 || l.keys.memory != memory-part.Memory() {
 		t.Errorf("got the batches %v of another day and %d bytes, want one and %d", of(day-1), l.keys.memory, memory-part.Memory())
-	}
-}
-
-// However many blocks are read, the keyring keeps to its memory.
-func TestKeyringBlocks(t *testing.T) {
-	k := keyring{masters: map[ledger.Day]*record.Master{5: record.NewMaster([32]byte{1})}}
-	for n := range 40 {
-		plain := make([]byte, 1<<20-100) // with what a block costs besides, 16 of them fit
-		plain[0] = byte(n)
-		k.keepBlock(blockName{1, n}, 5, plain)
-		k.keepBlock(blockName{1, n}, 5, make([]byte, 7)) // by another question, too late
-		if got := k.block(blockName{1, n}); len(got) != len(plain) || got[0] != byte(n) {
-			t.Fatalf("block %d: got %d bytes", n, len(got))
-		}
-	}
-	if len(k.blocks) != 16 || k.plain != blocksMemory {
-		t.Errorf("got %d blocks of %d bytes, want 16 of %d", len(k.blocks), k.plain, blocksMemory)
-	}
-	k.keepBlock(blockName{2, 0}, 5, make([]byte, blocksMemory))
-	if len(k.blocks) != 16 || k.plain != blocksMemory {
-		t.Errorf("a block that is larger than all that is kept: got %d blocks of %d bytes", len(k.blocks), k.plain)
-	}
-	if k.forget(5); len(k.blocks) != 0 || k.plain != 0 {
-		t.Errorf("forgotten: got %d blocks of %d bytes, want none", len(k.blocks), k.plain)
 	}
 }
 
@@ -143,20 +95,19 @@ func TestKeyringMemory(t *testing.T) {
 	}
 }
 
-// A damaged block is told of by file and batch, whether its batch was opened before or not. What was opened of a small batch,
-// or read for a question about one patient, is answered from memory.
+// A damaged block is told of by file and batch, whether its batch was opened before or not. A small batch that was opened
+// is in memory as a whole: it is answered from there.
 func TestDamagedBlock(t *testing.T) {
 	for _, test := range []struct {
 		name        string
 		disclosures int
-		before      func(*testing.T, *Ledger) ([]ledger.Row, error)
+		opened      bool
 		told        bool
 	}{
-		{"small", 5, nil, true},
-		{"small and opened", 5, everything, false},
-		{"large", 500, nil, true},
-		{"large and opened", 500, everything, true},
-		{"large and read for the patient", 500, historyOf, false},
+		{"small", 5, false, true},
+		{"small and opened", 5, true, false},
+		{"large", 500, false, true},
+		{"large and opened", 500, true, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			o := folders(t)
@@ -164,8 +115,8 @@ func TestDamagedBlock(t *testing.T) {
 			defer l.Close()
 			mustRecord(t, l, wide(test.disclosures))
 			batch, segment := l.batches-1, filepath.Join(o.Dir, "record", record.SegmentName(l.end.Segment))
-			if test.before != nil {
-				if rows, err := test.before(t, l); err != nil || len(rows) != test.disclosures {
+			if test.opened {
+				if rows, err := historyOf(t, l); err != nil || len(rows) != test.disclosures {
 					t.Fatalf("before: got %d rows and %v", len(rows), err)
 				}
 			}

@@ -23,9 +23,7 @@ type reader struct {
 	file   *os.File       // of place
 	part   *record.Opened // of place; nil before a block of it is read
 	block  int            // that is open, of part
-	plain  []byte         // of block
-	room   []byte         // for blocks that nobody else reads
-	keep   bool           // blocks go to the keyring: the question is about one patient
+	plain  []byte
 	entry  record.Entry
 
 	persons []uint64           // of one row
@@ -33,13 +31,6 @@ type reader struct {
 }
 
 func (l *Ledger) reader(v *index.View) *reader { return &reader{ledger: l, view: v} }
-
-// reader gives one for a question.
-func (a *question) reader() *reader {
-	r := a.ledger.reader(a.view)
-	r.keep = a.query.Patient != nil
-	return r
-}
 
 // row gives a disclosure as it is on record. It is good until the next call.
 func (r *reader) row(seq uint64) (*record.Disclosure, uint64, error) {
@@ -81,7 +72,7 @@ func (r *reader) read(n int) (err error) {
 	}
 	if block := n / record.EntriesBlock; r.block != block {
 		r.block = -1
-		if r.plain, err = r.blockOf(block); err != nil {
+		if r.plain, err = r.part.Block(r.file, block, r.plain[:0]); err != nil {
 			return err
 		}
 		r.block = block
@@ -99,22 +90,6 @@ func (r *reader) read(n int) (err error) {
 		return fmt.Errorf("entry %d is no disclosure: run ledger reindex", n)
 	}
 	return nil
-}
-
-// blockOf opens a block of the batch, or finds it open.
-func (r *reader) blockOf(n int) (plain []byte, err error) {
-	if !r.keep {
-		r.room, err = r.part.Block(r.file, n, r.room[:0])
-		return r.room, err
-	}
-	name, keys := blockName{r.place.Batch, n}, &r.ledger.keys
-	if plain = keys.block(name); plain != nil {
-		return plain, nil
-	}
-	if plain, err = r.part.Block(r.file, n, nil); err == nil {
-		keys.keepBlock(name, r.place.Day, plain)
-	}
-	return plain, err
 }
 
 // open opens the head of the batch's entries.
@@ -160,7 +135,7 @@ func (r *reader) spell(row *ledger.Row, seq uint64, asked []ledger.Number) error
 	if asked != nil {
 		room = min(room, len(asked))
 	}
-	people := r.space(room)
+	people := r.room(room)
 	for i, p := range r.persons {
 		if i+1 < len(r.persons) && r.persons[i+1]>>1 == p>>1 {
 			continue // the last of equal ones tells whether one of them is weak
@@ -177,8 +152,8 @@ func (r *reader) spell(row *ledger.Row, seq uint64, asked []ledger.Number) error
 	return nil
 }
 
-// space gives memory for n people: many rows share a piece. It is nil for none.
-func (r *reader) space(n int) []ledger.PatientID {
+// room gives memory for n people: many rows share a piece. It is nil for none.
+func (r *reader) room(n int) []ledger.PatientID {
 	const piece = 256
 	if n == 0 {
 		return nil

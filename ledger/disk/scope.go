@@ -108,7 +108,7 @@ func (a *question) byCells(ctx context.Context, s *ledger.Scope, total *tally) e
 func (a *question) readers() []*reader {
 	all := make([]*reader, maxWorkers())
 	for i := range all {
-		all[i] = a.reader()
+		all[i] = a.ledger.reader(a.view)
 	}
 	return all
 }
@@ -166,7 +166,7 @@ func byPart[K comparable](ctx context.Context, a *question, parts map[K][]index.
 // byRows answers about one person, from the disclosures that cover them.
 func (a *question) byRows(ctx context.Context, s *ledger.Scope, total *tally) error {
 	days, edges, protocols := map[ledger.Day]*tally{}, map[edge]*tally{}, map[chaperone.Protocol]*tally{}
-	r := a.reader()
+	r := a.ledger.reader(a.view)
 	for _, day := range a.days {
 		if err := ctx.Err(); err != nil {
 			return err
