@@ -99,7 +99,7 @@ func TestSpoolAgainFull(t *testing.T) {
 	}
 	eventually(t, "the first", func() bool { return len(e.frames()) == 1 })
 	time.Sleep(5 * spoolPace.hold) // it looks several times
-	if n := r.findings()[SpoolStuckRule]; n != 0 || strings.Contains(r.log.String(), "cannot be sent again") {
+	if n := r.findings()[SpoolStuckRule]; n != 0 || strings.Contains(r.log.String(), "stays in its folder") {
 		t.Errorf("got %d findings, and in the log %s", n, r.log)
 	}
 	s.SetLimits(0, 0)
@@ -117,6 +117,38 @@ func TestSpoolAgainFull(t *testing.T) {
 	e.mu.Unlock()
 	s.SetLimits(64<<20, 1)
 	checkArrived(t, e, 1, 4)
+}
+
+// TestSpoolAgainNotRemoved: a message that is delivered, and whose file cannot be removed, is no message that nobody delivers: nobody is advised to
+// have it sent again.
+func TestSpoolAgainNotRemoved(t *testing.T) {
+	var well atomic.Bool
+	remove := func(path string) error {
+		if well.Load() {
+			return os.Remove(path)
+		}
+		return &os.PathError{Op: "remove", Path: path, Err: os.ErrPermission}
+	}
+	r, e, files := rejectedFiles(t, filepath.Join(t.TempDir(), "spool"), spool.Disk{Remove: remove}, 1)
+	if err := spool.SendAgain(files[0]); err != nil {
+		t.Fatal(err)
+	}
+	checkArrived(t, e, 0, 1)
+	eventually(t, "a finding", func() bool { return r.findings()[SpoolStuckRule] > 0 })
+	time.Sleep(5 * spoolPace.hold) // it looks several times
+	all := r.of(SpoolStuckRule)
+	if len(all) != 1 || all[0].Severity != chaperone.Medium || all[0].Count != 1 || !strings.Contains(all[0].Title, "are in the queue") || strings.Contains(all[0].Advice, "sender") ||
+		strings.Count(r.log.String(), "in the queue, but not removed") != 1 {
+		t.Errorf("got %+v, and in the log %s", all, r.log)
+	}
+	well.Store(true)
+	eventually(t, "the file's end", func() bool {
+		left, _ := filepath.Glob(filepath.Join(filepath.Dir(filepath.Dir(files[0])), "again", "*"))
+		return len(left) == 0
+	})
+	if got := len(e.frames()); got != 1 {
+		t.Errorf("got %d messages", got)
+	}
 }
 
 // TestSpoolSilent: a system that takes what was kept and does not answer is left and reached again, and gets the message again, until it

@@ -169,15 +169,21 @@ func (k *spooler) again() {
 		return
 	}
 	before := t.stuck.text != ""
-	t.stuck.note(k, "what was rejected cannot be sent again; it is tried again", err)
+	t.stuck.note(k, "a file of what is to be sent again stays in its folder; it is tried again", err)
 	if done.Queued > 0 || !before {
 		return
 	}
 	if now := k.guard.now(); t.found != t.stuck.text && (t.foundAt.IsZero() || now.Sub(t.foundAt) >= refusalWindow) {
 		t.found, t.foundAt = t.stuck.text, now
+		if done.Stay > 0 && done.Stuck == 0 {
+			k.find(SpoolStuckRule, chaperone.Medium, done.Stay, "Messages that somebody asked to send again are in the queue, and their files cannot be removed: after the next start they are sent twice.",
+				"Remove the files that the log names before the guard starts again, and do not have their messages sent again: they are delivered. Let the guard's user remove files "+
+					"in the folder again; on Windows, let no virus scanner hold them open. The guard goes on trying.")
+			return
+		}
 		k.find(SpoolStuckRule, chaperone.High, max(1, done.Stuck), "Messages that somebody asked to send again cannot be put back into the queue: nobody delivers them.",
 			"The log names the file in the folder again, and why. Restore a damaged one, or have its sender send it again and remove the file; let the guard's user "+
-				"read and remove one that is another's. Where the spool is full though nothing waits, give it more room, or take rejected files out of it: one that finds "+
+				"read and remove one that is another's; only remove one that is in the queue. Where the spool is full though nothing waits, give it more room, or take rejected files out of it: one that finds "+
 				"no room holds up those behind it. The guard goes on trying.")
 	}
 }

@@ -46,13 +46,14 @@ func SendAgain(path string) error {
 type Taken struct {
 	Queued int // their messages are in the queue now
 	Stuck  int // theirs cannot be
+	Stay   int // theirs are, and the files cannot be removed
 }
 
 // TakeAgain puts what SendAgain asked for at the end of the queue, in the order in which it was rejected. A file is removed when its message is
-// on disk in the queue: after a crash between the two it is given twice. When the queue is full, the rest waits until some of it is delivered,
+// on disk in the queue: after a crash between the two it is given twice, and so is one that cannot be removed, after the next start. When the queue is full, the rest waits until some of it is delivered,
 // which is no error.
 //
-// Errors: *Damage, ErrWrongKey, that of reading a file, which stays while the rest is taken; ErrFull though nothing waits, that of writing to the
+// Errors: *Damage, ErrWrongKey, that of reading a file, which stays while the rest is taken, and of removing it; ErrFull though nothing waits, that of writing to the
 // queue, with which the rest stays, too.
 func (s *Spool) TakeAgain() (done Taken, err error) {
 	dir := filepath.Join(s.o.Dir, againFolder)
@@ -78,14 +79,14 @@ func (s *Spool) TakeAgain() (done Taken, err error) {
 				break // what was rejected later must not overtake it
 			}
 			s.again[path] = true
+			done.Queued++
 		}
 		if err := s.o.Disk.Remove(path); err != nil {
-			failed = append(failed, fmt.Errorf("spool: %w", err))
-			done.Stuck++
+			failed = append(failed, fmt.Errorf("spool: %s: in the queue, but not removed: %w", path, err))
+			done.Stay++
 			continue
 		}
 		delete(s.again, path)
-		done.Queued++
 	}
 	if done.Queued > 0 {
 		s.mu.Lock()

@@ -244,13 +244,13 @@ func TestAgainNotRemoved(t *testing.T) {
 	if err := SendAgain(paths[0]); err != nil {
 		t.Fatal(err)
 	}
-	for range 3 {
-		if _, err := s.TakeAgain(); !errors.Is(err, broken) {
-			t.Errorf("got %v", err)
+	for _, want := range []Taken{{Queued: 1, Stay: 1}, {Stay: 1}, {Stay: 1}} {
+		if got, err := s.TakeAgain(); got != want || !errors.Is(err, broken) {
+			t.Errorf("got %+v, %v, want %+v", got, err, want)
 		}
 	}
 	ill = false
-	if got, err := s.TakeAgain(); got.Queued != 1 || err != nil {
+	if got, err := s.TakeAgain(); got != (Taken{}) || err != nil {
 		t.Errorf("got %+v, %v", got, err)
 	}
 	if got, want := fmt.Sprint(listed(t, o)), "[m2 waits m3 waits m0 waits m1 rejectedAR]"; got != want {
