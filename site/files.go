@@ -59,9 +59,7 @@ func (s *Site) Check(open func(path string) (fs.File, error)) []Problem {
 	severity := Wrong
 	opened := func(path string) (fs.File, error) {
 		f, err := open(path)
-		if severity = Wrong; err != nil && !errors.Is(err, fs.ErrNotExist) {
-			severity = Unread
-		}
+		severity = severityOf(err)
 		return f, err
 	}
 	for _, f := range s.files() {
