@@ -19,19 +19,7 @@ import (
 
 // TestSpoolAgain: what its receiver did not take is delivered when somebody asks for that, while the guard runs.
 func TestSpoolAgain(t *testing.T) {
-	dir, address := filepath.Join(t.TempDir(), "spool"), nowhere(t)
-	r := begin(t, fmt.Sprintf(spoolSite, address), spooling(dir, spool.Disk{}))
-	c := r.call("hl7")
-	c.send(numbered(0))
-	e := comeBack(t, address, func(m string) string { return strings.Replace(ack(m), "MSA|AA", "MSA|AE", 1) })
-	var files []string
-	eventually(t, "a rejected message", func() bool {
-		files, _ = filepath.Glob(filepath.Join(dir, "hl7", "rejected", "*.spool"))
-		return len(files) == 1 && r.kept() == 0
-	})
-	e.mu.Lock()
-	e.answer, e.got = ack, nil
-	e.mu.Unlock()
+	r, e, files := rejectedFiles(t, filepath.Join(t.TempDir(), "spool"), spool.Disk{}, 1)
 	if err := spool.SendAgain(files[0]); err != nil {
 		t.Fatal(err)
 	}
@@ -48,19 +36,8 @@ func TestSpoolAgain(t *testing.T) {
 
 // TestSpoolStuck: what somebody asked to send again and cannot be is a finding, once as long as it stays the same, and is sent when it can be.
 func TestSpoolStuck(t *testing.T) {
-	dir, address := filepath.Join(t.TempDir(), "spool"), nowhere(t)
-	r := begin(t, fmt.Sprintf(spoolSite, address), spooling(dir, spool.Disk{}))
-	c := r.call("hl7")
-	c.send(numbered(0))
-	e := comeBack(t, address, func(m string) string { return strings.Replace(ack(m), "MSA|AA", "MSA|AE", 1) })
-	var files []string
-	eventually(t, "a rejected message", func() bool {
-		files, _ = filepath.Glob(filepath.Join(dir, "hl7", "rejected", "*.spool"))
-		return len(files) == 1 && r.kept() == 0
-	})
-	e.mu.Lock()
-	e.answer, e.got = ack, nil
-	e.mu.Unlock()
+	dir := filepath.Join(t.TempDir(), "spool")
+	r, e, files := rejectedFiles(t, dir, spool.Disk{}, 1)
 	whole, err := os.ReadFile(files[0])
 	if err != nil {
 		t.Fatal(err)
@@ -84,6 +61,94 @@ func TestSpoolStuck(t *testing.T) {
 		t.Fatal(err)
 	}
 	checkArrived(t, e, 0, 1)
+}
+
+// rejectedFiles begins a guard whose system took none of n messages, and takes them from now on.
+func rejectedFiles(t *testing.T, dir string, disk spool.Disk, n int) (r *rig, e *engine, files []string) {
+	t.Helper()
+	address := nowhere(t)
+	r = begin(t, fmt.Sprintf(spoolSite, address), spooling(dir, disk))
+	c := r.call("hl7")
+	for i := range n {
+		c.send(numbered(i))
+	}
+	e = comeBack(t, address, func(m string) string { return strings.Replace(ack(m), "MSA|AA", "MSA|AE", 1) })
+	eventually(t, "rejected messages", func() bool {
+		files, _ = filepath.Glob(filepath.Join(dir, "hl7", "rejected", "*.spool"))
+		return len(files) == n && r.kept() == 0
+	})
+	e.mu.Lock()
+	e.answer, e.got = ack, nil
+	e.mu.Unlock()
+	return r, e, files
+}
+
+// TestSpoolAgainFull: what waits in its folder for room in a full queue is on its way, and no finding, whether the queue is delivered or not; where
+// nothing is left to be delivered, it is one, of all the files.
+func TestSpoolAgainFull(t *testing.T) {
+	r, e, files := rejectedFiles(t, filepath.Join(t.TempDir(), "spool"), spool.Disk{}, 4)
+	s := r.guard.spools.all["hl7"].spool
+	e.mu.Lock()
+	e.answer = func(string) string { return "" } // it takes one, and does not answer
+	e.mu.Unlock()
+	s.SetLimits(64<<20, 1)
+	for _, file := range files {
+		if err := spool.SendAgain(file); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "the first", func() bool { return len(e.frames()) == 1 })
+	time.Sleep(5 * spoolPace.hold) // it looks several times
+	if n := r.findings()[SpoolStuckRule]; n != 0 || strings.Contains(r.log.String(), "stays in its folder") {
+		t.Errorf("got %d findings, and in the log %s", n, r.log)
+	}
+	s.SetLimits(0, 0)
+	e.mu.Lock()
+	e.answer = ack
+	e.mu.Unlock()
+	e.closeAll(t)
+	eventually(t, "a finding", func() bool { return r.findings()[SpoolStuckRule] > 0 })
+	path := filepath.Join(filepath.Dir(filepath.Dir(files[0])), "again", filepath.Base(files[1]))
+	if all := r.of(SpoolStuckRule); len(all) != 1 || all[0].Count != 3 || strings.Count(r.log.String(), path) != 1 {
+		t.Errorf("got %+v, and in the log %s", all, r.log)
+	}
+	e.mu.Lock()
+	e.got = nil
+	e.mu.Unlock()
+	s.SetLimits(64<<20, 1)
+	checkArrived(t, e, 1, 4)
+}
+
+// TestSpoolAgainNotRemoved: a message that is delivered, and whose file cannot be removed, is no message that nobody delivers: nobody is advised to
+// have it sent again.
+func TestSpoolAgainNotRemoved(t *testing.T) {
+	var well atomic.Bool
+	remove := func(path string) error {
+		if well.Load() {
+			return os.Remove(path)
+		}
+		return &os.PathError{Op: "remove", Path: path, Err: os.ErrPermission}
+	}
+	r, e, files := rejectedFiles(t, filepath.Join(t.TempDir(), "spool"), spool.Disk{Remove: remove}, 1)
+	if err := spool.SendAgain(files[0]); err != nil {
+		t.Fatal(err)
+	}
+	checkArrived(t, e, 0, 1)
+	eventually(t, "a finding", func() bool { return r.findings()[SpoolStuckRule] > 0 })
+	time.Sleep(5 * spoolPace.hold) // it looks several times
+	all := r.of(SpoolStuckRule)
+	if len(all) != 1 || all[0].Severity != chaperone.Medium || all[0].Count != 1 || !strings.Contains(all[0].Title, "are in the queue") || strings.Contains(all[0].Advice, "sender") ||
+		strings.Count(r.log.String(), "in the queue, but not removed") != 1 {
+		t.Errorf("got %+v, and in the log %s", all, r.log)
+	}
+	well.Store(true)
+	eventually(t, "the file's end", func() bool {
+		left, _ := filepath.Glob(filepath.Join(filepath.Dir(filepath.Dir(files[0])), "again", "*"))
+		return len(left) == 0
+	})
+	if got := len(e.frames()); got != 1 {
+		t.Errorf("got %d messages", got)
+	}
 }
 
 // TestSpoolSilent: a system that takes what was kept and does not answer is left and reached again, and gets the message again, until it

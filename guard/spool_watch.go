@@ -157,32 +157,35 @@ func (k *spooler) watch(ctx context.Context) {
 	}
 }
 
-// again puts rejected messages into the queue that somebody asked for. What cannot be is tried again.
+// again puts rejected messages into the queue that somebody asked for. What cannot be is tried again, and found when it is no better then.
 func (k *spooler) again() {
-	n, err := k.spool.TakeAgain()
-	if n > 0 {
-		k.guard.log.Info("what was rejected is sent again, as somebody asked", "listener", k.name, "messages", n)
+	done, err := k.spool.TakeAgain()
+	if done.Queued > 0 {
+		k.guard.log.Info("what was rejected is sent again, as somebody asked", "listener", k.name, "messages", done.Queued)
 	}
 	t := &k.news
 	if err == nil {
 		t.stuck.text, t.found = "", ""
 		return
 	}
-	t.stuck.note(k, "what was rejected cannot be sent again; it is tried again", err)
+	before := t.stuck.text != ""
+	t.stuck.note(k, "a file of what is to be sent again stays in its folder; it is tried again", err)
+	if done.Queued > 0 || !before {
+		return
+	}
 	if now := k.guard.now(); t.found != t.stuck.text && (t.foundAt.IsZero() || now.Sub(t.foundAt) >= refusalWindow) {
 		t.found, t.foundAt = t.stuck.text, now
-		k.find(SpoolStuckRule, chaperone.High, reasons(err), "Messages that somebody asked to send again cannot be put back into the queue: nobody delivers them.",
-			"The log names each file in the folder again, and why. Restore a damaged one, or have its sender send it again and remove the file; let the guard's user "+
-				"read and remove one that is another's. Where the spool has no room, mend the system behind it. The guard goes on trying.")
+		if done.Stay > 0 && done.Stuck == 0 {
+			k.find(SpoolStuckRule, chaperone.Medium, done.Stay, "Messages that somebody asked to send again are in the queue, and their files cannot be removed: after the next start they are sent twice.",
+				"Remove the files that the log names before the guard starts again, and do not have their messages sent again: they are delivered. Let the guard's user remove files "+
+					"in the folder again; on Windows, let no virus scanner hold them open. The guard goes on trying.")
+			return
+		}
+		k.find(SpoolStuckRule, chaperone.High, max(1, done.Stuck), "Messages that somebody asked to send again cannot be put back into the queue: nobody delivers them.",
+			"The log names the file in the folder again, and why. Restore a damaged one, or have its sender send it again and remove the file; let the guard's user "+
+				"read and remove one that is another's; only remove one that is in the queue. Where the spool is full though nothing waits, give it more room, or take rejected files out of it: one that finds "+
+				"no room holds up those behind it. The guard goes on trying.")
 	}
-}
-
-// reasons counts the errors that are joined in one.
-func reasons(err error) int {
-	if all, ok := err.(interface{ Unwrap() []error }); ok {
-		return len(all.Unwrap())
-	}
-	return 1
 }
 
 func (k *spooler) look(over bool) {

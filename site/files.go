@@ -59,9 +59,7 @@ func (s *Site) Check(open func(path string) (fs.File, error)) []Problem {
 	severity := Wrong
 	opened := func(path string) (fs.File, error) {
 		f, err := open(path)
-		if severity = Wrong; err != nil && !errors.Is(err, fs.ErrNotExist) {
-			severity = Unread
-		}
+		severity = severityOf(err)
 		return f, err
 	}
 	for _, f := range s.files() {
@@ -75,12 +73,14 @@ func (s *Site) Check(open func(path string) (fs.File, error)) []Problem {
 // check says what is wrong with one, "" when nothing is.
 func (f file) check(open func(string) (fs.File, error)) string {
 	info, err := look(open, *f.path)
-	if err != nil && f.future() { // the folder above has to be there
+	if errors.Is(err, fs.ErrNotExist) && f.future() { // the folder above has to be there
 		above := filepath.Dir(*f.path)
-		if info, err = look(open, above); err != nil {
+		switch info, err = look(open, above); {
+		case errors.Is(err, fs.ErrNotExist):
 			return reason(err) + "; make the folder, " + filepath.Base(*f.path) + " is then made in it"
-		}
-		if !info.IsDir() {
+		case err != nil:
+			return reason(err)
+		case !info.IsDir():
 			return above + " is not a folder"
 		}
 		return ""

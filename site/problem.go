@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 )
 
 // Severity says whether a file with a problem is taken.
@@ -99,4 +101,31 @@ func reason(err error) string {
 		return path.Path + " cannot be read by the user who runs this: permission denied"
 	}
 	return path.Path + " cannot be read: " + path.Err.Error()
+}
+
+// mistakes are what a system says of a path that nobody can read as a file, whoever asks and whenever.
+var mistakes = []error{fs.ErrNotExist, errTooLong, syscall.ENOTDIR, syscall.EISDIR, syscall.ENAMETOOLONG, syscall.ELOOP, syscall.EINVAL}
+
+// windowsMistakes are those that package syscall has no names for (Windows, System Error Codes).
+var windowsMistakes = []error{
+	syscall.Errno(123),  // ERROR_INVALID_NAME
+	syscall.Errno(161),  // ERROR_BAD_PATHNAME
+	syscall.Errno(206),  // ERROR_FILENAME_EXCED_RANGE
+	syscall.Errno(267),  // ERROR_DIRECTORY
+	syscall.Errno(1921), // ERROR_CANT_RESOLVE_FILENAME
+}
+
+// Mistaken reports whether a file could not be read because of what is written in the site file. If not, another user may be permitted to,
+// or the disk be well again.
+func Mistaken(err error) bool {
+	is := func(mistake error) bool { return errors.Is(err, mistake) }
+	return slices.ContainsFunc(mistakes, is) || runtime.GOOS == "windows" && slices.ContainsFunc(windowsMistakes, is)
+}
+
+// severityOf gives that of a file that was not read.
+func severityOf(err error) Severity {
+	if err == nil || Mistaken(err) {
+		return Wrong
+	}
+	return Unread
 }

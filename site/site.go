@@ -96,7 +96,7 @@ func Load(path string) (*Site, error) {
 	for i, name := range s.Cedar {
 		policy, err := readFile(name)
 		if err != nil {
-			problems = append(problems, Problem{s.Line(&s.Cedar[i]), Wrong, "cedar: " + reason(err)})
+			problems = append(problems, Problem{s.Line(&s.Cedar[i]), severityOf(err), "cedar: " + reason(err)})
 		}
 		s.Policies[name] = policy
 		sum.Write(policy)

@@ -83,7 +83,7 @@ func runGuard(c *cobra.Command, f guardFlags) error {
 	}
 	if f.check {
 		_, err := trustOf(s)
-		if path := new(fs.PathError); errors.As(err, &path) && !errors.Is(err, fs.ErrNotExist) {
+		if path := new(fs.PathError); errors.As(err, &path) && !site.Mistaken(err) {
 			return err // nobody knows whether it is good
 		}
 		if err != nil {

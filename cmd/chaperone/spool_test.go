@@ -139,8 +139,8 @@ func TestSpoolAgain(t *testing.T) {
 	if got := s.list("again", "--all"); got != "Nothing was rejected.\n" {
 		t.Errorf("got %q", got)
 	}
-	if n, err := k.TakeAgain(); n != 3 || err != nil {
-		t.Errorf("got %d, %v", n, err)
+	if got, err := k.TakeAgain(); got.Queued != 3 || err != nil {
+		t.Errorf("got %+v, %v", got, err)
 	}
 	counts(`"waiting":4,"again":1,"rejected":0`)
 }

@@ -42,49 +42,66 @@ func SendAgain(path string) error {
 	return nil
 }
 
-// TakeAgain puts what SendAgain asked for at the end of the queue, in the order in which it was rejected, and gives how many files that were. A
-// file is removed when its message is on disk in the queue: after a crash between the two it is given twice.
+// Taken says what TakeAgain did, in files.
+type Taken struct {
+	Queued int // their messages are in the queue now
+	Stuck  int // theirs cannot be
+	Stay   int // theirs are, and the files cannot be removed
+}
+
+// TakeAgain puts what SendAgain asked for at the end of the queue, in the order in which it was rejected. A file is removed when its message is
+// on disk in the queue: after a crash between the two it is given twice, and so is one that cannot be removed, after the next start. When the queue is full, the rest waits until some of it is delivered,
+// which is no error.
 //
-// Errors: *Damage, ErrWrongKey, ErrFull, that of the disk; what they are about stays where it is, and the rest is taken.
-func (s *Spool) TakeAgain() (n int, err error) {
+// Errors: *Damage, ErrWrongKey, that of reading a file, which stays while the rest is taken, and of removing it; ErrFull though nothing waits, that of writing to the
+// queue, with which the rest stays, too.
+func (s *Spool) TakeAgain() (done Taken, err error) {
 	dir := filepath.Join(s.o.Dir, againFolder)
 	firsts, err := names(dir)
 	if err != nil {
-		return 0, fmt.Errorf("spool: %w", err)
+		return done, fmt.Errorf("spool: %w", err)
 	}
 	var failed []error
-	for _, first := range firsts {
-		if err := s.takeAgain(filepath.Join(dir, segmentName(first))); err != nil {
-			failed = append(failed, err)
+	for i, first := range firsts {
+		path := filepath.Join(dir, segmentName(first))
+		if !s.again[path] {
+			list, err := s.askedFor(path)
+			if err != nil {
+				failed = append(failed, err)
+				done.Stuck++
+				continue
+			}
+			if err := s.Append(list...); err != nil {
+				if !errors.Is(err, ErrFull) || s.Empty() { // else there is room when something of it is delivered
+					failed = append(failed, fmt.Errorf("spool: %s: %w", path, err))
+					done.Stuck += len(firsts) - i
+				}
+				break // what was rejected later must not overtake it
+			}
+			s.again[path] = true
+			done.Queued++
+		}
+		if err := s.o.Disk.Remove(path); err != nil {
+			failed = append(failed, fmt.Errorf("spool: %s: in the queue, but not removed: %w", path, err))
+			done.Stay++
 			continue
 		}
-		n++
+		delete(s.again, path)
 	}
-	if n > 0 {
+	if done.Queued > 0 {
 		s.mu.Lock()
 		failed = append(failed, s.countRejected())
 		s.mu.Unlock()
 	}
-	return n, errors.Join(failed...)
+	return done, errors.Join(failed...)
 }
 
-func (s *Spool) takeAgain(path string) error {
-	if !s.again[path] {
-		var list []Entry
-		if err := Read(path, s.o.Key, func(k Kept) error { list = append(list, k.Entry); return nil }); err != nil {
-			return err
-		}
-		for i := range list {
-			list[i].Answer = ""
-		}
-		if err := s.Append(list...); err != nil {
-			return err
-		}
-		s.again[path] = true
-	}
-	if err := s.o.Disk.Remove(path); err != nil {
-		return fmt.Errorf("spool: %w", err)
-	}
-	delete(s.again, path)
-	return nil
+// askedFor reads what is to be sent again.
+func (s *Spool) askedFor(path string) (list []Entry, err error) {
+	err = Read(path, s.o.Key, func(k Kept) error {
+		k.Answer = "" // to what was sent before
+		list = append(list, k.Entry)
+		return nil
+	})
+	return list, err
 }

@@ -52,8 +52,8 @@ func TestAgain(t *testing.T) {
 	if err := SendAgain(paths[1]); err != nil {
 		t.Fatal(err)
 	}
-	if n, err := s.TakeAgain(); n != 2 || err != nil {
-		t.Errorf("got %d, %v", n, err)
+	if got, err := s.TakeAgain(); got.Queued != 2 || err != nil {
+		t.Errorf("got %+v, %v", got, err)
 	}
 	if got, want := fmt.Sprint(listed(t, o)), "[m2 waits m3 waits m0 waits m1 waits]"; got != want {
 		t.Errorf("got %s, want %s", got, want)
@@ -63,8 +63,8 @@ func TestAgain(t *testing.T) {
 	}
 	take(t, s, 2, 4)
 	take(t, s, 0, 2)
-	if n, err := s.TakeAgain(); n != 0 || err != nil {
-		t.Errorf("once more: got %d, %v", n, err)
+	if got, err := s.TakeAgain(); got.Queued != 0 || err != nil {
+		t.Errorf("once more: got %+v, %v", got, err)
 	}
 }
 
@@ -91,8 +91,8 @@ func TestAgainTwice(t *testing.T) {
 	if err := SendAgain(segments(t, o.Dir)[0]); err == nil {
 		t.Error("what waits was taken out of the queue")
 	}
-	if n, err := s.TakeAgain(); n != 1 || err != nil {
-		t.Errorf("got %d, %v", n, err)
+	if got, err := s.TakeAgain(); got.Queued != 1 || err != nil {
+		t.Errorf("got %+v, %v", got, err)
 	}
 }
 
@@ -114,8 +114,8 @@ func TestAgainFails(t *testing.T) {
 		}
 	}
 	ill = true
-	if n, err := s.TakeAgain(); n != 0 || !errors.Is(err, full) {
-		t.Errorf("got %d, %v", n, err)
+	if got, err := s.TakeAgain(); got.Queued != 0 || !errors.Is(err, full) {
+		t.Errorf("got %+v, %v", got, err)
 	}
 	ill = false
 	first := filepath.Join(o.Dir, againFolder, filepath.Base(paths[0]))
@@ -125,15 +125,15 @@ func TestAgainFails(t *testing.T) {
 	}
 	flip(t, first, headerSize+40)
 	var damage *Damage
-	if n, err := s.TakeAgain(); n != 1 || !errors.As(err, &damage) || damage.File != first {
-		t.Errorf("got %d, %v, want damage of the first, and the second", n, err)
+	if got, err := s.TakeAgain(); got.Queued != 1 || !errors.As(err, &damage) || damage.File != first {
+		t.Errorf("got %+v, %v, want damage of the first, and the second", got, err)
 	}
 	for range 2 { // it was there again, as after a crash
 		if err := os.WriteFile(first, whole, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if n, err := s.TakeAgain(); n != 1 || err != nil {
-			t.Errorf("got %d, %v", n, err)
+		if got, err := s.TakeAgain(); got.Queued != 1 || err != nil {
+			t.Errorf("got %+v, %v", got, err)
 		}
 	}
 	take(t, s, 2, 4)
@@ -155,25 +155,55 @@ func TestAgainRoom(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if n, err := s.TakeAgain(); n != 2 || err != nil {
-		t.Errorf("got %d, %v", n, err)
+	if got, err := s.TakeAgain(); got.Queued != 2 || err != nil {
+		t.Errorf("got %+v, %v", got, err)
 	}
 }
 
-// TestAgainFull: a spool without room leaves it where it is.
+// TestAgainFull: what has no room waits in its order, which is no error, until something is delivered; where nothing waits, it is one that names
+// the file.
 func TestAgainFull(t *testing.T) {
 	o := options(t.TempDir())
-	s, paths := rejecting(t, o)
-	s.SetLimits(o.Bytes, 2)
-	if err := SendAgain(paths[0]); err != nil {
+	s := open(t, o)
+	fill(t, s, 0, 1)
+	long := message(1)
+	long.Message = make([]byte, 2000)
+	if err := s.Append(long, message(2), message(3)); err != nil {
 		t.Fatal(err)
 	}
-	if n, err := s.TakeAgain(); n != 0 || !errors.Is(err, ErrFull) {
-		t.Errorf("got %d, %v", n, err)
+	var paths []string
+	for n := range uint64(3) {
+		path, err := s.Reject(n+1, "AR")
+		if err != nil {
+			t.Fatal(err)
+		}
+		paths = append(paths, path)
 	}
-	take(t, s, 2, 3)
-	if n, err := s.TakeAgain(); n != 1 || err != nil {
-		t.Errorf("got %d, %v", n, err)
+	for _, path := range paths {
+		if err := SendAgain(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	info, err := os.Stat(segments(t, o.Dir)[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.SetLimits(info.Size()+1000, 1000) // for the first and the third
+	for _, want := range []Taken{{Queued: 1}, {}} {
+		if got, err := s.TakeAgain(); got != want || err != nil {
+			t.Errorf("got %+v, %v, want %+v", got, err, want)
+		}
+	}
+	take(t, s, 3, 4)
+	take(t, s, 0, 1)
+	s.SetLimits(1000, 1000)
+	second := filepath.Join(o.Dir, againFolder, filepath.Base(paths[1]))
+	if got, err := s.TakeAgain(); got != (Taken{Stuck: 2}) || !errors.Is(err, ErrFull) || err.Error() != "spool: "+second+": the spool is full" {
+		t.Errorf("nothing waits: got %+v, %v", got, err)
+	}
+	s.SetLimits(o.Bytes, o.Messages)
+	if got, err := s.TakeAgain(); got != (Taken{Queued: 2}) || err != nil {
+		t.Errorf("got %+v, %v", got, err)
 	}
 }
 
@@ -214,14 +244,14 @@ func TestAgainNotRemoved(t *testing.T) {
 	if err := SendAgain(paths[0]); err != nil {
 		t.Fatal(err)
 	}
-	for range 3 {
-		if _, err := s.TakeAgain(); !errors.Is(err, broken) {
-			t.Errorf("got %v", err)
+	for _, want := range []Taken{{Queued: 1, Stay: 1}, {Stay: 1}, {Stay: 1}} {
+		if got, err := s.TakeAgain(); got != want || !errors.Is(err, broken) {
+			t.Errorf("got %+v, %v, want %+v", got, err, want)
 		}
 	}
 	ill = false
-	if n, err := s.TakeAgain(); n != 1 || err != nil {
-		t.Errorf("got %d, %v", n, err)
+	if got, err := s.TakeAgain(); got != (Taken{}) || err != nil {
+		t.Errorf("got %+v, %v", got, err)
 	}
 	if got, want := fmt.Sprint(listed(t, o)), "[m2 waits m3 waits m0 waits m1 rejectedAR]"; got != want {
 		t.Errorf("got %s, want %s", got, want)
