@@ -200,3 +200,22 @@ func TestRoomSlow(t *testing.T) {
 		})
 	}
 }
+
+// TestProgressDataSet: what its command set took is not counted to a data set.
+func TestProgressDataSet(t *testing.T) {
+	r := begin(t, fmt.Sprintf(dicomSite, 100, newArchive(t, well).Addr()))
+	c := &conn{guard: r.guard, listener: r.guard.listeners["dicom"]}
+	d := &dicomConn{conn: c, legs: [2]*leg{{dir: wire.FromClient}, {dir: wire.FromServer}}, contexts: map[byte]*proposed{1: {}}}
+	client := d.legs[wire.FromClient]
+	client.message.waited = time.Minute - 1
+	cancel := set(1, fieldCancel, 1, true)
+	for _, f := range []fragment{{context: 1, command: true, last: true, data: cancel}, {context: 1, data: []byte{8, 0}}} {
+		if err := d.fragment(t.Context(), client, f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	client.message.waited++
+	if m := &client.message; m.data == nil || m.came != 2 || m.tooSlow(time.Minute) {
+		t.Errorf("got %+v, want two bytes of a data set that has a minute", m.progress)
+	}
+}
