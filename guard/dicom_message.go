@@ -64,6 +64,7 @@ func (d *dicomConn) fragment(ctx context.Context, from *leg, f fragment) error {
 		m.drop()
 		return err
 	}
+	m.progress = progress{} // a time of its own
 	m.data = data
 	return nil
 }

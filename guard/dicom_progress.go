@@ -23,13 +23,20 @@ var errSlow = errors.New("a message came slower than 1 KiB a second, for as long
 type progress struct {
 	waited time.Duration
 	came   int
+	ahead  time.Duration // by how much the stretch before came sooner than it had to
+}
+
+// behind is how late it is by the least rate; less than nothing when it has come sooner.
+func (p *progress) behind() time.Duration {
+	return p.waited - time.Duration(p.came)*time.Second/leastRate - p.ahead
 }
 
 // tooSlow reports whether the stretch that is next - what comes at the least rate within a time - did not come within it.
 func (p *progress) tooSlow(within time.Duration) bool {
 	switch {
 	case p.came >= int(leastRate*within/time.Second):
-		*p = progress{}
+		p.ahead = 0 // of one stretch only: who was fast for long may not be silent for long
+		*p = progress{ahead: -p.behind()}
 	case p.waited >= within:
 		return true
 	}
@@ -40,7 +47,7 @@ func (p *progress) tooSlow(within time.Duration) bool {
 func (d *dicomConn) wait() (since time.Time) {
 	since = time.Now()
 	if m := &d.legs[wire.FromClient].message; m.begun {
-		d.owing.rest.Store(since.Add(-m.waited).UnixNano())
+		d.owing.rest.Store(since.Add(-m.behind()).UnixNano())
 	}
 	return since
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	clinic "chaperone/internal/clinicsim"
+	"chaperone/wire"
 )
 
 // TestDICOMDrip: who goes on sending whole PDUs with next to nothing of a message in them is told that the association is over. It is
@@ -137,7 +138,7 @@ func TestRoomDrip(t *testing.T) {
 	slow.associate()
 	slow.must(slow.send(1, true, true, set(1, fieldStore, 1, true)))
 	slow.must(slow.send(1, false, false, []byte{8, 0}))
-	eventually(t, "it owes the rest", func() bool { return r.owe() == 1 })
+	eventually(t, "it is behind", func() bool { return r.latest("dicom") != nil })
 	next := r.talk()
 	next.associate()
 	if !over(slow.conn) {
@@ -156,4 +157,65 @@ func TestRoomDrip(t *testing.T) {
 		t.Error("an image that came on is not answered")
 	}
 	eventually(t, "nobody owes anything behind an image", func() bool { return r.owe() == 0 })
+}
+
+// TestRoomSlow: who brings a message as fast as it has to keeps its place on a full listener, however long one may take; who does not owes
+// what it is behind.
+func TestRoomSlow(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		rate   int // bytes a second
+		piece  int
+		within time.Duration
+		shed   bool
+	}{
+		{"an uplink", 32 << 10, 16 << 10, time.Minute, false},
+		{"an uplink, and much patience", 32 << 10, 16 << 10, time.Hour, false},
+		{"an uplink, long PDUs", 32 << 10, 4 * usualPDU, time.Minute, false},
+		{"a modem", 4000, leastPDU, time.Hour, false},
+		{"just too slow", leastRate - leastRate/8, 100, time.Minute, true},
+		{"a byte at a time", 1, 1, time.Minute, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c := &conn{}
+			c.identified.Store(true)
+			c.owing.said.Store(true)
+			l := &listener{guard: &Guard{pace: usualPace}, conns: map[*conn]bool{c: true}}
+			d := &dicomConn{conn: c, legs: [2]*leg{{}, {}}}
+			m := &d.legs[wire.FromClient].message
+			m.begun, m.came = true, test.piece
+			shed := false
+			pause := time.Duration(test.piece) * time.Second / time.Duration(test.rate)
+			for took := time.Duration(0); took < 3*test.within && !shed && !m.tooSlow(test.within); took += pause {
+				m.waited += pause
+				d.wait()                                  // as if the pause were over, and the piece not there yet
+				c.owing.begin(time.Now().Add(-pause / 2)) // its PDU is
+				shed = l.latest(func(*conn) bool { return true }) != nil
+				c.owing.done()
+				m.came += test.piece
+			}
+			if shed != test.shed {
+				t.Errorf("it makes room: got %t, want %t", shed, test.shed)
+			}
+		})
+	}
+}
+
+// TestProgressDataSet: what its command set took is not counted to a data set.
+func TestProgressDataSet(t *testing.T) {
+	r := begin(t, fmt.Sprintf(dicomSite, 100, newArchive(t, well).Addr()))
+	c := &conn{guard: r.guard, listener: r.guard.listeners["dicom"]}
+	d := &dicomConn{conn: c, legs: [2]*leg{{dir: wire.FromClient}, {dir: wire.FromServer}}, contexts: map[byte]*proposed{1: {}}}
+	client := d.legs[wire.FromClient]
+	client.message.waited = time.Minute - 1
+	cancel := set(1, fieldCancel, 1, true)
+	for _, f := range []fragment{{context: 1, command: true, last: true, data: cancel}, {context: 1, data: []byte{8, 0}}} {
+		if err := d.fragment(t.Context(), client, f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	client.message.waited++
+	if m := &client.message; m.data == nil || m.came != 2 || m.tooSlow(time.Minute) {
+		t.Errorf("got %+v, want two bytes of a data set that has a minute", m.progress)
+	}
 }

@@ -40,6 +40,9 @@ func (c *conn) observe(ctx context.Context) error {
 			_ = half.CloseWrite() // the other direction may still have something to say
 			return
 		}
+		if !o.heard.Load() { // who comes and goes without a word asks whether somebody is there
+			err = io.EOF
+		}
 		c.close(err)
 	}
 	both.Go(func() { pass(wire.FromClient, c.client, c.upstream) })
@@ -70,6 +73,7 @@ type observer struct {
 	missed  [2]atomic.Int64 // bytes that passed unread and are not in chunks
 	told    bool            // that something is not on record; of who reads
 	latest  atomic.Int64    // when something passed, Unix nanoseconds
+	heard   atomic.Bool     // the client has said something
 }
 
 // settled is how long nothing has to pass before a connection that only is observed may end when the guard does: it is not known
@@ -86,6 +90,9 @@ func (o *observer) copy(d wire.Dir, from, to net.Conn) error {
 		n, err := from.Read(buffer)
 		if n > 0 {
 			o.latest.Store(time.Now().UnixNano())
+			if d == wire.FromClient {
+				o.heard.Store(true)
+			}
 			o.owing.done() // it says something, and what that is does not matter here
 			if o.session != nil {
 				o.offer(d, buffer[:n]) // before it passes: the answer to it must not be read first

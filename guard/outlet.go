@@ -11,6 +11,7 @@ type outlet struct {
 	sync.Mutex
 	to net.Conn // who the deadline is of
 	deadline
+	broken error // of a write that failed: what comes behind half a message would be read as one with it
 }
 
 // deadline is when somebody's time ends, as the socket was told.
@@ -32,13 +33,16 @@ func (h *hl7Conn) write(turn *outlet, to net.Conn, b []byte) error {
 	turn.Lock()
 	defer turn.Unlock()
 	if turn.to != to {
-		turn.to, turn.deadline = to, deadline{}
+		turn.to, turn.deadline, turn.broken = to, deadline{}, nil
+	}
+	if turn.broken != nil {
+		return turn.broken
 	}
 	if at, ok := turn.renew(h.spec().Limits.InMessage); ok {
 		if err := to.SetWriteDeadline(at); err != nil {
 			return err
 		}
 	}
-	_, err := to.Write(b)
-	return err
+	_, turn.broken = to.Write(b)
+	return turn.broken
 }

@@ -14,17 +14,16 @@ import (
 // something whole owes nothing while it is silent: connections of this trade stay open for days.
 type owing struct {
 	since atomic.Int64 // Unix nanoseconds; 0: nothing
-	rest  atomic.Int64 // the same, of a message that comes in pieces of which each is whole
+	rest  atomic.Int64 // the same, of a message that comes in pieces: by how much it is late, and yet to come when it is not
 	said  atomic.Bool  // something whole
 }
 
-// owed gives since when anything is owed, 0 for nothing.
+// owed gives since when anything is owed, 0 for nothing. Of a piece of a message counts how late the message is.
 func (o *owing) owed() int64 {
-	since, rest := o.since.Load(), o.rest.Load()
-	if since == 0 || rest != 0 && rest < since {
+	if rest := o.rest.Load(); rest != 0 {
 		return rest
 	}
-	return since
+	return o.since.Load()
 }
 
 // begin notes that something was begun, unless something is owed already.

@@ -34,6 +34,14 @@ func (r *rig) owe() (n int) {
 	return n
 }
 
+// latest gives who would make room on a listener.
+func (r *rig) latest(listener string) *conn {
+	l := r.guard.listeners[listener]
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.latest(func(*conn) bool { return true })
+}
+
 func over(c net.Conn) bool {
 	_ = c.SetReadDeadline(time.Now().Add(20 * time.Second))
 	_, err := c.Read(make([]byte, 1))

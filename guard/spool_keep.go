@@ -134,7 +134,7 @@ func (h *hl7Conn) put(entries []spool.Entry) {
 }
 
 // tell writes an answer to a message that is dealt with: who does not get it sends the message again, and it is kept or was not acknowledged.
-// But the connection is over: an answer behind half of this one would be read as one with it.
+// But the connection is over: nothing can be written behind half of an answer.
 func (h *hl7Conn) tell(answer []byte) {
 	if err := h.answer(answer); err != nil {
 		h.close(fmt.Errorf("%w: %w", errClosed, err))

@@ -27,6 +27,7 @@ type tunnel struct {
 	passed  [2]atomic.Int64 // bytes, by direction
 	latest  atomic.Int64    // nanoseconds from began to the last byte
 	told    atomic.Int64    // bytes that are on record
+	untold  atomic.Bool     // the record did not take it last time
 	telling sync.Mutex
 }
 
@@ -169,7 +170,7 @@ func (t *tunnel) copy(ctx context.Context, d wire.Dir, from, to net.Conn) error 
 				t.passed[d].Add(-int64(n)) // they do not pass
 				return errBytes
 			}
-			if most := untold(t.told.Load()); t.bytes()-t.told.Load() > most {
+			if most := untold(t.told.Load()); t.due(most) {
 				if err := t.tell(ctx, most); err != nil {
 					t.passed[d].Add(-int64(n))
 					return err

@@ -72,16 +72,21 @@ func (t *tunnel) tally(ctx context.Context) {
 	}
 }
 
-// tell puts on record what has passed so far, when that is more than most bytes more than is there. Error: the record does not take
-// it, and the listener enforces: then nothing more may pass.
+// due reports whether more than most bytes more have passed than are on record. When the record does not take them, only the timer tries
+// again, which leaves none out: what is only observed does not wait for a sick disk again and again.
+func (t *tunnel) due(most int64) bool {
+	return t.bytes()-t.told.Load() > most && (most == 0 || !t.untold.Load())
+}
+
+// tell puts on record what has passed so far, when that is due. Error: the record does not take it, and the listener enforces: then
+// nothing more may pass.
 func (t *tunnel) tell(ctx context.Context, most int64) error {
 	t.telling.Lock()
 	defer t.telling.Unlock()
-	n := t.bytes()
-	if n-t.told.Load() <= most { // the other direction may have told meanwhile
+	if !t.due(most) { // the other direction may have told meanwhile
 		return nil
 	}
-	f := t.opened()
+	f, n := t.opened(), t.bytes()
 	f.Rule, f.Last, f.Bytes = TunnelSoFarRule, t.guard.now(), n
 	f.First, f.Evidence.Offset = f.Last, n // findings of one time and place would be one
 	f.Title = fmt.Sprintf("%s is connected to %s, and what passes is not read: %s so far.", called(&t.from), called(&t.to), page.Size(n))
@@ -90,10 +95,13 @@ func (t *tunnel) tell(ctx context.Context, most int64) error {
 		if t.spec().Mode != site.Observe {
 			return fmt.Errorf("%w: %w", errUntold, err)
 		}
-		t.guard.log.Error("what has passed unread is not on record", "listener", t.listener.name, "error", err)
+		if !t.untold.Swap(true) {
+			t.guard.log.Error("what has passed unread is not on record", "listener", t.listener.name, "error", err)
+		}
 		return nil
 	}
 	t.told.Store(n)
+	t.untold.Store(false)
 	return nil
 }
 

@@ -214,6 +214,16 @@ func TestTCPFindings(t *testing.T) {
 	}
 }
 
+// tunnel gives the one that is open.
+func (r *rig) tunnel() (open *tunnel) {
+	r.guard.mu.Lock()
+	defer r.guard.mu.Unlock()
+	for c := range r.guard.conns {
+		open = c.tunnel.Load()
+	}
+	return open
+}
+
 // TestTCPMuchMore: what a connection has carried is on record when an eighth more has passed.
 func TestTCPMuchMore(t *testing.T) {
 	a := tallied(t, "observe", time.Hour)
@@ -221,12 +231,7 @@ func TestTCPMuchMore(t *testing.T) {
 	if !says(c, []byte("hello")) {
 		t.Fatal("it did not pass")
 	}
-	var open *tunnel
-	a.guard.mu.Lock()
-	for c := range a.guard.conns {
-		open = c.tunnel.Load()
-	}
-	a.guard.mu.Unlock()
+	open := a.tunnel()
 	const much = 8 << 30
 	open.told.Store(much)
 	open.passed[0].Store(much + mostUntold)
@@ -269,4 +274,51 @@ func TestTCPUntold(t *testing.T) {
 		_ = c.Close()
 		a.quiesce()
 	}
+}
+
+// TestTCPUntoldOnce: while the record does not take what a connection that is only observed carries, what passes does not wait for it:
+// the timer tries again, and that it failed is one line of the log until it succeeds.
+func TestTCPUntoldOnce(t *testing.T) {
+	sick := &faulty{}
+	a := tallied(t, "observe", time.Hour, func(o *Options) {
+		sick.Ledger = o.Ledger.(*disk.Ledger)
+		o.Ledger = sick
+	})
+	c := a.call("desktop")
+	if !says(c, []byte("hello")) {
+		t.Fatal("it did not pass")
+	}
+	open := a.tunnel()
+	check := func(tried, logged int) {
+		t.Helper()
+		for range 10 {
+			if !says(c, []byte("hello")) {
+				t.Fatal("it did not pass")
+			}
+		}
+		n, lines := a.metric(`chaperone_guard_turned_away_total{listener="desktop",why="unrecorded"}`), strings.Count(a.log.String(), "what has passed unread is not on record")
+		if n != float64(tried) || lines != logged {
+			t.Errorf("it was tried %v times, and logged %d times, want %d and %d", n, lines, tried, logged)
+		}
+	}
+	timer := func() {
+		if err := open.tell(t.Context(), 0); err != nil {
+			t.Error(err)
+		}
+	}
+	sick.set(func(f *faulty) { f.record = errors.New("the disk is full") })
+	open.passed[0].Add(mostUntold)
+	check(1, 1)
+	timer()
+	check(2, 1)
+	sick.set(func(f *faulty) { f.record = nil })
+	check(2, 1)
+	timer()
+	if n := len(a.of(TunnelSoFarRule)); n != 1 {
+		t.Errorf("got %d findings, want 1", n)
+	}
+	sick.set(func(f *faulty) { f.record = errors.New("the disk is full") })
+	open.passed[0].Add(mostUntold)
+	check(3, 2)
+	sick.set(func(f *faulty) { f.record = nil })
 }
