@@ -61,6 +61,7 @@ type command struct {
 	status      uint16 // (0000,0900)
 	counts      [subCounts]uint16
 	dataSet     bool
+	amiss       string // why a request of the system behind the guard cannot pass; see keepTo
 }
 
 func (c *command) answer() bool { return c.field&answerBit != 0 }
