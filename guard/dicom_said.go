@@ -14,17 +14,41 @@ const (
 	errorID          uint16 = 0x0903
 )
 
-// said are the elements that the system behind the guard may send in a command set, with the form of their values (PS3.7 annex E.1).
-// It asks for C-STORE and N-EVENT-REPORT only; what belongs to other requests is not among them, and neither is what was retired.
+// said are the forms of the values that the system behind the guard may send in a command set (PS3.7 annex E.1).
 var said = map[uint16]func([]byte) bool{
 	0x0000: func(b []byte) bool { return len(b) == 4 },
-	0x0002: isUID, 0x0003: isUID, 0x1000: isUID, 0x1001: isUID,
+	0x0002: isUID, 0x1000: isUID,
 	0x0100: isNumber, 0x0110: isNumber, 0x0120: isNumber, 0x0700: isNumber, 0x0800: isNumber, 0x0900: isNumber,
 	0x1002: isNumber, 0x1008: isNumber, 0x1020: isNumber, 0x1021: isNumber, 0x1022: isNumber, 0x1023: isNumber, 0x1031: isNumber,
 	0x1030:           func(b []byte) bool { return len(b) <= 16 && (len(b) == 0 || goodTitle(title(b))) },
 	offendingElement: func(b []byte) bool { return len(b)%4 == 0 && len(b) <= 4*mostOffending },
 	errorComment:     isLine,
 	errorID:          isNumber,
+}
+
+// mayHave reports whether a message of the system behind the guard may have an element (PS3.7 chapters 9.3 and 10.3, annex C). It asks for
+// C-STORE and N-EVENT-REPORT only, and so never for the requested class and instance (0000,0003) and (0000,1001), which no answer has either.
+func (c *command) mayHave(tag uint16) bool {
+	field := c.field &^ answerBit
+	switch tag {
+	case 0x0000, 0x0002, 0x0100, 0x0800:
+		return true
+	case 0x0110:
+		return !c.answer()
+	case 0x0120, 0x0900, offendingElement, errorComment, errorID:
+		return c.answer()
+	case 0x0700, 0x1030, 0x1031:
+		return c.field == fieldStore
+	case 0x1000:
+		return field == fieldStore || normalizes(field)
+	case 0x1002:
+		return field == fieldEventReport
+	case 0x1008:
+		return c.field == fieldAction|answerBit
+	case 0x1020, 0x1021, 0x1022, 0x1023:
+		return c.field == fieldGet|answerBit || c.field == fieldMove|answerBit
+	}
+	return false
 }
 
 // mostOffending bounds the tags of a list of offending elements: they take as many bytes as a comment.
@@ -54,24 +78,25 @@ func (c *command) needs(tag uint16) bool {
 	return false
 }
 
-// fits reports whether an element has its form. Old and anonymised objects have names that are no UIDs: such an instance fits when the other
-// side knows it, from what it asked for, op, or from the object that comes with it, with which push compares it.
+// fits reports whether a message may have an element, and in this form. Old and anonymised objects have names that are no UIDs: such an
+// instance fits when the other side knows it, from what it asked for, op, or from the object that comes with it, with which push compares it.
 func (c *command) fits(tag uint16, value []byte, op *operation) bool {
-	form := said[tag]
+	instance := tag == 0x1000 && c.mayHave(tag)
 	switch {
-	case form == nil || form(value):
-		return form != nil
-	case tag == 0x1000 && c.field == fieldStore:
+	case instance && c.answer() && op != nil && title(value) == op.instance:
+		return true
+	case instance && c.field == fieldStore|answerBit:
+		return false // it is of what was stored, or of nothing
+	case instance && c.field == fieldStore:
 		return isLine(value) && !strings.Contains(c.instance, `\`)
-	case tag == 0x1000 && c.field == fieldStore|answerBit:
-		return op != nil && title(value) == op.instance
 	}
-	return false
+	form := said[tag]
+	return form != nil && c.mayHave(tag) && form(value)
 }
 
 // keepTo leaves out of a command set of the system behind the guard what it need not say, and gives the tags of it: elements that are not
-// said or not in their form; and what is for people, unless it tells of a failure of which nothing was held back. PS3.7 makes those optional
-// everywhere, and no peer acts on them. What a request needs stays in it: where that is not in its form, the request is amiss, and does not pass.
+// of the message or not in their form; and what is for people, unless it tells of a failure of which nothing was held back. PS3.7 makes those optional
+// everywhere, and no peer acts on them. What a request needs stays in it: where that does not fit, the request is amiss, and does not pass.
 // What stays is as it came, and so is a command set that says nothing else. op is what is answered.
 func (c *command) keepTo(op *operation) (out []string) {
 	withheld := op != nil && op.withheld > 0
@@ -82,7 +107,7 @@ func (c *command) keepTo(op *operation) (out []string) {
 		fits := c.fits(tag, rest[8:n], op)
 		talk := tag == offendingElement || tag == errorComment || tag == errorID
 		if !fits && c.needs(tag) {
-			c.amiss = fmt.Sprintf("(0000,%04X) of the command set is not in its form.", tag)
+			c.amiss = fmt.Sprintf("(0000,%04X) of the command set is not of the request, or not in its form.", tag)
 			fits = true
 		}
 		switch {

@@ -104,9 +104,9 @@ func TestDICOMTalkWithheld(t *testing.T) {
 
 // TestKeepTo: what says nothing else is not touched, and what stays is a command set again.
 func TestKeepTo(t *testing.T) {
-	for _, more := range [][]clinic.Element{nil, {clinic.Short(0x0903, 7), clinic.Raw(0x0902, "LO", []byte("the disk is full"))}, {clinic.Text(0x1000, "UI", "2.25.1"), clinic.Short(0x1002, 1)}} {
-		raw := set(3, fieldFind|answerBit, 1, false, append(more, clinic.Short(0x0900, 0xC001))...)
-		c, err := readCommand(3, raw)
+	for _, more := range [][]clinic.Element{nil, {clinic.Short(0x0903, 7), clinic.Raw(0x0902, "LO", []byte("the disk is full"))}, {clinic.Short(0x1021, 1), clinic.Short(0x1022, 1)}} {
+		raw := set(5, fieldGet|answerBit, 1, false, append(more, clinic.Short(0x0900, 0xC001))...)
+		c, err := readCommand(5, raw)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -240,6 +240,64 @@ func TestDICOMTalkEcho(t *testing.T) {
 		k.message(1, set(1, fieldStore, 1, true, clinic.Text(0x1000, "UI", oldName)), named(oldName))
 		if c, _, end := k.reply(); c == nil || c.status != statusSuccess || c.instance != want {
 			t.Errorf("got %+v, PDU %d, want instance %q", c, end.kind, want)
+		}
+	}
+}
+
+// TestKeepToMessage: each message has its own elements (PS3.7 chapters 9.3 and 10.3), and no other message has them.
+func TestKeepToMessage(t *testing.T) {
+	uid, number, tags := []byte("2.25.1"), []byte{1, 0}, []byte{0x10, 0, 0x20, 0}
+	values := map[uint32][]byte{
+		0x0003: uid, 0x0110: {0, 0}, 0x0120: {0, 0}, 0x0600: []byte("ROOM"), 0x0700: number, 0x0900: {1, 0xC0}, 0x0901: tags, 0x0902: uid, 0x0903: number, 0x1000: uid, 0x1001: uid,
+		0x1002: number, 0x1008: number, 0x1020: number, 0x1021: number, 0x1022: number, 0x1023: number, 0x1030: []byte("CT1 "), 0x1031: number, 0x4000: uid,
+	}
+	talk, counts := []uint32{0x0900, 0x0901, 0x0902, 0x0903}, []uint32{0x1020, 0x1021, 0x1022, 0x1023}
+	for field, has := range map[uint16][]uint32{
+		fieldStore:                   {0x0700, 0x1000, 0x1030, 0x1031},
+		fieldStore | answerBit:       append(talk, 0x1000),
+		fieldFind | answerBit:        talk,
+		fieldGet | answerBit:         append(counts, talk...),
+		fieldMove | answerBit:        append(counts, talk...),
+		fieldEcho | answerBit:        talk,
+		fieldEventReport:             {0x1000, 0x1002},
+		fieldEventReport | answerBit: append([]uint32{0x1000, 0x1002}, talk...),
+		0x0110 | answerBit:           append([]uint32{0x1000}, talk...),
+		0x0120 | answerBit:           append([]uint32{0x1000}, talk...),
+		fieldAction | answerBit:      append([]uint32{0x1000, 0x1008}, talk...),
+		0x0140 | answerBit:           append([]uint32{0x1000}, talk...),
+		0x0150 | answerBit:           append([]uint32{0x1000}, talk...),
+	} {
+		for tag, value := range values {
+			more := []clinic.Element{clinic.Raw(tag, "UN", value)}
+			switch answer := field&answerBit != 0; {
+			case tag == 0x0110 && !answer || tag == 0x0120 && answer:
+				continue // it is there
+			case answer && tag != 0x0900:
+				more = append(more, clinic.Short(0x0900, 0xC001))
+			}
+			c, err := readCommand(0, set(0, field, 0, false, more...))
+			if err != nil {
+				t.Fatal(err)
+			}
+			out := c.keepTo(&operation{command: &command{instance: "2.25.1"}})
+			if passes := out == nil && c.amiss == ""; passes != slices.Contains(has, tag) {
+				t.Errorf("(0000,%04X) of %04X passes: %t", tag, field, passes)
+			}
+		}
+	}
+}
+
+// TestKeepToInstance: an answer to a C-STORE names what was stored and nothing else; those of N-services may name what they made.
+func TestKeepToInstance(t *testing.T) {
+	for field, want := range map[uint16][3]bool{fieldStore: {true, false, false}, 0x0140: {true, true, false}} {
+		for i, instance := range []string{oldName, "2.25.1", mark} {
+			c, err := readCommand(1, set(1, field|answerBit, 1, false, clinic.Short(0x0900, 0), clinic.Text(0x1000, "UI", instance)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if out := c.keepTo(&operation{command: &command{instance: oldName}}); (out == nil) != want[i] {
+				t.Errorf("%s in an answer to %04X: %s was left out", instance, field, out)
+			}
 		}
 	}
 }
