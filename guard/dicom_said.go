@@ -12,6 +12,7 @@ const (
 	offendingElement uint16 = 0x0901
 	errorComment     uint16 = 0x0902
 	errorID          uint16 = 0x0903
+	attributeList    uint16 = 0x1005 // those that are not there, or missing
 )
 
 // said are the forms of the values that the system behind the guard may send in a command set (PS3.7 annex E.1).
@@ -21,7 +22,8 @@ var said = map[uint16]func([]byte) bool{
 	0x0100: isNumber, 0x0110: isNumber, 0x0120: isNumber, 0x0700: isNumber, 0x0800: isNumber, 0x0900: isNumber,
 	0x1002: isNumber, 0x1008: isNumber, 0x1020: isNumber, 0x1021: isNumber, 0x1022: isNumber, 0x1023: isNumber, 0x1031: isNumber,
 	0x1030:           func(b []byte) bool { return len(b) <= 16 && (len(b) == 0 || goodTitle(title(b))) },
-	offendingElement: func(b []byte) bool { return len(b)%4 == 0 && len(b) <= 4*mostOffending },
+	offendingElement: isTags,
+	attributeList:    isTags,
 	errorComment:     isLine,
 	errorID:          isNumber,
 }
@@ -43,6 +45,8 @@ func (c *command) mayHave(tag uint16) bool {
 		return field == fieldStore || normalizes(field)
 	case 0x1002:
 		return field == fieldEventReport
+	case attributeList:
+		return c.answer() && (field == 0x0110 || field == 0x0120 || field == 0x0140)
 	case 0x1008:
 		return c.field == fieldAction|answerBit
 	case 0x1020, 0x1021, 0x1022, 0x1023:
@@ -51,8 +55,10 @@ func (c *command) mayHave(tag uint16) bool {
 	return false
 }
 
-// mostOffending bounds the tags of a list of offending elements: they take as many bytes as a comment.
+// mostOffending bounds the tags of a list of elements at fault: they take as many bytes as a comment.
 const mostOffending = 16
+
+func isTags(b []byte) bool { return len(b)%4 == 0 && len(b) <= 4*mostOffending }
 
 func isNumber(b []byte) bool { return len(b) == 2 }
 
@@ -105,7 +111,7 @@ func (c *command) keepTo(op *operation) (out []string) {
 	for rest := c.raw; len(rest) >= 8; {
 		tag, n := binary.LittleEndian.Uint16(rest[2:]), 8+int(binary.LittleEndian.Uint32(rest[4:])) // readCommand has checked it
 		fits := c.fits(tag, rest[8:n], op)
-		talk := tag == offendingElement || tag == errorComment || tag == errorID
+		talk := tag == offendingElement || tag == errorComment || tag == errorID || tag == attributeList
 		if !fits && c.needs(tag) {
 			c.amiss = fmt.Sprintf("(0000,%04X) of the command set is not of the request, or not in its form.", tag)
 			fits = true

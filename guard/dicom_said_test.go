@@ -249,7 +249,7 @@ func TestKeepToMessage(t *testing.T) {
 	uid, number, tags := []byte("2.25.1"), []byte{1, 0}, []byte{0x10, 0, 0x20, 0}
 	values := map[uint32][]byte{
 		0x0003: uid, 0x0110: {0, 0}, 0x0120: {0, 0}, 0x0600: []byte("ROOM"), 0x0700: number, 0x0900: {1, 0xC0}, 0x0901: tags, 0x0902: uid, 0x0903: number, 0x1000: uid, 0x1001: uid,
-		0x1002: number, 0x1008: number, 0x1020: number, 0x1021: number, 0x1022: number, 0x1023: number, 0x1030: []byte("CT1 "), 0x1031: number, 0x4000: uid,
+		0x1002: number, 0x1005: tags, 0x1008: number, 0x1020: number, 0x1021: number, 0x1022: number, 0x1023: number, 0x1030: []byte("CT1 "), 0x1031: number, 0x4000: uid,
 	}
 	talk, counts := []uint32{0x0900, 0x0901, 0x0902, 0x0903}, []uint32{0x1020, 0x1021, 0x1022, 0x1023}
 	for field, has := range map[uint16][]uint32{
@@ -261,10 +261,10 @@ func TestKeepToMessage(t *testing.T) {
 		fieldEcho | answerBit:        talk,
 		fieldEventReport:             {0x1000, 0x1002},
 		fieldEventReport | answerBit: append([]uint32{0x1000, 0x1002}, talk...),
-		0x0110 | answerBit:           append([]uint32{0x1000}, talk...),
-		0x0120 | answerBit:           append([]uint32{0x1000}, talk...),
+		0x0110 | answerBit:           append([]uint32{0x1000, 0x1005}, talk...),
+		0x0120 | answerBit:           append([]uint32{0x1000, 0x1005}, talk...),
 		fieldAction | answerBit:      append([]uint32{0x1000, 0x1008}, talk...),
-		0x0140 | answerBit:           append([]uint32{0x1000}, talk...),
+		0x0140 | answerBit:           append([]uint32{0x1000, 0x1005}, talk...),
 		0x0150 | answerBit:           append([]uint32{0x1000}, talk...),
 	} {
 		for tag, value := range values {
@@ -298,6 +298,29 @@ func TestKeepToInstance(t *testing.T) {
 			if out := c.keepTo(&operation{command: &command{instance: oldName}}); (out == nil) != want[i] {
 				t.Errorf("%s in an answer to %04X: %s was left out", instance, field, out)
 			}
+		}
+	}
+}
+
+// TestKeepToAttributes: an answer to N-GET, N-SET or N-CREATE that failed or warns names the attributes at fault, at most 16 of them, unless something
+// was held back.
+func TestKeepToAttributes(t *testing.T) {
+	for _, test := range []struct {
+		field, status uint16
+		bytes         int
+		withheld      int
+		passes        bool
+	}{
+		{0x0110, 0x0105, 4, 0, true}, {0x0120, 0x0107, 64, 0, true}, {0x0140, 0x0120, 8, 0, true}, {0x0140, 0x0120, 0, 0, true},
+		{0x0140, statusSuccess, 4, 0, false}, {0x0140, 0x0120, 68, 0, false}, {0x0140, 0x0120, 6, 0, false}, {0x0140, 0x0120, 4, 1, false}, {fieldStore, 0x0120, 4, 0, false},
+	} {
+		raw := set(11, test.field|answerBit, 1, false, clinic.Short(0x0900, test.status), clinic.Raw(0x1005, "AT", make([]byte, test.bytes)))
+		c, err := readCommand(11, raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if out := c.keepTo(&operation{command: &command{}, withheld: test.withheld}); (out == nil) != test.passes {
+			t.Errorf("%+v: %s was left out", test, out)
 		}
 	}
 }
