@@ -26,7 +26,7 @@ func (d *dicomConn) record(ctx context.Context, w *wish, v verdict, more ...*dra
 
 // refusalOf gives the status of a refusal.
 func refusalOf(field uint16, reason policy.Reason) uint16 {
-	n := field >= 0x0100 && field < fieldCancel
+	n := normalizes(field)
 	switch {
 	case reason == ambiguous && n:
 		return statusProcessing

@@ -15,14 +15,18 @@ const (
 	fieldMove        uint16 = 0x0021
 	fieldEcho        uint16 = 0x0030
 	fieldEventReport uint16 = 0x0100
+	fieldAction      uint16 = 0x0130
 	fieldCancel      uint16 = 0x0FFF
 	answerBit        uint16 = 0x8000
 )
 
 var words = map[uint16]string{
 	fieldStore: "C-STORE", fieldGet: "C-GET", fieldFind: "C-FIND", fieldMove: "C-MOVE", fieldEcho: "C-ECHO", fieldCancel: "C-CANCEL",
-	0x0100: "N-EVENT-REPORT", 0x0110: "N-GET", 0x0120: "N-SET", 0x0130: "N-ACTION", 0x0140: "N-CREATE", 0x0150: "N-DELETE",
+	fieldEventReport: "N-EVENT-REPORT", 0x0110: "N-GET", 0x0120: "N-SET", fieldAction: "N-ACTION", 0x0140: "N-CREATE", 0x0150: "N-DELETE",
 }
+
+// normalizes reports whether a request is one of the N-services.
+func normalizes(field uint16) bool { return field >= fieldEventReport && field < fieldCancel }
 
 // Statuses (PS3.7 annex C, PS3.4 annexes B, C and K).
 const (
@@ -61,6 +65,7 @@ type command struct {
 	status      uint16 // (0000,0900)
 	counts      [subCounts]uint16
 	dataSet     bool
+	amiss       string // why a request of the system behind the guard cannot pass; see keepTo
 }
 
 func (c *command) answer() bool { return c.field&answerBit != 0 }

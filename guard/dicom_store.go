@@ -33,7 +33,12 @@ func (d *dicomConn) newPush(from *leg, op *operation, action policy.Action) (rec
 		if op.field == fieldStore {
 			return nil, unexpected("C-STORE without a data set")
 		}
-		v := d.judge.decide(d.guard.rules.Load(), p.wish(nil), d.guard.now())
+		var v verdict
+		if op.amiss != "" {
+			v = d.judge.refuse(d.guard.rules.Load(), p.wish(nil), policy.Decision{Reason: ambiguous, Hint: op.amiss})
+		} else {
+			v = d.judge.decide(d.guard.rules.Load(), p.wish(nil), d.guard.now())
+		}
 		if !v.Permit {
 			p.close()
 			return d.deny(from, op.command, d.refusalTo(p.sender(), op.field, v.Reason), comment(v.reference))
@@ -154,6 +159,12 @@ func (p *push) decide(ctx context.Context, last bool) error {
 }
 
 func (p *push) decideBy(ctx context.Context, elements []dicom.Element, last bool) error {
+	if p.op.amiss != "" {
+		return p.ambiguous(p.op.amiss, last)
+	}
+	if uid := text(elements, dicom.SOPInstanceUID).Reveal(); p.brings() && !isUID([]byte(p.op.instance)) && uid != p.op.instance { // compared, not shown
+		return p.ambiguous("The data set does not bear the instance that its command says, which is no UID.", last)
+	}
 	if class := text(elements, dicom.SOPClassUID).Reveal(); p.op.field == fieldStore && class != "" && class != p.op.class { // compared, not shown
 		return p.ambiguous("The data set is of another class than its command says.", last)
 	}
@@ -202,7 +213,7 @@ func (p *push) refuse(v verdict, last bool) error {
 		p.close()
 		return p.from.send(p.op.context, true, true, p.op.reply(p.d.refusalTo(p.sender(), p.op.field, v.Reason), comment(v.reference)))
 	}
-	if p.from.dir == wire.FromServer && p.op.field == fieldStore {
+	if p.brings() {
 		if err := p.d.withhold(v); err != nil {
 			return err
 		}
@@ -212,6 +223,9 @@ func (p *push) refuse(v verdict, last bool) error {
 	}
 	return nil
 }
+
+// brings reports whether it is an object of a C-GET.
+func (p *push) brings() bool { return p.from.dir == wire.FromServer && p.op.field == fieldStore }
 
 // sender is whose request it is.
 func (p *push) sender() *side {
