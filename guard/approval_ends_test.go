@@ -195,6 +195,51 @@ func TestApprovalEndsDICOM(t *testing.T) {
 	}
 }
 
+// TestApprovalEndsAmongMatches: of matches that are put on record together, those that rest on what holds pass, in their order; the
+// query does not end in success.
+func TestApprovalEndsAmongMatches(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		at   func(*moments, func())
+		rows int
+	}{
+		{"decided", func(m *moments, then func()) {
+			looks := 0
+			m.resolved = func() {
+				if looks++; looks == 5 { // three by the grant, and the fourth by it and behind the glass
+					then()
+				}
+			}
+		}, 1},
+		{"being written", func(m *moments, then func()) { m.recorded = sync.OnceFunc(then) }, 2},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			list := append(matches(4), matches(1)...)
+			archive := newArchive(t, func(k *talker, c *command, _ []byte) { matched(k, c, list...) })
+			a, m := momentRig(t, fmt.Sprintf(dicomSite, 3, archive.Addr()))
+			a.approve(approval.BreakGlass, "ct1", 5, time.Hour)
+			m.set(func(m *moments) { test.at(m, func() { a.move(time.Hour) }) })
+			k := a.talk()
+			k.associate()
+			k.message(3, set(3, fieldFind, 1, true), keys("STUDY", clinic.Text(0x00100020, "LO", "")))
+			for _, want := range []int{0, 1, 2, 4} {
+				if c, data, _ := k.reply(); c == nil || c.status != statusPending || string(data) != string(list[want].Encode(clinic.ImplicitLE)) {
+					t.Fatalf("got %+v with %q, want match %d", c, data, want)
+				}
+			}
+			if n, final := k.answers(); n != 0 || final.status != statusNotAllowed {
+				t.Errorf("got %d more matches and %04X, want 0124", n, final.status)
+			}
+			if n := len(a.rows()); n != test.rows {
+				t.Errorf("got %d disclosures on record, want %d", n, test.rows)
+			}
+			if n := a.findings()["refused-approval-over"]; n != 1 {
+				t.Errorf("it was told %d times, want once", n)
+			}
+		})
+	}
+}
+
 // TestApprovalEndsTunnel: a connection whose approval ends before it is on record that it is open carries nothing.
 func TestApprovalEndsTunnel(t *testing.T) {
 	a, m := momentRig(t, fmt.Sprintf(tcpSite, "", "tls: none\n    because: this is a test", newDesktop(t).Addr()))
