@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	clinic "chaperone/internal/clinicsim"
 	"chaperone/ledger"
 	"chaperone/ledger/disk"
+	"chaperone/policy/budget"
 )
 
 // moments is a ledger in which something happens at a moment of each release.
@@ -193,6 +195,51 @@ func TestApprovalEndsDICOM(t *testing.T) {
 	}
 }
 
+// TestApprovalEndsAmongMatches: of matches that are put on record together, those that rest on what holds pass, in their order; the
+// query does not end in success.
+func TestApprovalEndsAmongMatches(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		at   func(*moments, func())
+		rows int
+	}{
+		{"decided", func(m *moments, then func()) {
+			looks := 0
+			m.resolved = func() {
+				if looks++; looks == 5 { // three by the grant, and the fourth by it and behind the glass
+					then()
+				}
+			}
+		}, 1},
+		{"being written", func(m *moments, then func()) { m.recorded = sync.OnceFunc(then) }, 2},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			list := append(matches(4), matches(1)...)
+			archive := newArchive(t, func(k *talker, c *command, _ []byte) { matched(k, c, list...) })
+			a, m := momentRig(t, fmt.Sprintf(dicomSite, 3, archive.Addr()))
+			a.approve(approval.BreakGlass, "ct1", 5, time.Hour)
+			m.set(func(m *moments) { test.at(m, func() { a.move(time.Hour) }) })
+			k := a.talk()
+			k.associate()
+			k.message(3, set(3, fieldFind, 1, true), keys("STUDY", clinic.Text(0x00100020, "LO", "")))
+			for _, want := range []int{0, 1, 2, 4} {
+				if c, data, _ := k.reply(); c == nil || c.status != statusPending || string(data) != string(list[want].Encode(clinic.ImplicitLE)) {
+					t.Fatalf("got %+v with %q, want match %d", c, data, want)
+				}
+			}
+			if n, final := k.answers(); n != 0 || final.status != statusNotAllowed {
+				t.Errorf("got %d more matches and %04X, want 0124", n, final.status)
+			}
+			if n := len(a.rows()); n != test.rows {
+				t.Errorf("got %d disclosures on record, want %d", n, test.rows)
+			}
+			if n := a.findings()["refused-approval-over"]; n != 1 {
+				t.Errorf("it was told %d times, want once", n)
+			}
+		})
+	}
+}
+
 // TestApprovalEndsTunnel: a connection whose approval ends before it is on record that it is open carries nothing.
 func TestApprovalEndsTunnel(t *testing.T) {
 	a, m := momentRig(t, fmt.Sprintf(tcpSite, "", "tls: none\n    because: this is a test", newDesktop(t).Addr()))
@@ -305,5 +352,141 @@ func TestApprovalPays(t *testing.T) {
 	a.again()
 	if want := [2]int{2, 2}; counts() != want {
 		t.Errorf("after a new start: got %v paid, want %v", counts(), want)
+	}
+}
+
+// TestGlassEndsBeforeRecord: who was permitted behind broken glass and is not on record by its end has cost the party's budgets
+// nothing, and costs them as anybody does: sent again, the budget refuses.
+func TestGlassEndsBeforeRecord(t *testing.T) {
+	for name, begin := range map[string]func(*approvalRig, *moments, func()){
+		"approval-over": func(_ *approvalRig, m *moments, end func()) { m.set(func(m *moments) { m.resolved = end }) },
+		"not-recorded":  func(_ *approvalRig, m *moments, _ func()) { m.set(func(m *moments) { m.fails = ledger.ErrFull }) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			a, m := momentRig(t, withBudget(newEngine(t), ""))
+			c := a.call("hl7")
+			if !c.sent(0) || !c.sent(1) {
+				t.Fatal("the budget is less than the test needs")
+			}
+			a.approve(approval.BreakGlass, "lab", 50, time.Hour)
+			if !c.sent(2) {
+				t.Fatal("it was refused behind broken glass")
+			}
+			looks := 0
+			begin(a, m, func() {
+				if looks++; looks == 2 { // by the grant, and behind the glass
+					a.move(time.Hour)
+				}
+			})
+			if got := c.send(result("LAB|NORTH", "m3", "3")); !strings.Contains(got, "CHAP-DENY^"+name+"^") && !strings.Contains(got, "CHAP-RETRY^"+name+"^") {
+				t.Errorf("got %q, want %s", got, name)
+			}
+			m.set(func(m *moments) { m.resolved, m.fails = nil, nil })
+			if name == "not-recorded" {
+				a.move(time.Hour)
+			}
+			for _, restart := range []bool{false, true} {
+				if restart {
+					a.again()
+					c = a.call("hl7")
+				}
+				if got := c.send(result("LAB|NORTH", "m4", "3")); !strings.Contains(got, "CHAP-DENY^budget-24h^") {
+					t.Errorf("restart %t: got %q, want that the budget refuses", restart, got)
+				}
+				if !c.sent(2) {
+					t.Errorf("restart %t: who was released behind the glass may not be seen again", restart)
+				}
+				for _, key := range []budget.Key{"sender lab", "party ehr", "role engine"} {
+					if n := a.guard.book.Count(key, budget.Day, a.now()); n != 3 {
+						t.Errorf("restart %t: %s counts %d patients, want 3", restart, key, n)
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestHeldGlassEnds: the same of what is held. It waits for the budget, or for other glass.
+func TestHeldGlassEnds(t *testing.T) {
+	e := newEngine(t)
+	a, m := momentRig(t, withBudget(e, "")+"    refuse: hold\n")
+	c := a.call("hl7")
+	if !c.sent(0) || !c.sent(1) {
+		t.Fatal("the budget is less than the test needs")
+	}
+	a.approve(approval.BreakGlass, "lab", 50, time.Hour)
+	var looks atomic.Int32
+	m.set(func(m *moments) {
+		m.resolved = func() {
+			if looks.Add(1) == 2 { // by the grant, and behind the glass
+				a.move(time.Hour)
+			}
+		}
+	})
+	if _, err := c.Write(framed([]byte(result("LAB|NORTH", "m2", "2")))); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it is held, and decided again and again", func() bool { return looks.Load() > 6 })
+	if n := len(e.frames()); n != 2 || len(a.rows()) != 2 {
+		t.Errorf("%d messages passed, %d are on record; want 2, which the budget is for", n, len(a.rows()))
+	}
+	two, _ := a.approve(approval.BreakGlass, "lab", 50, time.Hour)
+	if got := answered(c.answer()); got != "AA m2" {
+		t.Errorf("got %s", got)
+	}
+	if rows := a.rows(); approvalOf(rows[len(rows)-1].Evidence.File) != two.ID {
+		t.Errorf("got %+v, want it on record by the second", rows[len(rows)-1])
+	}
+	for _, key := range []budget.Key{"sender lab", "party ehr", "role engine", a.guard.approvals.use(&two).key()} {
+		want := 3
+		if strings.Contains(string(key), two.ID) {
+			want = 1
+		}
+		if n := a.guard.book.Count(key, budget.Day, a.now()); n != want {
+			t.Errorf("%s counts %d patients, want %d", key, n, want)
+		}
+	}
+}
+
+// TestOwed: what is decided again is charged once to each budget, and the party's wait for the record as long as only broken glass has
+// paid.
+func TestOwed(t *testing.T) {
+	glass := func(id string) *use { return &use{Approval: approval.Approval{ID: id, Kind: approval.BreakGlass}} }
+	approved := func(id string) *use { return &use{Approval: approval.Approval{ID: id, Kind: approval.Approve}} }
+	g, h, a, b := glass("1"), glass("2"), approved("3"), approved("4")
+	for i, test := range []struct {
+		paid       []*use
+		by         *use
+		now, later string
+	}{
+		{nil, nil, "site party role", ""},
+		{nil, a, "site own party role", ""},
+		{nil, g, "site own", "party role"},
+		{[]*use{g}, nil, "party role", ""}, // the site's is charged behind glass, too
+		{[]*use{g}, a, "own party role", ""},
+		{[]*use{g}, g, "", "party role"},
+		{[]*use{g}, h, "own", "party role"},
+		{[]*use{g, h}, a, "own party role", ""},
+		{[]*use{g, a}, g, "", ""},
+		{[]*use{g, a}, b, "own", ""},
+		{[]*use{a}, h, "own", ""},
+		{[]*use{a}, nil, "", ""},
+		{[]*use{nil}, nil, "", ""},
+	} {
+		keys := test.by.keys([]budget.Keyed{{Key: "site"}, {Key: "party"}, {Key: "role"}}, "site")
+		said := func(keys []budget.Keyed) string {
+			var all []string
+			for _, k := range keys {
+				if test.by != nil && k.Key == test.by.key() {
+					k.Key = "own"
+				}
+				all = append(all, string(k.Key))
+			}
+			return strings.Join(all, " ")
+		}
+		now, later := (&judge{paid: test.paid}).owed(keys, test.by)
+		if said(now) != test.now || said(later) != test.later {
+			t.Errorf("%d: got %q now and %q later, want %q and %q", i, said(now), said(later), test.now, test.later)
+		}
 	}
 }

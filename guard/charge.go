@@ -25,16 +25,28 @@ func patientsOf(numbers []ledger.Number) []uint32 {
 	return patients
 }
 
-// owed gives the budgets that are not charged yet for what is decided again: all at first, and then the approval's own, when it is
-// another one by which it is permitted now.
-func (j *judge) owed(keys []budget.Keyed, u *use) []budget.Keyed {
-	switch {
-	case len(j.paid) == 0:
-		return keys
-	case u == nil || slices.Contains(j.paid, u):
-		return nil
+// owed gives the budgets that are charged for what is decided, and those that count it later, when it is on record: behind broken
+// glass all but the site's and its own, since whoever is counted in a budget passes it again without the glass. What is decided
+// again is charged to what is not charged yet: by another approval to its own, and to the party's if only broken glass has paid.
+func (j *judge) owed(keys []budget.Keyed, u *use) (now, later []budget.Keyed) {
+	paid := len(j.paid) > 0
+	if !paid && !u.glass() {
+		return keys, nil
 	}
-	return keys[len(keys)-1:] // as use.keys puts them
+	// The site's budget is the first of keys, and an approval's own the second: see use.keys.
+	if !slices.ContainsFunc(j.paid, func(by *use) bool { return !by.glass() }) {
+		if !u.glass() {
+			return keys[1:], nil
+		}
+		later = keys[2:]
+	}
+	switch {
+	case !paid:
+		now = keys[:2]
+	case u != nil && !slices.Contains(j.paid, u):
+		now = keys[1:2]
+	}
+	return now, later
 }
 
 // keys gives the budgets that a wish is charged to. What was asked for is limited by the grant and by whoever receives it, its

@@ -12,16 +12,21 @@ import (
 	"chaperone/wire"
 )
 
-// record puts a permission on record, with what it releases beside its own draft. It is none when that fails.
-func (d *dicomConn) record(ctx context.Context, w *wish, v verdict, more ...*draft) verdict {
-	if v.draft != nil {
-		more = append(more, v.draft)
+// record puts a permission on record. It is none when that fails.
+func (d *dicomConn) record(ctx context.Context, w *wish, v verdict) verdict {
+	if v.draft == nil {
+		return v
 	}
-	if err := d.guard.record(ctx, more); err != nil {
-		d.guard.metrics.unrecorded(d.listener.name)
-		return d.judge.refuse(d.guard.rules.Load(), w, unrecordable(err))
+	if err := d.guard.record(ctx, []*draft{v.draft}); err != nil {
+		return d.unrecorded(w, err)
 	}
 	return v
+}
+
+// unrecorded refuses what the record does not take.
+func (d *dicomConn) unrecorded(w *wish, err error) verdict {
+	d.guard.metrics.unrecorded(d.listener.name)
+	return d.judge.refuse(d.guard.rules.Load(), w, unrecordable(err))
 }
 
 // refusalOf gives the status of a refusal.

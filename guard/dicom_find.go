@@ -2,6 +2,7 @@ package guard
 
 import (
 	"context"
+	"maps"
 	"strings"
 
 	"chaperone"
@@ -17,6 +18,7 @@ type match struct {
 	set    *command
 	data   []byte
 	offset int64
+	draft  *draft // with what it is put on record: other matches may be in it
 }
 
 // mostMatches are decided and put on record together.
@@ -97,7 +99,7 @@ func (d *dicomConn) foundOne(ctx context.Context, op *operation, c *command) (re
 	}
 	offset := d.legs[wire.FromServer].offset
 	return &collecting{then: func(ctx context.Context, data []byte) error {
-		m := match{op, c, data, offset}
+		m := match{op: op, set: c, data: data, offset: offset}
 		if !pending(c.status) {
 			return d.lastOne(ctx, m)
 		}
@@ -151,23 +153,21 @@ func (d *dicomConn) release(ctx context.Context) error {
 			}
 			continue
 		}
+		drafts, m.draft = join(drafts, v.draft)
 		granted = append(granted, m)
-		drafts = join(drafts, v.draft)
 	}
+	var failed map[*draft]verdict
 	if len(drafts) > 0 {
-		op := granted[0].op
-		v := d.record(ctx, d.query(op, granted[0].offset), verdict{Decision: policy.Decision{Permit: true}}, drafts...)
-		if !v.Permit {
-			for range granted {
-				if err := d.keepBack(op, v); err != nil {
-					return err
-				}
-			}
-			return nil
-		}
+		failed = d.recordMatches(ctx, d.query(granted[0].op, granted[0].offset), drafts)
 	}
 	client := d.legs[wire.FromClient]
 	for _, m := range granted {
+		if v, ok := failed[m.draft]; ok {
+			if err := d.keepBack(m.op, v); err != nil {
+				return err
+			}
+			continue
+		}
 		if err := client.send(m.set.context, true, true, m.set.raw); err != nil {
 			return err
 		}
@@ -176,6 +176,27 @@ func (d *dicomConn) release(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// recordMatches puts drafts on record together, or each by itself when one of them may be why that fails. It gives the refusals of
+// those that may not pass.
+func (d *dicomConn) recordMatches(ctx context.Context, w *wish, drafts []*draft) map[*draft]verdict {
+	err := d.guard.record(ctx, drafts)
+	if err == nil {
+		return nil
+	}
+	failed := map[*draft]verdict{}
+	if byOne(err) && len(drafts) > 1 {
+		for i := range drafts {
+			maps.Copy(failed, d.recordMatches(ctx, w, drafts[i:i+1]))
+		}
+		return failed
+	}
+	v := d.unrecorded(w, err)
+	for _, one := range drafts {
+		failed[one] = v
+	}
+	return failed
 }
 
 // judgeMatch decides one match by whose it is.
@@ -221,10 +242,10 @@ func (d *dicomConn) keepBack(op *operation, v verdict) error {
 }
 
 // join adds a release to those that are put on record together. Those on the same grounds are one: what was done with an approval,
-// or behind broken glass, is told by itself.
-func join(all []*draft, one *draft) []*draft {
+// or behind broken glass, is told by itself. It also gives the one that the release is in.
+func join(all []*draft, one *draft) ([]*draft, *draft) {
 	if one == nil {
-		return all
+		return all, nil
 	}
 	for _, have := range all {
 		a, b := &have.disclosure, &one.disclosure
@@ -240,9 +261,9 @@ func join(all []*draft, one *draft) []*draft {
 				a.Covered = append(a.Covered, c)
 			}
 		}
-		return all
+		return all, have
 	}
-	return append(all, one)
+	return append(all, one), one
 }
 
 func same(a, b ledger.Covered) bool {

@@ -92,6 +92,7 @@ type draft struct {
 	merges     []ledger.Merge
 	use        *use
 	numbers    []ledger.Number // of the use: who is released because of it
+	later      []budget.Keyed  // of broken glass: the budgets that count them when it is on record
 	counted    bool            // with what was done by the use: it is on record
 }
 
@@ -183,8 +184,9 @@ func (j *judge) attempt(r *rules, w *wish, u *use, now time.Time) (policy.Decisi
 	if err != nil {
 		return policy.Decision{Reason: unrecorded, Hint: "The ledger takes nothing: see chaperone ledger status."}, nil
 	}
-	if keys = j.owed(keys, u); len(keys) > 0 {
-		if over := j.guard.charge(keys, numbers, who.unidentified, now); over != nil {
+	charged, later := j.owed(keys, u)
+	if len(charged) > 0 {
+		if over := j.guard.charge(charged, numbers, who.unidentified, now); over != nil {
 			decision.Permit, decision.Budget = false, over.String()
 			decision.Reason, decision.Hint = u.over(over)
 			return decision, nil
@@ -196,7 +198,7 @@ func (j *judge) attempt(r *rules, w *wish, u *use, now time.Time) (policy.Decisi
 	d := j.draft(r, w, &decision, now)
 	d.disclosure.Covered, d.disclosure.Unidentified, d.merges = covered, who.unidentified, who.merges
 	if u != nil {
-		d.use, d.numbers = u, numbers
+		d.use, d.numbers, d.later = u, numbers, later
 	}
 	return decision, d
 }

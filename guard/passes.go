@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"slices"
 	"time"
 
 	"chaperone/approval"
@@ -61,8 +62,8 @@ func (u *use) put(q *policy.Request) {
 	q.Approved = u != nil && !q.BreakGlass
 }
 
-// keys are the budgets that are charged: an approval's own beside the others. Behind broken glass those of the party, its
-// groups and its role still count and do not limit; the site's does.
+// keys are the budgets that count: an approval's own beside the others, behind the site's, which is the first. Behind broken glass
+// those of the party, its groups and its role still count and do not limit; the site's does.
 func (u *use) keys(keys []budget.Keyed, site budget.Key) []budget.Keyed {
 	if u == nil {
 		return keys
@@ -72,7 +73,7 @@ func (u *use) keys(keys []budget.Keyed, site budget.Key) []budget.Keyed {
 			keys[i].Limits = budget.Limits{}
 		}
 	}
-	return append(keys, budget.Keyed{Key: u.key(), Limits: budget.Limits{u.Patients, u.Patients, u.Patients, u.Patients}})
+	return slices.Insert(keys, 1, budget.Keyed{Key: u.key(), Limits: budget.Limits{u.Patients, u.Patients, u.Patients, u.Patients}})
 }
 
 // grant is how the record names what permitted: approvalOf reads it back.

@@ -136,7 +136,11 @@ func (g *Guard) enterDrafts(ctx context.Context, drafts []*draft) error {
 	for _, d := range drafts {
 		if d.use != nil && !d.counted {
 			d.counted = true
-			g.count(d.use, g.book.Latest().Unix()/3600, d.numbers, d.disclosure.Unidentified, d.disclosure.Bytes)
+			hour := g.book.Latest().Unix() / 3600
+			g.count(d.use, hour, d.numbers, d.disclosure.Unidentified, d.disclosure.Bytes)
+			for _, k := range d.later {
+				g.book.Load(k.Key, hour, patientsOf(d.numbers), d.disclosure.Unidentified)
+			}
 		}
 	}
 	return nil
