@@ -92,7 +92,8 @@ type draft struct {
 	merges     []ledger.Merge
 	use        *use
 	numbers    []ledger.Number // of the use: who is released because of it
-	later      []budget.Keyed  // of broken glass: the budgets that count them when it is on record
+	later      []budget.Keyed  // of broken glass: the budgets that count them when they are released
+	usual      func()          // of later: looks then whether that is more than usual
 	counted    bool            // with what was done by the use: it is on record
 }
 
@@ -192,10 +193,13 @@ func (j *judge) attempt(r *rules, w *wish, u *use, now time.Time) (policy.Decisi
 			return decision, nil
 		}
 	}
-	if len(j.paid) == 0 {
+	d := j.draft(r, w, &decision, now)
+	if len(later) > 0 {
+		asked := *w
+		d.usual = func() { j.guard.watchHabit(r, &asked, now) }
+	} else if len(j.paid) == 0 {
 		j.guard.watchHabit(r, w, now)
 	}
-	d := j.draft(r, w, &decision, now)
 	d.disclosure.Covered, d.disclosure.Unidentified, d.merges = covered, who.unidentified, who.merges
 	if u != nil {
 		d.use, d.numbers, d.later = u, numbers, later

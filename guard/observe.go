@@ -40,7 +40,7 @@ func (c *conn) observe(ctx context.Context) error {
 			_ = half.CloseWrite() // the other direction may still have something to say
 			return
 		}
-		if !o.heard.Load() { // who comes and goes without a word asks whether somebody is there
+		if d == wire.FromClient && !o.heard.Load() { // who comes and goes without a word asks whether somebody is there
 			err = io.EOF
 		}
 		c.close(err)
@@ -199,6 +199,7 @@ func (o *observer) put(ctx context.Context, r *rules, drafts []*draft) {
 	over := begun(drafts)
 	err := o.guard.enterDrafts(ctx, drafts) // by what was in force when it passed
 	over()
+	o.guard.countLater(drafts)                                // it has passed, on record or not
 	if errors.Is(err, ledger.ErrInvalid) && len(drafts) > 1 { // which of them it is shows when each is alone
 		for i := range drafts {
 			o.put(ctx, r, drafts[i:i+1])

@@ -79,7 +79,26 @@ func (g *Guard) record(ctx context.Context, drafts []*draft) error {
 	if err := g.enterDrafts(ctx, drafts); err != nil {
 		return err
 	}
-	return g.stand(drafts)
+	if err := g.stand(drafts); err != nil {
+		return err
+	}
+	g.countLater(drafts)
+	return nil
+}
+
+// countLater counts what broken glass released in the budgets that it was not asked of: it leaves now, or has left.
+func (g *Guard) countLater(drafts []*draft) {
+	for _, d := range drafts {
+		if len(d.later) == 0 {
+			continue
+		}
+		hour := g.book.Latest().Unix() / 3600
+		for _, k := range d.later {
+			g.book.Load(k.Key, hour, patientsOf(d.numbers), d.disclosure.Unidentified)
+		}
+		d.later = nil
+		d.usual()
+	}
 }
 
 // begun says of drafts that they are being put on record, until what it gives is called.
@@ -138,9 +157,6 @@ func (g *Guard) enterDrafts(ctx context.Context, drafts []*draft) error {
 			d.counted = true
 			hour := g.book.Latest().Unix() / 3600
 			g.count(d.use, hour, d.numbers, d.disclosure.Unidentified, d.disclosure.Bytes)
-			for _, k := range d.later {
-				g.book.Load(k.Key, hour, patientsOf(d.numbers), d.disclosure.Unidentified)
-			}
 		}
 	}
 	return nil

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -105,6 +106,8 @@ func (f *guardFlags) load(stderr io.Writer) (*site.Site, error) {
 	for _, w := range s.Warnings {
 		fmt.Fprintln(stderr, "chaperone:", page.Printable(w.In(f.site)))
 	}
+	s.Ledger = cmp.Or(f.ledger.dir, os.Getenv(ledgerVariable), s.Ledger) // what is not used need not be there
+	s.Keys = cmp.Or(f.ledger.keys, s.Keys)
 	if missing := s.Check(func(path string) (fs.File, error) { return os.Open(path) }); len(missing) > 0 {
 		return nil, &site.Error{Path: f.site, Problems: missing}
 	}
@@ -113,26 +116,22 @@ func (f *guardFlags) load(stderr io.Writer) (*site.Site, error) {
 
 // run guards until the context is done.
 func (f *guardFlags) run(c *cobra.Command, s *site.Site) (err error) {
-	if f.ledger.dir == "" && os.Getenv(ledgerVariable) == "" {
-		f.ledger.dir = s.Ledger
-	}
-	if f.ledger.keys == "" {
-		f.ledger.keys = s.Keys
-	}
+	at := f.ledger // not for the site files that are read later
+	at.dir, at.keys = s.Ledger, s.Keys
 	again := make(chan os.Signal, 1)
 	signal.Notify(again, reloadSignals()...) // before the first of them would end the program: opening a ledger may take long
 	defer signal.Stop(again)
 	thrift.Room(8<<20, 32<<20)
-	l, err := f.ledger.record(c, func() error { return nil })
+	l, err := at.record(c, func() error { return nil })
 	if err != nil {
 		return err
 	}
 	if l == nil {
-		_, err := f.ledger.named(c)
+		_, err := at.named(c)
 		return err
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
-	tokens, err := patient.LoadKey(f.ledger.keysFolder())
+	tokens, err := patient.LoadKey(at.keysFolder())
 	if err != nil {
 		return err
 	}
@@ -141,15 +140,15 @@ func (f *guardFlags) run(c *cobra.Command, s *site.Site) (err error) {
 	if err != nil {
 		return err
 	}
-	approvals, err := approval.Beside(f.ledger.folder())
+	approvals, err := approval.Beside(at.folder())
 	if err != nil {
 		return err
 	}
-	spool, err := spoolFolder(f.ledger.folder())
+	spool, err := spoolFolder(at.folder())
 	if err != nil {
 		return err
 	}
-	data, err := keys.LoadData(f.ledger.keysFolder())
+	data, err := keys.LoadData(at.keysFolder())
 	if err != nil {
 		return err
 	}

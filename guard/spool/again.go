@@ -74,7 +74,11 @@ func (s *Spool) TakeAgain() (done Taken, err error) {
 			if err := s.Append(list...); err != nil {
 				if !errors.Is(err, ErrFull) || s.Empty() { // else there is room when something of it is delivered
 					failed = append(failed, fmt.Errorf("spool: %s: %w", path, err))
-					done.Stuck += len(firsts) - i
+					for _, left := range firsts[i:] {
+						if !s.again[filepath.Join(dir, segmentName(left))] { // else it is in the queue
+							done.Stuck++
+						}
+					}
 				}
 				break // what was rejected later must not overtake it
 			}
