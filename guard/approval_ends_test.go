@@ -406,6 +406,27 @@ func TestGlassEndsBeforeRecord(t *testing.T) {
 	}
 }
 
+// TestGlassEndsAmidTheWrite: who is on record by then was not released, and the budget does not let him pass afterwards.
+func TestGlassEndsAmidTheWrite(t *testing.T) {
+	a, m := momentRig(t, withBudget(newEngine(t), ""))
+	c := a.call("hl7")
+	if !c.sent(0) || !c.sent(1) {
+		t.Fatal("the budget is less than the test needs")
+	}
+	a.approve(approval.BreakGlass, "lab", 50, time.Hour)
+	m.set(func(m *moments) { m.recorded = func() { a.move(time.Hour) } })
+	if got := c.send(result("LAB|NORTH", "m2", "2")); !strings.Contains(got, "^approval-over^") {
+		t.Errorf("got %q, want that its time is over", got)
+	}
+	m.set(func(m *moments) { m.recorded = nil })
+	if got := c.send(result("LAB|NORTH", "m3", "2")); !strings.Contains(got, "CHAP-DENY^budget-24h^") {
+		t.Errorf("got %q, want that the budget refuses", got)
+	}
+	if n := a.guard.book.Count("party ehr", budget.Day, a.now()); n != 2 {
+		t.Errorf("the receiver's budget counts %d patients, want 2", n)
+	}
+}
+
 // TestHeldGlassEnds: the same of what is held. It waits for the budget, or for other glass.
 func TestHeldGlassEnds(t *testing.T) {
 	e := newEngine(t)
