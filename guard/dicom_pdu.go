@@ -101,6 +101,9 @@ type untilThen struct {
 func (u *untilThen) Read(b []byte) (int, error) {
 	for {
 		n, err := u.from.Read(b)
+		if u.owing != nil {
+			u.owing.part.Add(int64(n))
+		}
 		switch {
 		case n > 0 || !errors.Is(err, os.ErrDeadlineExceeded):
 			return n, err
@@ -200,6 +203,7 @@ func (r *pduReader) one(b *batch) error {
 	b.list = append(b.list, pdu{kind, raw[6:], raw, from, r.offset})
 	r.offset += int64(length) + 6
 	if r.owing != nil {
+		r.owing.part.Store(int64(r.in.Buffered()))
 		r.owing.done()
 	}
 	if r.until.IsZero() {

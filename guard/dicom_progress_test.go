@@ -183,12 +183,13 @@ func TestRoomSlow(t *testing.T) {
 			l := &listener{guard: &Guard{pace: usualPace}, conns: map[*conn]bool{c: true}}
 			d := &dicomConn{conn: c, legs: [2]*leg{{}, {}}}
 			m := &d.legs[wire.FromClient].message
-			m.begun, m.came = true, test.piece
+			m.begun = true
 			shed := false
 			pause := time.Duration(test.piece) * time.Second / time.Duration(test.rate)
 			for took := time.Duration(0); took < 3*test.within && !shed && !m.tooSlow(test.within); took += pause {
 				m.waited += pause
-				d.wait()                                  // as if the pause were over, and the piece not there yet
+				d.wait() // as if the pause were over, and the piece there but for a byte
+				c.owing.part.Store(int64(test.piece - 1))
 				c.owing.begin(time.Now().Add(-pause / 2)) // its PDU is
 				shed = l.latest(func(*conn) bool { return true }) != nil
 				c.owing.done()

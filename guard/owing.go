@@ -15,13 +15,14 @@ import (
 type owing struct {
 	since atomic.Int64 // Unix nanoseconds; 0: nothing
 	rest  atomic.Int64 // the same, of a message that comes in pieces: by how much it is late, and yet to come when it is not
+	part  atomic.Int64 // bytes that have come of the piece that is next
 	said  atomic.Bool  // something whole
 }
 
 // owed gives since when anything is owed, 0 for nothing. Of a piece of a message counts how late the message is.
 func (o *owing) owed() int64 {
 	if rest := o.rest.Load(); rest != 0 {
-		return rest
+		return rest + o.part.Load()*int64(time.Second)/leastRate
 	}
 	return o.since.Load()
 }
