@@ -25,7 +25,7 @@ func patientsOf(numbers []ledger.Number) []uint32 {
 	return patients
 }
 
-// owed gives the budgets that are charged for what is decided, and those that count it later, when it is on record: behind broken
+// owed gives the budgets that are charged for what is decided, and those that count it later, when it is released: behind broken
 // glass all but the site's and its own, since whoever is counted in a budget passes it again without the glass. What is decided
 // again is charged to what is not charged yet: by another approval to its own, and to the party's if only broken glass has paid.
 func (j *judge) owed(keys []budget.Keyed, u *use) (now, later []budget.Keyed) {

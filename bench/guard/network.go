@@ -25,6 +25,10 @@ const (
 )
 
 const networkScript = `set -e
+if [ -n "$(ip -o addr show to 198.18.0.0/16)" ]; then
+  echo "198.18.0.0/16 is in use here: if a run that was killed left it, ip netns shows its namespaces, and ip netns del NAME removes them"
+  exit 1
+fi
 for name in $1 $2; do
   ip netns add $name
   ip -n $name link set lo up
