@@ -22,7 +22,9 @@ func (l *Ledger) Disclosures(ctx context.Context, q ledger.Query, each func(ledg
 	defer a.close()
 	h := history{question: a, each: each}
 	for range maxWorkers() {
-		h.readers = append(h.readers, l.reader(a.view))
+		r := l.reader(a.view)
+		r.keeps = q.Patient != nil // everybody's would take the place of one's that is asked again
+		h.readers = append(h.readers, r)
 	}
 	atOnce := 1
 	if q.Patient != nil {

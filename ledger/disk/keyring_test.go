@@ -60,16 +60,18 @@ func TestPurgeForgetsHeads(t *testing.T) {
 		t.Fatal(err)
 	}
 	batch := of(day)[0]
-	part, memory := l.keys.parts[batch].Opened, l.keys.memory
+	part, memory := l.keys.parts[batch], l.keys.memory
+	size := part.memory
 	if err := l.Purge(t.Context(), day); err != nil {
 		t.Fatal(err)
 	}
-	l.keys.keep(&index.Place{Batch: batch, Day: day}, m, part)
+	l.keys.keep(&index.Place{Batch: batch, Day: day}, m, part.Opened)
+	l.keys.keepBlock(part, 0, make([]byte, 600))
 	if len(of(day)) != 0 || l.keys.masters[day] != nil {
 		t.Errorf("after the purge there are still the heads %v, or the key", of(day))
 	}
-	if len(of(day-1)) != 1 || l.keys.memory != memory-part.Memory() {
-		t.Errorf("got the batches %v of another day and %d bytes, want one and %d", of(day-1), l.keys.memory, memory-part.Memory())
+	if len(of(day-1)) != 1 || l.keys.memory != memory-size || part.kept(0) != nil {
+		t.Errorf("got the batches %v of another day and %d bytes, want one and %d", of(day-1), l.keys.memory, memory-size)
 	}
 }
 
@@ -78,7 +80,7 @@ func TestKeyringMemory(t *testing.T) {
 	m := record.NewMaster([32]byte{1})
 	k := keyring{masters: map[ledger.Day]*record.Master{5: m}}
 	one := new(record.Opened)
-	fits := partsMemory / one.Memory()
+	fits := keptMemory / one.Memory()
 	for batch := range uint64(2 * fits) {
 		k.keep(&index.Place{Batch: batch, Day: 5}, m, one)
 		k.keep(&index.Place{Batch: batch, Day: 5}, m, one) // by another question
@@ -86,8 +88,19 @@ func TestKeyringMemory(t *testing.T) {
 	if len(k.parts) != fits || k.memory != fits*one.Memory() {
 		t.Errorf("got %d heads of %d bytes, want %d of %d", len(k.parts), k.memory, fits, fits*one.Memory())
 	}
-	if k.part(uint64(2*fits-1)) != one {
-		t.Error("the latest is not kept")
+	latest := k.part(uint64(2*fits - 1))
+	if latest == nil || latest.Opened != one {
+		t.Fatal("the latest is not kept")
+	}
+	for number := range 2 * keptBlocks {
+		k.keepBlock(latest, number, make([]byte, 1000, 1024))
+		k.keepBlock(latest, number, make([]byte, 1000, 1024)) // by another question
+	}
+	if sum := memoryOf(&k); k.memory != sum || sum > keptMemory || len(k.parts) >= fits {
+		t.Errorf("with blocks: got %d heads, %d bytes that are counted and %d of parts; want them alike, in %d", len(k.parts), k.memory, sum, keptMemory)
+	}
+	if latest.memory < keptBlocks*1000 || latest.kept(keptBlocks-1) == nil || latest.kept(keptBlocks) != nil {
+		t.Errorf("got %d bytes of one part, and not the first %d blocks", latest.memory, keptBlocks)
 	}
 	k.forget(5)
 	if len(k.parts) != 0 || k.memory != 0 {
@@ -95,19 +108,29 @@ func TestKeyringMemory(t *testing.T) {
 	}
 }
 
+// memoryOf adds up what is kept.
+func memoryOf(k *keyring) (sum int) {
+	for _, part := range k.parts {
+		sum += part.memory
+	}
+	return sum
+}
+
 // A damaged block is told of by file and batch, whether its batch was opened before or not. A small batch that was opened
-// is in memory as a whole: it is answered from there.
+// is in memory as a whole: it is answered from there, and so is a block that was read twice.
 func TestDamagedBlock(t *testing.T) {
 	for _, test := range []struct {
 		name        string
 		disclosures int
-		opened      bool
+		opened      int // times
 		told        bool
 	}{
-		{"small", 5, false, true},
-		{"small and opened", 5, true, false},
-		{"large", 500, false, true},
-		{"large and opened", 500, true, true},
+		{"small", 5, 0, true},
+		{"small and opened", 5, 1, false},
+		{"large", 120, 0, true},
+		{"large and opened", 120, 1, true},
+		{"large and opened twice", 120, 2, false},
+		{"large, and more blocks than are kept", 500, 2, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			o := folders(t)
@@ -115,7 +138,7 @@ func TestDamagedBlock(t *testing.T) {
 			defer l.Close()
 			mustRecord(t, l, wide(test.disclosures))
 			batch, segment := l.batches-1, filepath.Join(o.Dir, "record", record.SegmentName(l.end.Segment))
-			if test.opened {
+			for range test.opened {
 				if rows, err := historyOf(t, l); err != nil || len(rows) != test.disclosures {
 					t.Fatalf("before: got %d rows and %v", len(rows), err)
 				}

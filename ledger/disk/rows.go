@@ -16,15 +16,17 @@ import (
 // reader reads disclosures by their number. It keeps what neighbours share: the place of a batch, its file and opened head,
 // the last block. It is for one goroutine.
 type reader struct {
-	ledger *Ledger
-	view   *index.View
-	near   index.Near
-	place  index.Place
-	file   *os.File       // of place
-	part   *record.Opened // of place; nil before a block of it is read
-	block  int            // that is open, of part
-	plain  []byte
-	entry  record.Entry
+	ledger  *Ledger
+	view    *index.View
+	near    index.Near
+	place   index.Place
+	file    *os.File  // of place
+	part    *openPart // of place; nil before a block of it is read
+	block   int       // that is open, of part
+	plain   []byte    // of block
+	scratch []byte    // for a block that is not kept
+	keeps   bool      // blocks that it opens
+	entry   record.Entry
 
 	persons []uint64           // of one row
 	ids     []ledger.PatientID // room for those of further rows
@@ -72,10 +74,9 @@ func (r *reader) read(n int) (err error) {
 	}
 	if block := n / record.EntriesBlock; r.block != block {
 		r.block = -1
-		if r.plain, err = r.part.Block(r.file, block, r.plain[:0]); err != nil {
+		if err := r.turnTo(block); err != nil {
 			return err
 		}
-		r.block = block
 	}
 	rest, entry := r.plain, []byte(nil)
 	for range n%record.EntriesBlock + 1 {
@@ -92,8 +93,22 @@ func (r *reader) read(n int) (err error) {
 	return nil
 }
 
+// turnTo opens a block of the batch, or takes the one that the keyring keeps.
+func (r *reader) turnTo(block int) (err error) {
+	if r.plain = r.part.kept(block); r.plain == nil {
+		if r.scratch, err = r.part.Block(r.file, block, r.scratch[:0]); err != nil {
+			return err
+		}
+		if r.plain = r.scratch; r.keeps && r.part.again(block) {
+			r.ledger.keys.keepBlock(r.part, block, r.plain)
+		}
+	}
+	r.block = block
+	return nil
+}
+
 // open opens the head of the batch's entries.
-func (r *reader) open() (*record.Opened, error) {
+func (r *reader) open() (*openPart, error) {
 	p, keys := &r.place, &r.ledger.keys
 	if o := keys.part(p.Batch); o != nil {
 		return o, nil
@@ -106,8 +121,7 @@ func (r *reader) open() (*record.Opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	keys.keep(p, m, o)
-	return o, nil
+	return keys.keep(p, m, o), nil
 }
 
 // spell turns the disclosure that was read last into a row, with the ids of these persons only, nil for all. The dictionary
