@@ -121,7 +121,7 @@ func (f *guardFlags) run(c *cobra.Command, s *site.Site) (err error) {
 	again := make(chan os.Signal, 1)
 	signal.Notify(again, reloadSignals()...) // before the first of them would end the program: opening a ledger may take long
 	defer signal.Stop(again)
-	thrift.Room(8<<20, 32<<20)
+	thrift.Room(8<<20, 48<<20)
 	l, err := at.record(c, func() error { return nil })
 	if err != nil {
 		return err
