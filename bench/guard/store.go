@@ -20,6 +20,7 @@ type errand struct {
 	files   []string // behind the address
 	rounds  int
 	answers int // that a question has
+	images  int // that are sent, each of which is on record before it leaves
 }
 
 // errands makes the images that are sent, and says what is done.
@@ -39,15 +40,15 @@ func (h *hospital) errands(o options) ([]errand, error) {
 	images := fmt.Sprintf("C-STORE, %d × %d KB", many, size>>10)
 	send := []string{"+sd"}
 	list := []errand{
-		{images + ", both ends with their defaults", "plain", "storescu", send, []string{small}, 1, 0},
-		{images + ", TCP_NODELAY and 128 KB PDUs", "tuned", "storescu", send, []string{small}, 5, 0},
-		{images + ", the same and TLS", "secure", "storescu", send, []string{small}, 5, 0},
-		{fmt.Sprintf("C-STORE, 4 × %d MB, TCP_NODELAY and 128 KB PDUs", large>>20), "tuned", "storescu", send, []string{big}, 5, 0},
+		{images + ", both ends with their defaults", "plain", "storescu", send, []string{small}, 1, 0, many},
+		{images + ", TCP_NODELAY and 128 KB PDUs", "tuned", "storescu", send, []string{small}, 5, 0, many},
+		{images + ", the same and TLS", "secure", "storescu", send, []string{small}, 5, 0, many},
+		{fmt.Sprintf("C-STORE, 4 × %d MB, TCP_NODELAY and 128 KB PDUs", large>>20), "tuned", "storescu", send, []string{big}, 5, 0, 4},
 		{fmt.Sprintf("C-FIND with %d matches", matches), "find", "findscu",
-			[]string{"-S", "-k", "QueryRetrieveLevel=STUDY", "-k", "StudyDate=20260301", "-k", "PatientID", "-k", "PatientName", "-k", "StudyInstanceUID"}, nil, 5, matches},
+			[]string{"-S", "-k", "QueryRetrieveLevel=STUDY", "-k", "StudyDate=20260301", "-k", "PatientID", "-k", "PatientName", "-k", "StudyInstanceUID"}, nil, 5, matches, 0},
 	}
 	if h.network != nil {
-		list = slices.Insert(list, 1, errand{images + ", the same across namespaces", "apart", "storescu", send, []string{small}, 1, 0})
+		list = slices.Insert(list, 1, errand{images + ", the same across namespaces", "apart", "storescu", send, []string{small}, 1, 0, many})
 	}
 	return list, nil
 }
@@ -71,12 +72,17 @@ func images(ctx context.Context, o options, c *clinic, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
+	disk, err := fdatasyncs(o)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(stdout, "\none fdatasync of 600 bytes: %s on average\n", mean(disk).Round(time.Microsecond))
 	fmt.Fprintf(stdout, "\n%-58s %-8s %10s %10s %16s\n", "DICOM", "way", "time", "to direct", "memory, so far")
 	if h.alone != nil {
 		fmt.Fprintf(stdout, "across network namespaces nothing is measured, because they cannot be made (root and iproute2 can): %v\n", h.alone)
 	}
 	for _, e := range list {
-		var direct time.Duration
+		times := map[string]time.Duration{}
 		for _, way := range []string{"direct", "HAProxy", "guard"} {
 			took, err := h.do(ctx, e, way)
 			if err != nil {
@@ -85,9 +91,7 @@ func images(ctx context.Context, o options, c *clinic, stdout io.Writer) error {
 			if took == 0 {
 				continue // there is no such way
 			}
-			if way == "direct" {
-				direct = took
-			}
+			times[way] = took
 			memory := ""
 			if way == "guard" {
 				most, err := peak(h.gate)
@@ -96,10 +100,23 @@ func images(ctx context.Context, o options, c *clinic, stdout io.Writer) error {
 				}
 				memory = fmt.Sprintf("%.0f MB", most)
 			}
-			fmt.Fprintf(stdout, "%-58s %-8s %10s %9.2f× %16s\n", e.name, way, took.Round(time.Millisecond), float64(direct)/float64(took), memory)
+			fmt.Fprintf(stdout, "%-58s %-8s %10s %9.2f× %16s\n", e.name, way, took.Round(time.Millisecond), float64(times["direct"])/float64(took), memory)
 		}
+		e.compare(stdout, times, mean(disk))
 	}
 	return nil
+}
+
+// compare says what the guard's throughput is of HAProxy's, and of what a proxy as quick as HAProxy would reach that waits for one
+// fdatasync before it passes an image on.
+func (e *errand) compare(stdout io.Writer, times map[string]time.Duration, disk time.Duration) {
+	proxy, mine := times["HAProxy"], times["guard"]
+	if proxy == 0 || mine == 0 || e.images == 0 {
+		return
+	}
+	waiting := proxy + time.Duration(e.images)*disk
+	fmt.Fprintf(stdout, "  the guard's throughput: %.2f of HAProxy's; %.2f of HAProxy's way and one fdatasync for each image\n",
+		float64(proxy)/float64(mine), float64(waiting)/float64(mine))
 }
 
 // do does an errand some times on one way, and gives the median.
