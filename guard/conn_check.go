@@ -1,0 +1,146 @@
+package guard
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"time"
+
+	"chaperone/identity"
+	"chaperone/policy"
+	"chaperone/site"
+)
+
+// proof is what the system behind the guard showed, and whom it had to prove to be.
+type proof struct {
+	state       tls.ConnectionState
+	party, host string
+}
+
+// identify finds out whose connection it is.
+func (c *conn) identify(spec *site.Listener) (err error) {
+	r := c.guard.rules.Load()
+	if c.secured {
+		if c.peer, err = c.guard.trust.Check(&c.state, c.guard.now()); err != nil {
+			return err
+		}
+		c.from.proven = c.peer.Subject
+		c.from.party = r.site.PartyOf(c.peer.Subject)
+	} else {
+		c.from.party = byAddress(r.site, c.from.addr.Addr())
+	}
+	c.to.party = r.site.Party(spec.Upstream.Party)
+	c.observes = spec.Mode == site.Observe
+	c.identified.Store(true)
+	if spec.Mode == site.Observe {
+		return nil
+	}
+	return c.bound(r)
+}
+
+// disbelieved notes a certificate that is not believed. It gives why the connection ends.
+func (c *conn) disbelieved(why *identity.Error) error {
+	r := c.guard.rules.Load()
+	from := c.from.record()
+	if from.Proven == "" {
+		from.Claimed = why.Party
+	}
+	c.guard.refused.note(refusal{
+		listener: c.listener.name, word: connection, from: from, to: c.to.record(), at: c.guard.now(),
+		decision: policy.Decision{Reason: policy.Reason(why.Code), Version: r.site.Version, Hint: "See chaperone enroll list."},
+	})
+	return fmt.Errorf("%w: %s", errRefused, why.Code)
+}
+
+// bound checks what a certificate alone does not prove: that the party is known, and where it stands.
+func (c *conn) bound(r *rules) error {
+	var reason policy.Reason
+	switch p := c.from.partyIn(r); {
+	case p == nil:
+		reason = unknown
+	case !p.From(c.from.addr.Addr()):
+		reason = policy.IdentityAddress
+	}
+	if reason == "" {
+		return nil
+	}
+	c.refused(reason, "If it is right, add it to the site file.")
+	return fmt.Errorf("%w: %s", errRefused, reason)
+}
+
+// checked is by what a check found nothing wrong, and when.
+type checked struct {
+	spec  *site.Listener
+	rules *rules
+	proof *proof
+	epoch uint64
+	at    time.Time
+}
+
+// freshly is how long a check is good for while nothing but time changes what it would find: certificates end and lists run out.
+const freshly = time.Second
+
+// check looks again at who both sides are: certificates are revoked and parties taken out while connections live.
+//
+// A connection that began in another mode ends: what only observes would go on to pass everything for as long as it lives.
+func (c *conn) check() error {
+	now := checked{spec: c.spec(), rules: c.guard.rules.Load(), proof: c.proved.Load(), at: c.guard.now()}
+	if c.guard.trust != nil {
+		now.epoch = c.guard.trust.Epoch()
+	}
+	last := c.checked.Load()
+	if last == nil || last.spec != now.spec || last.rules != now.rules || last.proof != now.proof || last.epoch != now.epoch ||
+		now.at.Sub(last.at).Abs() >= freshly {
+		if err := c.checkNow(); err != nil {
+			return err
+		}
+		good := now
+		c.checked.Store(&good)
+	}
+	if t := c.tunnel.Load(); t != nil {
+		return t.check()
+	}
+	return nil
+}
+
+func (c *conn) checkNow() error {
+	if (c.spec().Mode == site.Observe) != c.observes {
+		return errMode
+	}
+	if p := c.proved.Load(); p != nil {
+		if _, err := c.guard.trust.CheckServer(&p.state, p.party, p.host, c.guard.now()); err != nil {
+			return c.unproven(p.party, err)
+		}
+	}
+	if c.secured {
+		if _, err := c.guard.trust.Check(&c.state, c.guard.now()); err != nil {
+			var why *identity.Error
+			if errors.As(err, &why) {
+				return c.disbelieved(why)
+			}
+			return err
+		}
+	}
+	if c.from.party == nil || c.spec().Mode == site.Observe {
+		return nil
+	}
+	r := c.guard.rules.Load()
+	switch p := c.from.partyIn(r); {
+	case p == nil, c.secured && r.site.PartyOf(c.from.proven) != p:
+		return errors.New("the site file does not name its party any more")
+	case !p.From(c.from.addr.Addr()):
+		return c.bound(r)
+	}
+	return nil
+}
+
+// unproven notes that the system behind the guard is not believed to be the party that it has to be.
+func (c *conn) unproven(party string, err error) error {
+	reason := handshake
+	var why *identity.Error
+	if errors.As(err, &why) {
+		reason = policy.Reason(why.Code)
+	}
+	c.refused(reason, "The system behind the listener has to prove to be "+party+": see chaperone enroll list.")
+	return fmt.Errorf("the system behind it does not prove to be %s: %w", party, err)
+}
