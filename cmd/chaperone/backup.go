@@ -21,13 +21,18 @@ func newBackup() *cobra.Command {
 		Long: `Copy a ledger into a new folder, or into that of an earlier backup what is new since then, and verify the whole copy. Index and
 table of people are left out: they are made anew. A backup takes purges over, so that what was purged is gone from it as well.
 
-The keys are not in it: whoever has both can read everything. It says which keys it needs; keep those apart from it.`,
-		Example:           `  chaperone ledger backup /mnt/backup/ledger --ledger /var/lib/chaperone/ledger`,
+The keys are not in it: whoever has both can read everything. It says which keys it needs; keep those apart from it.
+
+With --live nobody has to be stopped: beside a guard or a watch that records, everything under its latest checkpoint is copied, which is
+a second old at most.`,
+		Example: `  chaperone ledger backup /mnt/backup/ledger --ledger /var/lib/chaperone/ledger
+  chaperone ledger backup /mnt/backup/ledger --ledger /var/lib/chaperone/ledger --live`,
 		Args:              onePath("where to? For example: chaperone ledger backup /mnt/backup/ledger"),
 		ValidArgsFunction: folders,
 		RunE:              func(c *cobra.Command, args []string) error { return runBackup(c, f, args[0]) },
 	}
 	f.add(c)
+	c.Flags().BoolVar(&f.live, "live", false, "also while another process records: what is under its latest checkpoint is copied")
 	return c
 }
 
@@ -36,7 +41,7 @@ func runBackup(c *cobra.Command, f ledgerFlags, to string) error {
 	if err != nil {
 		return err
 	}
-	w, err := backup.Write(c.Context(), backup.Options{Dir: dir, To: to, Keys: f.keysAtHand()})
+	w, err := backup.Write(c.Context(), backup.Options{Dir: dir, To: to, Keys: f.keysAtHand(), Live: f.live})
 	if err != nil {
 		return err
 	}

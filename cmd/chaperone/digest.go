@@ -24,15 +24,15 @@ func newDigest() *cobra.Command {
 		Short: "Say on one page what the week came to",
 		Long: `Write what a period came to, for whoever is responsible: how many patients' records passed, who received most and who is new, what was
 refused or would have been, what else was found and what to do about it, and how much of the period was watched. Without --since it is
-the last seven days, so that a timer can send it once a week.
+the last seven days, so that a timer can send it once a week; with --live beside the guard that records.
 
 Exit status: 0 done; 2 could not be answered.`,
-		Example: `  chaperone digest --ledger /var/lib/chaperone/ledger
+		Example: `  chaperone digest --live --ledger /var/lib/chaperone/ledger
   chaperone digest --since 2026-11-01 --until 2026-12-01 --names hosts.csv`,
 		Args: noArguments("; the period goes with --since and --until"),
 		RunE: func(c *cobra.Command, _ []string) error { return runDigest(c, f) },
 	}
-	f.ledger.add(c)
+	f.ledger.addAsking(c)
 	flags := c.Flags()
 	flags.StringVar(&f.since, "since", "", "from this `time` on (default: seven days before --until)")
 	flags.StringVar(&f.until, "until", "", "before this `time` (default: now)")

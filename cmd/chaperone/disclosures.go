@@ -40,7 +40,7 @@ Exit status: 0 done, also without any; 2 could not be answered.`,
 		Args: noArguments(ofQuestion),
 		RunE: func(c *cobra.Command, _ []string) error { return runDisclosures(c, f) },
 	}
-	f.ledger.add(c)
+	f.ledger.addAsking(c)
 	f.question.add(c)
 	f.patient.add(c)
 	c.Flags().BoolVar(&f.json, "json", false, "write JSON Lines: disclosure, coverage, and summary last")

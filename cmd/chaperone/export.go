@@ -39,7 +39,7 @@ goes to standard output.`,
 		Args: noArguments(ofLedger),
 		RunE: func(c *cobra.Command, _ []string) error { return runExport(c, f) },
 	}
-	f.ledger.add(c)
+	f.ledger.addAsking(c)
 	flags := c.Flags()
 	flags.StringVar(&f.out, "out", "", "new `folder` to write into")
 	flags.BoolVar(&f.json, "json", false, "all disclosures as JSON Lines")
@@ -58,6 +58,8 @@ func runExport(c *cobra.Command, f exportFlags) error {
 		return errors.New("ledger export: what? --json, --csv or --log (--help says more)")
 	case f.out == "" && f.log:
 		return errors.New("--log: where to? Name a new folder with --out")
+	case f.log && f.ledger.live:
+		return errors.New("--log: not beside a process that records; make a copy with ledger backup --live, restore it, and export that")
 	case f.out == "" && f.json && f.csv:
 		return errors.New("ledger export: two lists do not fit into standard output; name a new folder with --out")
 	}

@@ -54,7 +54,7 @@ machine see the command line.`,
 			return err
 		},
 	}
-	f.add(c)
+	f.addAsking(c)
 	return c
 }
 

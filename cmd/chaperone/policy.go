@@ -65,7 +65,7 @@ func (f *policyFlags) onRecord(s *site.Site) {
 	}
 }
 
-const whileGuarding = `While a guard runs, the ledger is its own: ask a backup of it (chaperone ledger backup).`
+const whileGuarding = `While a guard runs, the ledger is its own: ask beside it with --live.`
 
 // sinceOf reads a time, or how long ago it was: 7d, 12h.
 func sinceOf(text string, now time.Time) (time.Time, error) {

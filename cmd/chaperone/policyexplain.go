@@ -32,7 +32,7 @@ Exit status: 0 done, also when it would be refused now; 2 could not do it.`,
 		RunE:              func(c *cobra.Command, args []string) error { return f.explain(c, args[0]) },
 	}
 	f.add(c)
-	f.ledger.add(c)
+	f.ledger.addAsking(c)
 	return c
 }
 

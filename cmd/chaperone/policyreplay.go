@@ -38,7 +38,7 @@ Exit status: 0 done; 2 could not do it.`,
 		RunE: func(c *cobra.Command, _ []string) error { return f.replay(c, since) },
 	}
 	f.add(c)
-	f.ledger.add(c)
+	f.ledger.addAsking(c)
 	c.Flags().StringVar(&since, "since", "", "from this `time` on, or as long ago: 7d, 12h, 2026-11-08 (default: all of it)")
 	c.Flags().BoolVar(&f.json, "json", false, "write JSON Lines: refusal, and summary last")
 	_ = c.RegisterFlagCompletionFunc("since", cobra.FixedCompletions([]string{"1d", "7d", "30d"}, cobra.ShellCompDirectiveNoFileComp))

@@ -46,7 +46,7 @@ choose what is counted of it.`,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE:              func(c *cobra.Command, args []string) error { return runProve(c, f, args) },
 	}
-	f.ledger.add(c)
+	f.ledger.addAsking(c)
 	f.question.add(c)
 	c.Flags().BoolVar(&f.count, "count", false, "of a count over a period, instead of one disclosure")
 	c.Flags().StringVar(&f.out, "out", "", "write to this new `file` instead of standard output")

@@ -43,7 +43,7 @@ Exit status: 0 done, also when nothing is on record; 2 could not be answered.`,
 		Args: noArguments(ofPatient),
 		RunE: func(c *cobra.Command, _ []string) error { return runReport(c, f) },
 	}
-	f.ledger.add(c)
+	f.ledger.addAsking(c)
 	f.patient.add(c)
 	flags := c.Flags()
 	flags.StringVar(&f.as, "as", "", "`kind` of report: accounting")

@@ -44,7 +44,7 @@ Exit status: 0 done; 2 could not be answered.`,
 		Args: noArguments(ofQuestion),
 		RunE: func(c *cobra.Command, _ []string) error { return runScope(c, f) },
 	}
-	f.ledger.add(c)
+	f.ledger.addAsking(c)
 	f.question.add(c)
 	f.patient.add(c)
 	f.roster.add(c)

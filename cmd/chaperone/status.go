@@ -39,7 +39,7 @@ witnessed. The public key that it prints is to be kept outside: with it ledger v
 			return errors.Join(err, l.Close())
 		},
 	}
-	f.add(c)
+	f.addAsking(c)
 	f.place(c)
 	c.Flags().BoolVar(&asJSON, "json", false, "write one JSON line")
 	return c

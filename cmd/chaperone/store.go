@@ -23,7 +23,10 @@ const ledgerVariable = "CHAPERONE_LEDGER"
 const keysHelp = "`folder` of the keys (default: /etc/chaperone/keys for root, else chaperone/keys in the user's configuration folder)"
 
 // ledgerFlags say which ledger is meant, and where its keys are.
-type ledgerFlags struct{ dir, keys, reserve string }
+type ledgerFlags struct {
+	dir, keys, reserve string
+	live               bool // ask or copy it beside a process that records
+}
 
 func (f *ledgerFlags) add(c *cobra.Command) {
 	f.addDir(c)
@@ -34,6 +37,13 @@ func (f *ledgerFlags) add(c *cobra.Command) {
 func (f *ledgerFlags) addDir(c *cobra.Command) {
 	c.Flags().StringVar(&f.dir, "ledger", "", "`folder` of the ledger (default: $"+ledgerVariable+")")
 	_ = c.MarkFlagDirname("ledger")
+}
+
+// addAsking is add for commands that ask a ledger.
+func (f *ledgerFlags) addAsking(c *cobra.Command) {
+	f.add(c)
+	c.Flags().BoolVar(&f.live, "live", false,
+		"ask also while another process records: an index is made for this question alone, and the answer is as of the last checkpoint")
 }
 
 // addRecording is add for commands that make a ledger and go on with it.
@@ -93,7 +103,7 @@ func (f *ledgerFlags) named(c *cobra.Command) (string, error) {
 
 // ask opens a ledger for questions: several may do so at a time, and nothing is changed.
 func (f *ledgerFlags) ask(c *cobra.Command) (*disk.Ledger, error) {
-	return f.open(c, disk.Options{ReadOnly: true})
+	return f.open(c, disk.Options{ReadOnly: true, Live: f.live})
 }
 
 // write opens a ledger that is there for writing.

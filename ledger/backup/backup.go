@@ -25,6 +25,7 @@ import (
 	"chaperone/ledger/disk"
 	"chaperone/ledger/durable"
 	"chaperone/ledger/keys"
+	"chaperone/ledger/lock"
 	"chaperone/ledger/record"
 	"chaperone/ledger/verify"
 )
@@ -55,9 +56,10 @@ type About struct {
 
 // Options say what is backed up.
 type Options struct {
-	Dir  string // a ledger that nobody has open for recording
+	Dir  string // a ledger that nobody has open for recording, but for Live
 	To   string // a new folder, or one with an earlier backup of the same ledger
 	Keys string // folder with data.key: then every entry of the copy is opened, and purges reach the backup; "" without
+	Live bool   // also while another process records: then what is under the latest checkpoint is copied
 }
 
 // Written is what a backup came to.
@@ -86,10 +88,14 @@ func write(ctx context.Context, o Options) (w Written, err error) {
 		return w, err
 	}
 	release, err := disk.Lock(o.Dir, true)
-	if err != nil {
+	live := o.Live && errors.Is(err, lock.ErrHeld)
+	switch {
+	case live:
+	case err != nil:
 		return w, err
+	default:
+		defer func() { err = errors.Join(err, release()) }()
 	}
-	defer func() { err = errors.Join(err, release()) }()
 	meta, err := keys.ReadMeta(o.Dir)
 	if err != nil {
 		return w, err
@@ -98,6 +104,15 @@ func write(ctx context.Context, o Options) (w Written, err error) {
 		return w, err
 	}
 	c := &copier{from: o.Dir, to: o.To, id: meta.ID}
+	if live {
+		v, err := keys.ParseVerifier(meta.Verifier)
+		if err != nil {
+			return w, err
+		}
+		if err := c.sealed(ctx, v); err != nil {
+			return w, err
+		}
+	}
 	for _, step := range []func(context.Context) error{c.compare, c.record, c.dayKeys, c.log, c.others} {
 		if err := step(ctx); err != nil {
 			return w, err

@@ -21,6 +21,9 @@ type copier struct {
 	have     record.Position
 	end      record.Position
 	copied   int64
+	state    *state // of the log, once it is read
+	live     bool   // another process records: of the record only
+	until    uint64 // so many batches are looked at
 }
 
 // compare finds out how much of the record is there already. All of that must be what the ledger has: headers hold the sums
@@ -51,7 +54,10 @@ func (c *copier) compare(ctx context.Context) error {
 				c.have = ours.At()
 			}
 		}
-		f, err := theirs.Next()
+		var f record.Frame
+		if err = io.EOF; !c.live || theirs.At().Batch < c.until {
+			f, err = theirs.Next()
+		}
 		switch {
 		case err == nil && !more:
 		case err == nil && bytes.Equal(f.Leaf, have.Leaf) && f.Segment == have.Segment && f.Offset == have.Offset:

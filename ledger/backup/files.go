@@ -30,43 +30,6 @@ func (c *copier) dayKeys(ctx context.Context) error {
 	})
 }
 
-// log copies the log: the hash tiles, then the checkpoint over them.
-func (c *copier) log(ctx context.Context) error {
-	tiles := map[string]bool{}
-	err := c.files(ctx, logFolder+"/tile", func(path string, b []byte) error {
-		tiles[path] = true
-		if have, err := os.ReadFile(path); err == nil && bytes.Equal(have, b) {
-			return nil
-		}
-		return durable.WriteFile(path, b)
-	})
-	if err != nil {
-		return err
-	}
-	for _, name := range []string{"checkpoint", "cosigned"} {
-		b, err := os.ReadFile(filepath.Join(c.from, logFolder, name))
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err == nil {
-			err = durable.WriteFile(filepath.Join(c.to, logFolder, name), b)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	err = filepath.WalkDir(filepath.Join(c.to, logFolder, "tile"), func(path string, e fs.DirEntry, err error) error {
-		if err == nil && !e.IsDir() && !tiles[path] {
-			err = os.Remove(path) // a partial tile that is full now
-		}
-		return err
-	})
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
-}
-
 // others copies the list of witnesses.
 func (c *copier) others(context.Context) error {
 	b, err := os.ReadFile(filepath.Join(c.from, witnessesFile))

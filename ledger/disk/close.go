@@ -3,6 +3,7 @@ package disk
 import (
 	"context"
 	"errors"
+	"os"
 	"path/filepath"
 
 	"chaperone/ledger"
@@ -80,6 +81,9 @@ func (l *Ledger) abandon() error {
 		l.index = nil
 	}
 	l.files.close()
+	if l.apart != "" {
+		err = errors.Join(err, os.RemoveAll(l.apart))
+	}
 	if l.lock != nil {
 		err = errors.Join(err, l.lock.Close())
 		l.lock = nil

@@ -35,6 +35,7 @@ type Options struct {
 	Dir      string
 	Keys     string                  // folder of the keys; "" for the usual one
 	ReadOnly bool                    // for asking: needs data.key alone, makes nothing, and many may do so at a time
+	Live     bool                    // with ReadOnly: also beside a process that records; the answer is as of its last checkpoint
 	Existing bool                    // do not make one where there is none
 	Reserve  int64                   // bytes kept free, so that refusals are still recorded when the disk is full; 0: as many as before, less: none
 	Now      func() time.Time        // nil for time.Now
@@ -56,6 +57,7 @@ type Ledger struct {
 	client   *http.Client
 
 	lock   *os.File
+	apart  string // folder of an index beside a process that records, else ""
 	meta   keys.Meta
 	data   keys.Data
 	names  *keys.Names
@@ -114,8 +116,8 @@ const (
 
 // Open opens a ledger, and makes one, with its keys, where there is none.
 //
-// Errors: no key, a wrong key, another version, another process that has it open, damage that a crash does not explain, a
-// record shorter than what was signed. Each is one line that says what to do, and nothing was touched.
+// Errors: no key, a wrong key, another version, another process that has it open (lock.ErrHeld), damage that a crash does not
+// explain, a record shorter than what was signed. Each is one line that says what to do, and nothing was touched.
 func Open(ctx context.Context, o Options) (*Ledger, error) {
 	l := &Ledger{
 		dir: o.Dir, keysDir: o.Keys, readOnly: o.ReadOnly, now: o.Now, warn: o.Warn, progress: o.Progress, client: o.Client,
@@ -145,7 +147,9 @@ func (l *Ledger) open(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	if l.lock, err = acquire(l.dir, l.readOnly); err != nil {
+	l.lock, err = acquire(l.dir, l.readOnly)
+	live := o.Live && o.ReadOnly && errors.Is(err, lock.ErrHeld)
+	if err != nil && !live {
 		return err
 	}
 	if made {
@@ -172,6 +176,9 @@ func (l *Ledger) open(ctx context.Context, o Options) error {
 		return err
 	}
 	l.files.dir = filepath.Join(l.dir, recordFolder)
+	if live {
+		return l.beside(ctx)
+	}
 	if o.reindex {
 		if err := l.unclean(); err != nil {
 			return err

@@ -167,24 +167,10 @@ func (l *Ledger) anew(ctx context.Context) error {
 	if err := os.MkdirAll(l.files.dir, 0o700); err != nil {
 		return err
 	}
-	x, err := index.Create(index.Options{Dir: dir, Cache: writeCache})
+	r, err := l.derive(ctx, dir)
 	if err != nil {
 		return err
 	}
-	l.index = x
-	l.dictionary, l.recorded = newDictionary(), map[ledger.Day]bool{}
-	l.batches, l.events, l.end = 0, 0, record.Position{}
-	r := rebuild{ledger: l, signed: uint64(l.log.Tree().N), lost: map[ledger.Day]bool{}}
-	if err := r.run(ctx); err != nil {
-		return err
-	}
-	l.defined = l.dictionary.counts()
-	if err := l.log.Load(ctx, l.batches, l.leaves); errors.Is(err, seal.ErrRolledBack) {
-		return fmt.Errorf("%s ends at byte %d: %w", filepath.Join(l.files.dir, record.SegmentName(l.end.Segment)), l.end.Offset, err)
-	} else if err != nil {
-		return err
-	}
-	l.durable.Store(l.batches)
 	if err := l.finishPurges(); err != nil {
 		return err
 	}
@@ -200,6 +186,29 @@ func (l *Ledger) anew(ctx context.Context) error {
 		from = max(from, r.settle.Offset)
 	}
 	return l.writer.Settle(from)
+}
+
+// derive makes the index in a folder, and what is in memory, from the record.
+func (l *Ledger) derive(ctx context.Context, dir string) (*rebuild, error) {
+	x, err := index.Create(index.Options{Dir: dir, Cache: writeCache})
+	if err != nil {
+		return nil, err
+	}
+	l.index = x
+	l.dictionary, l.recorded = newDictionary(), map[ledger.Day]bool{}
+	l.batches, l.events, l.end = 0, 0, record.Position{}
+	r := &rebuild{ledger: l, signed: uint64(l.log.Tree().N), lost: map[ledger.Day]bool{}}
+	if err := r.run(ctx); err != nil {
+		return nil, err
+	}
+	l.defined = l.dictionary.counts()
+	if err := l.log.Load(ctx, l.batches, l.leaves); errors.Is(err, seal.ErrRolledBack) {
+		return nil, fmt.Errorf("%s ends at byte %d: %w", filepath.Join(l.files.dir, record.SegmentName(l.end.Segment)), l.end.Offset, err)
+	} else if err != nil {
+		return nil, err
+	}
+	l.durable.Store(l.batches)
+	return r, nil
 }
 
 // startWriter opens the record for appending.

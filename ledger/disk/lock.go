@@ -16,10 +16,19 @@ func acquire(dir string, shared bool) (*os.File, error) {
 	}
 	f, err := lock.Take(filepath.Join(dir, lockFile), shared)
 	if errors.Is(err, lock.ErrHeld) {
-		return nil, fmt.Errorf("%s: another process has this ledger open; while one records nobody else can open it: stop it first, or ask a copy that was made before (ledger backup, ledger restore)", dir)
+		return nil, held(dir)
 	}
 	return f, err
 }
+
+// held is the error for a ledger that another process has open.
+type held string
+
+func (dir held) Error() string {
+	return string(dir) + ": another process has this ledger open; ask or back it up beside that one with --live, or stop that one first"
+}
+
+func (held) Unwrap() error { return lock.ErrHeld }
 
 // folder refuses a file in the place of a ledger's folder.
 func folder(dir string) error {
@@ -32,7 +41,7 @@ func folder(dir string) error {
 // Lock keeps a ledger as it is until release is called: nobody can record meanwhile. With shared, others may ask, verify and
 // copy it at the same time. A folder that has no lock file, as on a read-only disk, is not locked.
 //
-// Error: another process has it open in a way that does not go together.
+// Error: another process has it open in a way that does not go together (lock.ErrHeld).
 func Lock(dir string, shared bool) (release func() error, err error) {
 	f, err := acquire(dir, shared)
 	if err != nil {

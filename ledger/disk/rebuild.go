@@ -65,9 +65,14 @@ func (r *rebuild) walk(ctx context.Context, batches chan<- filled) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
+		if l.apart != "" && l.batches == r.signed { // what comes behind it is another process's, and may not be durable yet
+			return r.end(w.At())
+		}
 		f, err := w.Next()
 		var damage *record.Damage
 		switch {
+		case l.apart != "" && err != nil:
+			return err
 		case errors.Is(err, io.EOF):
 			if w.Blank() > 0 && l.batches >= r.signed { // else it is evidence, and refused below
 				if err := record.Cut(l.files.dir, w.At()); err != nil {
@@ -259,8 +264,13 @@ func (l *Ledger) finishPurges() error {
 			}
 		}
 	}
-	l.dictionary.others = slices.DeleteFunc(l.dictionary.others, func(p index.Place) bool { return l.dictionary.purged(p.Day) })
+	l.forgetPurged()
 	return nil
+}
+
+// forgetPurged forgets where the findings and notes of days were that are purged.
+func (l *Ledger) forgetPurged() {
+	l.dictionary.others = slices.DeleteFunc(l.dictionary.others, func(p index.Place) bool { return l.dictionary.purged(p.Day) })
 }
 
 // event is what the index takes of a disclosure.

@@ -1,0 +1,122 @@
+package backup
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/mod/sumdb/note"
+
+	"chaperone/ledger/durable"
+	"chaperone/ledger/seal"
+)
+
+// state is a log as it was at one moment.
+type state struct {
+	notes map[string][]byte // checkpoint and cosigned, by name
+	tiles map[string][]byte // where each goes; nil for one that is there already
+}
+
+// log copies the log: the hash tiles, then the checkpoint over them.
+func (c *copier) log(ctx context.Context) error {
+	if c.state == nil {
+		s, err := c.read(ctx)
+		if err != nil {
+			return err
+		}
+		c.state = s
+	}
+	for path, b := range c.state.tiles {
+		if b == nil {
+			continue
+		}
+		if err := makeFolder(filepath.Dir(path)); err != nil {
+			return err
+		}
+		if err := durable.WriteFile(path, b); err != nil {
+			return err
+		}
+	}
+	for _, name := range []string{checkpointFile, cosignedFile} {
+		if b, ok := c.state.notes[name]; ok {
+			if err := makeFolder(filepath.Join(c.to, logFolder)); err != nil {
+				return err
+			}
+			if err := durable.WriteFile(filepath.Join(c.to, logFolder, name), b); err != nil {
+				return err
+			}
+		}
+	}
+	err := filepath.WalkDir(filepath.Join(c.to, logFolder, "tile"), func(path string, e fs.DirEntry, err error) error {
+		if _, ok := c.state.tiles[path]; err == nil && !e.IsDir() && !ok {
+			err = os.Remove(path) // a partial tile that is full now
+		}
+		return err
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// Files of a log beside its tiles.
+const (
+	checkpointFile = "checkpoint"
+	cosignedFile   = "cosigned"
+)
+
+// read reads the log. What witnesses cosigned comes first: it is never newer than the checkpoint.
+func (c *copier) read(ctx context.Context) (*state, error) {
+	s := &state{notes: map[string][]byte{}, tiles: map[string][]byte{}}
+	for _, name := range []string{cosignedFile, checkpointFile} {
+		b, err := os.ReadFile(filepath.Join(c.from, logFolder, name))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		s.notes[name] = b
+	}
+	return s, c.files(ctx, logFolder+"/tile", func(path string, b []byte) error {
+		if have, err := os.ReadFile(path); err == nil && bytes.Equal(have, b) {
+			b = nil
+		}
+		s.tiles[path] = b
+		return nil
+	})
+}
+
+// sealed reads the log of a ledger in which another process records, as it was at one moment, and what of the record is under its
+// checkpoint: that is durable, and never changed again.
+func (c *copier) sealed(ctx context.Context, v note.Verifier) error {
+	const tries = 50 // a checkpoint is signed each second, and with it tiles come and go
+	var last error
+	for range tries {
+		tree, signed, err := seal.ReadCheckpoint(c.from, v)
+		if errors.Is(err, fs.ErrNotExist) {
+			return errors.New("nothing of the ledger is signed yet: try again in a second")
+		}
+		if err != nil {
+			return err
+		}
+		s, err := c.read(ctx)
+		if err == nil && bytes.Equal(signed, s.notes[checkpointFile]) {
+			var now *state
+			if now, err = c.read(ctx); err == nil && maps.EqualFunc(s.notes, now.notes, bytes.Equal) {
+				c.state, c.until, c.live = s, uint64(tree.N), true
+				return nil
+			}
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		last = err
+	}
+	return fmt.Errorf("the log changes faster than it can be read: try again (%v)", last)
+}

@@ -1,0 +1,153 @@
+package disk
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+
+	"chaperone/ledger"
+	"chaperone/ledger/lock"
+)
+
+// openLive opens a ledger beside the process that records in it.
+func openLive(t *testing.T, o Options) *Ledger {
+	t.Helper()
+	o.ReadOnly, o.Live = true, true
+	return open(t, o)
+}
+
+// apart gives the folders of indexes that live questions made.
+func apart(t *testing.T) []string {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(os.TempDir(), "chaperone-index-*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+// first is how many disclosures folders records.
+const first = 20
+
+// Beside a process that records, a question is answered as of its last checkpoint, and leaves nothing behind.
+func TestLive(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	o := folders(t)
+	l := open(t, o)
+	defer l.Close()
+	if c := count(t, openLive(t, o)); c.Disclosures != first {
+		t.Errorf("before more is recorded: got %d disclosures, want %d", c.Disclosures, first)
+	}
+	old := days(3)
+	for i := range old.Disclosures {
+		old.Disclosures[i].ID[2] = 9 // days has those of folders
+	}
+	mustRecord(t, l, old)
+	mustRecord(t, l, someBatch(30, 20))
+	if err := l.sign(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	before := count(t, l)
+	one := openLive(t, o)
+	if got := count(t, one); got != before {
+		t.Errorf("got %+v, the process that records says %+v", got, before)
+	}
+	mustRecord(t, l, someBatch(60, 10)) // of which no checkpoint is known to the one that asks
+	if got := count(t, one); got != before {
+		t.Errorf("after more was recorded: got %+v, want %+v", got, before)
+	}
+	if _, err := one.Record(t.Context(), someBatch(90, 1)); !errors.Is(err, ledger.ErrReadOnly) {
+		t.Errorf("recording: got %v, want ErrReadOnly", err)
+	}
+	if err := l.Purge(t.Context(), ledger.DayOf(noon)-1); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.sign(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	two := openLive(t, o)
+	if got, want := count(t, two), count(t, l); got != want {
+		t.Errorf("after a purge: got %+v, want %+v", got, want)
+	}
+	if len(apart(t)) < 2 {
+		t.Error("there is no folder for their indexes")
+	}
+	if err := errors.Join(one.Close(), two.Close()); err != nil {
+		t.Error(err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := count(t, openLive(t, o)), count(t, open(t, Options{Dir: o.Dir, Keys: o.Keys, ReadOnly: true})); got != want {
+		t.Errorf("when nobody records: got %+v, want %+v", got, want)
+	}
+}
+
+// However often it is asked while batches come, each answer is whole batches, never fewer than the one before, and nothing stays.
+func TestLiveUnderLoad(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	o := folders(t)
+	l := open(t, o)
+	defer l.Close()
+	const size = 7
+	var recorded atomic.Int64
+	end, done := make(chan bool), make(chan error, 1)
+	go func() {
+		for n := 0; ; n++ {
+			select {
+			case <-end:
+				done <- nil
+				return
+			default:
+			}
+			if _, err := l.Record(t.Context(), someBatch(100+n*size, size)); err != nil {
+				done <- err
+				return
+			}
+			recorded.Add(size)
+			if n%5 == 0 {
+				if err := l.sign(t.Context()); err != nil {
+					done <- err
+					return
+				}
+			}
+		}
+	}()
+	var last int64 = first
+	for range 20 {
+		one := openLive(t, o)
+		got := count(t, one).Disclosures
+		if got < last || (got-first)%size != 0 || got > first+recorded.Load()+size {
+			t.Errorf("got %d disclosures after %d, in batches of %d; %d are recorded", got, last, size, recorded.Load())
+		}
+		last = got
+		if err := one.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	close(end)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if last == first {
+		t.Error("nothing new was ever found")
+	}
+	if left := apart(t); len(left) > 0 {
+		t.Errorf("left behind: %d folders", len(left))
+	}
+}
+
+// Recording twice is refused as before, and asking without being told that somebody records.
+func TestLiveIsAskedFor(t *testing.T) {
+	o := folders(t)
+	l := open(t, o)
+	defer l.Close()
+	for _, other := range []Options{{}, {Live: true}, {ReadOnly: true}} {
+		other.Dir, other.Keys = o.Dir, o.Keys
+		if _, err := Open(t.Context(), other); !errors.Is(err, lock.ErrHeld) {
+			t.Errorf("read only %t, live %t: got %v, want that another process has it", other.ReadOnly, other.Live, err)
+		}
+	}
+}
