@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"golang.org/x/mod/sumdb/note"
 
@@ -116,8 +117,9 @@ func Digest(path string) (int64, string, error) {
 	return n, hex.EncodeToString(h.Sum(nil)), err
 }
 
-// closedCleanly gives what the last close says if the files are those it names, of those sizes: their content checks itself
-// when it is read (the index by its blocks, the people by their seal), and ledger verify compares the digests.
+// closedCleanly gives what the last close says if the files are those it names, of those sizes. The content of tables and people
+// checks itself when it is read (the index by its blocks, the people by their seal), and ledger verify compares the digests. What
+// says which tables there are is compared now: of a list whose end is damaged Pebble takes what stands before it, without a word.
 func (l *Ledger) closedCleanly() (*Closed, error) {
 	c, err := ReadClosed(l.dir, l.verify)
 	if err != nil {
@@ -130,6 +132,14 @@ func (l *Ledger) closedCleanly() (*Closed, error) {
 		}
 		if info.Size() != f.Size {
 			return nil, fmt.Errorf("%s: has %d bytes and had %d when the ledger was closed", f.Name, info.Size(), f.Size)
+		}
+		if strings.HasSuffix(f.Name, ".sst") || f.Name == peopleFile {
+			continue
+		}
+		if _, sum, err := Digest(filepath.Join(l.dir, filepath.FromSlash(f.Name))); err != nil {
+			return nil, err
+		} else if sum != f.SHA256 {
+			return nil, fmt.Errorf("%s: is not what it was when the ledger was closed", f.Name)
 		}
 	}
 	names, err := derived(l.dir)

@@ -1,0 +1,79 @@
+package disk
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"chaperone/ledger"
+)
+
+// Whatever byte of the files that list the index's tables is another, asking is refused or answered as before, and whoever
+// records makes the index anew: an index of which a part is not seen would answer too few, and have disclosures recorded twice.
+func TestDamagedList(t *testing.T) {
+	for _, kind := range []string{"MANIFEST", "OPTIONS", "marker", "runs"} {
+		t.Run(kind, func(t *testing.T) { damageList(t, kind) })
+	}
+}
+
+func damageList(t *testing.T, kind string) {
+	o := folders(t)
+	l := open(t, o)
+	mustRecord(t, l, someBatch(30, 20))
+	want := count(t, l)
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := open(t, o).Close(); err != nil { // a session that adds no table: the whole list is its last entry then
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob(filepath.Join(o.Dir, indexFolder, "*"+kind+"*"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("got the files %q and %v", files, err)
+	}
+	for _, path := range files {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasSuffix(path, ".sst") || len(b) == 0 {
+			continue
+		}
+		for at := 0; at < len(b); at += 1 + len(b)/400 {
+			damage(t, path, b, at)
+			if got, ok := asked(t, o); ok && got != want {
+				t.Errorf("%s, byte %d of %d: got %d disclosures without an error, want %d", filepath.Base(path), at, len(b), got.Disclosures, want.Disclosures)
+			}
+		}
+		damage(t, path, b, len(b)-1)
+	}
+	l = open(t, Options{Dir: o.Dir, Keys: o.Keys})
+	if r, err := l.Record(t.Context(), someBatch(30, 20)); err != nil || r.Already != 20 || r.Recorded != 0 {
+		t.Errorf("recording the same again gave %+v and %v, want that it is on record", r, err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// damage writes a file with one byte of it changed.
+func damage(t *testing.T, path string, b []byte, at int) {
+	t.Helper()
+	damaged := append([]byte(nil), b...)
+	damaged[at] ^= 0x5a
+	if err := os.WriteFile(path, damaged, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// asked asks a ledger for everything; ok is false when it is not answered.
+func asked(t *testing.T, o Options) (c ledger.Counts, ok bool) {
+	l, err := Open(t.Context(), Options{Dir: o.Dir, Keys: o.Keys, ReadOnly: true})
+	if err != nil {
+		return c, false
+	}
+	defer l.Close()
+	s, err := l.Scope(t.Context(), ledger.Query{})
+	return s.Counts, err == nil
+}
