@@ -118,6 +118,7 @@ func (f *guardFlags) load(stderr io.Writer) (*site.Site, error) {
 func (f *guardFlags) run(c *cobra.Command, s *site.Site) (err error) {
 	at := f.ledger // not for the site files that are read later
 	at.dir, at.keys = s.Ledger, s.Keys
+	at.anyClock = true // feeds go on, and clock-behind tells of it
 	again := make(chan os.Signal, 1)
 	signal.Notify(again, reloadSignals()...) // before the first of them would end the program: opening a ledger may take long
 	defer signal.Stop(again)

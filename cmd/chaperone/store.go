@@ -26,6 +26,7 @@ const keysHelp = "`folder` of the keys (default: /etc/chaperone/keys for root, e
 type ledgerFlags struct {
 	dir, keys, reserve string
 	live               bool // ask or copy it beside a process that records
+	anyClock           bool // record with a clock that is behind, too
 }
 
 func (f *ledgerFlags) add(c *cobra.Command) {
@@ -116,7 +117,7 @@ func (f *ledgerFlags) open(c *cobra.Command, o disk.Options) (*disk.Ledger, erro
 	if err != nil {
 		return nil, err
 	}
-	o.Dir, o.Keys = dir, f.keysFolder()
+	o.Dir, o.Keys, o.Clock = dir, f.keysFolder(), !f.anyClock
 	stderr := c.ErrOrStderr()
 	o.Warn = func(text string) { fmt.Fprintln(stderr, "chaperone: ledger:", page.Printable(text)) }
 	bar := progressOf(stderr, &o.Progress)

@@ -37,6 +37,7 @@ type Options struct {
 	ReadOnly bool                    // for asking: needs data.key alone, makes nothing, and many may do so at a time
 	Live     bool                    // with ReadOnly: also beside a process that records; the answer is as of its last checkpoint
 	Existing bool                    // do not make one where there is none
+	Clock    bool                    // refuse a clock that is behind what was recorded last
 	Reserve  int64                   // bytes kept free, so that refusals are still recorded when the disk is full; 0: as many as before, less: none
 	Now      func() time.Time        // nil for time.Now
 	Warn     func(text string)       // one line for the operator, without patient data; may be nil
@@ -176,6 +177,11 @@ func (l *Ledger) open(ctx context.Context, o Options) error {
 		return err
 	}
 	l.files.dir = filepath.Join(l.dir, recordFolder)
+	if o.Clock && !o.ReadOnly {
+		if err := l.clock(); err != nil {
+			return err
+		}
+	}
 	if live {
 		return l.beside(ctx)
 	}

@@ -8,6 +8,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"time"
 
 	"chaperone/ledger"
 	"chaperone/ledger/durable"
@@ -65,6 +66,31 @@ func (l *Ledger) readable() error {
 	}
 	if _, err := record.ReadHead(f); errors.Is(err, record.ErrNewer) {
 		return fmt.Errorf("%s: %w", f.Name(), err)
+	}
+	return nil
+}
+
+// lag is how far a clock may be behind what was recorded last: it may have been set right since.
+const lag = time.Hour
+
+// clock refuses one that is behind what was recorded last, before anything is touched: what it would give its time would be lost
+// among what is older. A segment begins with the first batch of a day at the latest.
+func (l *Ledger) clock() error {
+	segments, err := record.Segments(l.files.dir)
+	if err != nil || len(segments) == 0 {
+		return err
+	}
+	f, err := l.files.file(segments[len(segments)-1])
+	if err != nil {
+		return err
+	}
+	h, err := record.ReadHead(f)
+	if err != nil {
+		return nil // loading says what is wrong with it
+	}
+	if now := l.now(); now.Add(lag).Before(h.Made) {
+		return fmt.Errorf("%s: the clock says %s, and this ledger was recorded into at %s: set the clock right, and try again; nothing was touched",
+			l.dir, now.UTC().Format(time.DateTime), h.Made.UTC().Format(time.DateTime))
 	}
 	return nil
 }
