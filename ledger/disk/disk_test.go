@@ -4,6 +4,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,10 +17,19 @@ const usual = 25
 
 var histories = flag.Int("histories", usual, "how many random histories TestHistories lives through")
 
-// opened makes a ledger with keys of its own.
+// jumps are where a clock is, one after the other: it is set, ahead and back, by seconds and by years.
+var jumps = []time.Duration{0, 40 * 24 * time.Hour, -3 * time.Second, -400 * 24 * time.Hour, time.Hour, 4000 * 24 * time.Hour, -time.Hour}
+
+// opened makes a ledger with keys of its own, on a machine whose clock jumps with every few looks at it. None of its days is one
+// of the disclosures': those may be purged, and a clock on such a day is refused.
 func opened(t *testing.T, dir string) storetest.Opened {
 	t.Helper()
-	o := Options{Dir: filepath.Join(dir, "ledger"), Keys: filepath.Join(dir, "keys")}
+	var looks atomic.Int64
+	clock := func() time.Time {
+		n := looks.Add(1)
+		return noon.AddDate(30, 0, 0).Add(time.Duration(n)*time.Millisecond + jumps[n/5%int64(len(jumps))])
+	}
+	o := Options{Dir: filepath.Join(dir, "ledger"), Keys: filepath.Join(dir, "keys"), Now: clock}
 	l := open(t, o)
 	store := storetest.Opened{Store: l}
 	store.Reopen = func() ledger.Store {
