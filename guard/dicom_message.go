@@ -172,6 +172,9 @@ func (d *dicomConn) answered(ctx context.Context, c *command) (receiver, error) 
 	}
 	if !more {
 		d.op = nil
+		if op.field == fieldGet {
+			d.footings.over()
+		}
 	}
 	switch {
 	case op.field == fieldFind:
