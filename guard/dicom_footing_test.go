@@ -13,22 +13,22 @@ import (
 )
 
 // hourly is a site in which ct1 has the hour that it is.
-func hourly(a *archive, now time.Time) string {
+func hourly(upstream string, now time.Time) string {
 	h := now.Local().Hour()
-	return strings.Replace(fmt.Sprintf(dicomSite, 100, a.Addr()), "    role: modality\n", fmt.Sprintf("    role: modality\n    hours: \"%02d:00-%02d:00\"\n", h, (h+1)%24), 1)
+	return strings.Replace(fmt.Sprintf(dicomSite, 100, upstream), "    role: modality\n", fmt.Sprintf("    role: modality\n    hours: \"%02d:00-%02d:00\"\n", h, (h+1)%24), 1)
 }
 
 // asApproved is a site in which ct1 needs an approval.
-func asApproved(a *archive, _ time.Time) string {
-	return strings.Replace(fmt.Sprintf(dicomSite, 100, a.Addr()), "    role: modality\n", "    role: modality\n    approval: true\n", 1)
+func asApproved(upstream string, _ time.Time) string {
+	return strings.Replace(fmt.Sprintf(dicomSite, 100, upstream), "    role: modality\n", "    role: modality\n    approval: true\n", 1)
 }
 
-func always(a *archive, _ time.Time) string { return fmt.Sprintf(dicomSite, 100, a.Addr()) }
+func always(upstream string, _ time.Time) string { return fmt.Sprintf(dicomSite, 100, upstream) }
 
 // middle is something that happens in the middle of a study.
 type middle struct {
 	name string
-	file func(a *archive, now time.Time) string
+	file func(upstream string, now time.Time) string
 	then func(a *approvalRig, id string)
 	cuts bool // at once
 }
@@ -75,7 +75,7 @@ func middles() []middle {
 // midway begins with what a test does in the middle.
 func (m *middle) midway(t *testing.T, archive *archive) (a *approvalRig, then func()) {
 	t.Helper()
-	file := m.file(archive, newClock().now())
+	file := m.file(archive.Addr().String(), newClock().now())
 	a = beginApproved(t, file)
 	id := ""
 	if strings.Contains(file, "approval: true") {
@@ -153,6 +153,44 @@ func TestRetrievalMidway(t *testing.T) {
 				if title := a.receipt(ApprovalOverRule).Title; !strings.Contains(title, fmt.Sprintf("%d disclosure", 1+got)) {
 					t.Errorf("got receipt %q, want %d disclosures", title, 1+got)
 				}
+			}
+		})
+	}
+}
+
+// TestPeerMidway: from real archives, a study that has begun when the hours end comes whole, and the next one not at all.
+func TestPeerMidway(t *testing.T) {
+	for name, startArchive := range archives() {
+		t.Run(name, func(t *testing.T) {
+			port := freePort(t)
+			startArchive(t, port, freePort(t))
+			if out, err := run(t, peer(t, "storescu"), append([]string{"-aet", "CT1", "-aec", "PACS", "127.0.0.1", port}, objects(t)...)...); err != nil {
+				t.Fatalf("storescu past the guard: %v: %s", err, out)
+			}
+			a := beginApproved(t, hourly("127.0.0.1:"+port, newClock().now()))
+			k := a.talk()
+			k.associateAs("VIEWER")
+			k.message(5, set(5, fieldGet, 1, true, clinic.Short(0x0700, 0)), keys("STUDY", clinic.Text(0x0020000D, "UI", `2.25.1.1\2.25.1.2`)))
+			var got []string
+			for {
+				c, _, end := k.reply()
+				if c == nil {
+					t.Fatalf("the association ended with PDU %d", end.kind)
+				}
+				if c.field == fieldStore {
+					if got = append(got, c.instance); len(got) == 1 {
+						a.move(time.Hour)
+					}
+					k.message(1, c.reply(statusSuccess, ""), nil)
+					continue
+				}
+				if pending(c.status) {
+					continue
+				}
+				if len(got) != archiveImages || got[0][:8] != got[1][:8] || c.status != 0xB000 && !failure(c.status) {
+					t.Errorf("got %s and %04X, want one study, and the archive's warning or failure", got, c.status)
+				}
+				return
 			}
 		})
 	}
