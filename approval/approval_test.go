@@ -196,6 +196,44 @@ func TestEnds(t *testing.T) {
 	}
 }
 
+// TestHeld: what began in its time may come to its end behind it, unless it was ended, before or since.
+func TestHeld(t *testing.T) {
+	over := usual().Until.Add(time.Minute)
+	none := func(*rig, string) {}
+	for name, test := range map[string]struct {
+		before, since func(r *rig, path string)
+		want          bool
+	}{
+		"its time is over":       {none, none, true},
+		"ended":                  {func(r *rig, _ string) { _, _, _ = End(r.dir, usual().ID, noon()) }, none, false},
+		"removed":                {func(_ *rig, path string) { _ = os.Remove(path) }, none, false},
+		"removed since":          {none, func(_ *rig, path string) { _ = os.Remove(path) }, false},
+		"open to everybody then": {none, func(_ *rig, path string) { _ = os.Chmod(path, 0o666) }, false},
+		"settled":                {none, func(r *rig, _ string) { r.Settle(usual().ID) }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			r.write(usual())
+			if r.Held(usual().ID, noon()) {
+				t.Error("it holds before its begin is on record")
+			}
+			r.look(noon())
+			if !r.Held(usual().ID, noon()) || r.Held(usual().ID, usual().Until) {
+				t.Error("it holds for another time than its own")
+			}
+			path := filepath.Join(r.dir, usual().ID+Extension)
+			for i, act := range []func(*rig, string){test.before, test.since} {
+				act(r, path)
+				r.Look(noon().Add(time.Second)) // nothing is settled
+				r.Look(over.Add(time.Duration(i) * time.Minute))
+			}
+			if got := r.Held(usual().ID, noon()); got != test.want || len(r.InForce("ct-service", noon())) != 0 {
+				t.Errorf("got %t, want %t, and not in force", got, test.want)
+			}
+		})
+	}
+}
+
 // TestUnrecorded: while its begin is not on record it does not hold; ended meanwhile, it never begins.
 func TestUnrecorded(t *testing.T) {
 	r := newRig(t)

@@ -33,6 +33,7 @@ type entry struct {
 	until    time.Time
 	overAt   time.Time // zero while it may be used
 	why      string
+	lapsed   bool // it is over because its time is, and for no other reason
 	restored bool
 }
 
@@ -195,6 +196,7 @@ func (e *entry) begin(at time.Time) {
 }
 
 func (e *entry) end(at time.Time, why string) {
+	e.lapsed = false
 	if e.overAt.IsZero() {
 		e.overAt, e.why = at, why
 	}
@@ -208,8 +210,9 @@ func (e *entry) holds(now time.Time) bool {
 // ended gives what is over and not settled.
 func (r *Register) ended(now time.Time) (list []Change) {
 	for _, e := range r.live {
-		if !e.begun.IsZero() && !now.Before(e.until) {
+		if !e.begun.IsZero() && e.overAt.IsZero() && !now.Before(e.until) {
 			e.end(e.until, "its time is over")
+			e.lapsed = true
 		}
 		if !e.begun.IsZero() && !e.overAt.IsZero() {
 			list = append(list, Change{e.Approval, e.overAt, e.why, e.restored})
@@ -254,6 +257,15 @@ func (r *Register) InForce(party string, now time.Time) (list []Approval) {
 		return strings.Compare(a.ID, b.ID)
 	})
 	return list
+}
+
+// Held reports whether an approval was in force at a time, and did not end since but by its own time: what began then may come to its end.
+// It is not so any more when it was settled.
+func (r *Register) Held(id string, at time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e := r.live[id]
+	return e != nil && r.told[""] == "" && !e.begun.IsZero() && (e.overAt.IsZero() || e.lapsed) && at.Before(e.until)
 }
 
 // All gives what holds, of every party.

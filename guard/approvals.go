@@ -37,7 +37,7 @@ type approvals struct {
 type use struct {
 	approval.Approval
 	disclosures, connections, bytes atomic.Int64
-	open                            atomic.Int64 // connections that are open because of it
+	open                            atomic.Int64 // connections that are open because of it, and studies that are under way
 	writing                         atomic.Int64 // disclosures that are being put on record because of it
 }
 

@@ -16,6 +16,10 @@ func TestFailClosedDICOMMidway(t *testing.T) {
 		for _, fault := range append(sicknesses(), sickness{name: "nothing fails", break_: func(*testing.T, *sickDICOM, string) {}, recorded: true, silent: true}) {
 			t.Run(what+"/"+fault.name, func(t *testing.T) {
 				half := make(chan bool) // the client has the first
+				next := askedUID
+				if fault.rule == "policy-error" {
+					next += "2" // the study that has begun comes by the policy that it began with
+				}
 				s := newSickDICOM(t, "enforce", func(k *talker, c *command, _ []byte) {
 					switch {
 					case c.field == fieldFind && what == "C-FIND":
@@ -28,7 +32,7 @@ func TestFailClosedDICOMMidway(t *testing.T) {
 					case c.field == fieldGet:
 						k.bring(8, imageOf(askedNumber, askedUID, 0))
 						<-half
-						k.bring(9, imageOf(askedNumber, askedUID, 24<<10))
+						k.bring(9, imageOf(askedNumber, next, 24<<10))
 						_ = k.send(c.context, true, true, c.reply(statusSuccess, "", 0, 2)) // the test sees what does not come
 					}
 				})

@@ -35,6 +35,7 @@ type dicomConn struct {
 	whole    *pdu                            // that of the fragment that is being taken, when it has no other
 	bounds   bool                            // it was told that a command set said too much
 	room     []byte                          // for what the next request has held, of the one before
+	footings footings                        // of the studies that are under way
 }
 
 // operation is a request that was passed on and is not answered.
@@ -65,6 +66,7 @@ func (c *conn) serveDICOM(ctx context.Context) error {
 	for _, l := range d.legs {
 		l.message.drop()
 	}
+	d.footings.over()
 	c.close(d.part(err))
 	reading.Wait()
 	return c.why

@@ -51,11 +51,13 @@ func warnsOnly(status uint16) bool { return status == 0x0001 || status == 0x0107
 const (
 	noDataSet   = 0x0101 // (0000,0800) of a message without one
 	mostCommand = 64 << 10
+	mostFailed  = 1 << 20 // behind it: 15,000 objects that failed
 )
 
 // command is a command set (PS3.7 section 6.3.1) with the bytes that it came in.
 type command struct {
 	raw         []byte
+	failed      []byte // its end, behind group 0000: see listsFailed
 	context     byte
 	field       uint16 // (0000,0100)
 	id          uint16 // (0000,0110), of an answer (0000,0120)
@@ -78,7 +80,7 @@ func (c *command) word() string {
 }
 
 // readCommand reads a command set in the strict grammar: implicit VR little endian, group 0000 only, ascending tags, a group
-// length that is true, numbers of two bytes. Errors: a violation.
+// length that is true, numbers of two bytes; behind it nothing but what listsFailed takes. Errors: a violation.
 func readCommand(context byte, b []byte) (c *command, err error) {
 	err = sound(func() (err error) {
 		c, err = parseCommand(context, b)
@@ -89,6 +91,12 @@ func readCommand(context byte, b []byte) (c *command, err error) {
 
 func parseCommand(context byte, b []byte) (*command, error) {
 	c := &command{raw: b, context: context}
+	if n := groupLength(b, 0); n < int64(len(b)) && n > 0 {
+		b, c.failed = b[:n], b[n:]
+	}
+	if len(b) > mostCommand {
+		return nil, invalid("command set of more than 64 KiB")
+	}
 	var seen []uint16
 	for at, last := 0, -1; at < len(b); {
 		if len(b)-at < 8 {
@@ -110,6 +118,9 @@ func parseCommand(context byte, b []byte) (*command, error) {
 		seen = append(seen, element)
 		last = int(element)
 		at += int(n)
+	}
+	if len(c.failed) > 0 && !c.listsFailed() {
+		return nil, invalid("group length of a command set")
 	}
 	needed := []uint16{0x0000, 0x0100, 0x0110, 0x0800}
 	switch {

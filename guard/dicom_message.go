@@ -27,6 +27,9 @@ func (m *incoming) drop() {
 	if m.data != nil {
 		m.data.drop()
 	}
+	if cap(m.command) > mostCommand {
+		m.command = nil
+	}
 	*m = incoming{command: m.command[:0]}
 }
 
@@ -48,8 +51,12 @@ func (d *dicomConn) fragment(ctx context.Context, from *leg, f fragment) error {
 		}
 		return err
 	}
-	if len(m.command)+len(f.data) > mostCommand {
-		return invalid("command set of more than 64 KiB")
+	most := mostCommand
+	if from.dir == wire.FromServer && d.op != nil && d.op.retrieval != nil {
+		most += mostFailed
+	}
+	if len(m.command)+len(f.data) > most {
+		return invalid("command set that is too long")
 	}
 	m.command = append(m.command, f.data...)
 	if !f.last {
@@ -165,6 +172,9 @@ func (d *dicomConn) answered(ctx context.Context, c *command) (receiver, error) 
 	}
 	if !more {
 		d.op = nil
+		if op.field == fieldGet {
+			d.footings.over()
+		}
 	}
 	switch {
 	case op.field == fieldFind:

@@ -11,7 +11,7 @@ import (
 // there within that time; an image of 500 MB takes a day and a half on a modem's line, and is as honest. That line brings four times
 // as much as this; who brings less keeps a place on the listener and in the system behind it for nothing.
 //
-// One rate for all of a message needs no limits of their own for its parts: a command set, 64 KiB at most, is there after a minute or two, and
+// One rate for all of a message needs no limits of their own for its parts: a client's command set, 64 KiB at most, is there after a minute or two, and
 // what is held back until it is decided, 1 MiB at most, after a quarter of an hour.
 const leastRate = 1 << 10
 

@@ -70,6 +70,43 @@ func isLine(b []byte) bool {
 	return len(b) <= 64 && !strings.ContainsFunc(title(b), unicode.IsControl)
 }
 
+// failedInstances is the list of the objects of a retrieval that did not arrive (0008,0058).
+const failedInstances uint16 = 0x0058
+
+// groupLength gives how long a group is that begins with its length, with that; 0 when it does not.
+func groupLength(b []byte, group uint16) int64 {
+	if len(b) < 12 || binary.LittleEndian.Uint16(b) != group || binary.LittleEndian.Uint16(b[2:]) != 0 || binary.LittleEndian.Uint32(b[4:]) != 4 {
+		return 0
+	}
+	return 12 + int64(binary.LittleEndian.Uint32(b[8:]))
+}
+
+// listsFailed reports whether what stands behind group 0000 may be there: in an answer to a C-GET or C-MOVE, the objects that failed, with the
+// length of their group or without. PS3.4 sections C.4.2.1.4.2 and C.4.3.1.3.2 want it in a data set, DCMTK's library, and so Orthanc, puts it there.
+// Only the system behind the guard sends such answers: those of a client answer nothing that was asked.
+func (c *command) listsFailed() bool {
+	b := c.failed
+	if c.field != fieldGet|answerBit && c.field != fieldMove|answerBit || c.dataSet || len(b) > mostFailed {
+		return false
+	}
+	if n := groupLength(b, 0x0008); n > 0 {
+		if n != int64(len(b)) {
+			return false
+		}
+		b = b[12:]
+	}
+	if len(b) < 8 || binary.LittleEndian.Uint16(b) != 0x0008 || binary.LittleEndian.Uint16(b[2:]) != failedInstances || len(b)%2 == 1 ||
+		int64(binary.LittleEndian.Uint32(b[4:])) != int64(len(b)-8) {
+		return false
+	}
+	for uid := range strings.SplitSeq(strings.TrimSuffix(string(b[8:]), "\x00"), `\`) {
+		if uid == "" || len(uid) > 64 || strings.Trim(uid, "0123456789.") != "" {
+			return false
+		}
+	}
+	return true
+}
+
 // needs reports whether a request is none, or another one, without an element (PS3.7 tables 9.3-1 and 10.3-1). The rest of what a request
 // needs was read with it.
 func (c *command) needs(tag uint16) bool {
@@ -108,7 +145,7 @@ func (c *command) keepTo(op *operation) (out []string) {
 	withheld := op != nil && op.withheld > 0
 	failed := c.answer() && c.status != statusSuccess && c.status != statusCancelled && !pending(c.status)
 	var kept []byte
-	for rest := c.raw; len(rest) >= 8; {
+	for rest := c.raw[:len(c.raw)-len(c.failed)]; len(rest) >= 8; {
 		tag, n := binary.LittleEndian.Uint16(rest[2:]), 8+int(binary.LittleEndian.Uint32(rest[4:])) // readCommand has checked it
 		fits := c.fits(tag, rest[8:n], op)
 		talk := tag == offendingElement || tag == errorComment || tag == errorID || tag == attributeList
@@ -125,7 +162,7 @@ func (c *command) keepTo(op *operation) (out []string) {
 		rest = rest[n:]
 	}
 	if len(out) > 0 {
-		c.raw = withLength(kept)
+		c.raw = append(withLength(kept), c.failed...)
 	}
 	return out
 }

@@ -23,6 +23,7 @@ type push struct {
 	passing  bool
 	read     int // elements by which it was decided
 	charged  map[chaperone.PatientToken]bool
+	footing  footing      // by what it was decided
 	refused  func() error // answers, behind the data set
 }
 
@@ -194,6 +195,7 @@ func (p *push) decideBy(ctx context.Context, elements []dicom.Element, last bool
 		return p.refuse(v, last)
 	}
 	p.passing = true
+	p.stands(v)
 	if err := p.to.send(p.op.context, true, true, p.op.raw); err != nil {
 		return err
 	}
@@ -259,5 +261,14 @@ func (p *push) judge(records []chaperone.Record) verdict {
 	if p.action == policy.Get && !d.op.retrieval.covers(d, records) {
 		return d.judge.refuse(d.guard.rules.Load(), w, policy.Decision{Reason: policy.Unresolved, Hint: "The system behind the guard sent a record that the request did not name."})
 	}
-	return d.judge.decide(d.guard.rules.Load(), w, d.guard.now())
+	now := d.guard.now()
+	if f := p.rests(); f != nil {
+		if v := d.judge.decideOn(f, w, now); v.Permit {
+			p.footing = *f
+			return v
+		}
+		d.footings.leave(f.study)
+	}
+	p.footing = footing{rules: d.guard.rules.Load(), at: now}
+	return d.judge.decide(p.footing.rules, w, now)
 }

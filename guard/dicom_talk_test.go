@@ -59,7 +59,12 @@ func offer(id byte, class string, transfer ...string) proposed {
 // open makes an association of usual contexts: 1 storage, 3 find, 5 get, 7 move, 9 echo, 11 MPPS.
 func (k *talker) associate() *association {
 	k.t.Helper()
-	q := request("CT1", "PACS",
+	return k.associateAs("CT1")
+}
+
+func (k *talker) associateAs(calling string) *association {
+	k.t.Helper()
+	q := request(calling, "PACS",
 		offer(1, clinic.CTImage, clinic.ExplicitLE), offer(3, studyRootFind, implicitVR), offer(5, clinic.StudyRootGet, implicitVR),
 		offer(7, clinic.StudyRootMove, implicitVR), offer(9, clinic.Verification, implicitVR), offer(11, mppsClass, implicitVR))
 	q.roles = []role{{clinic.CTImage, 1, 1}}

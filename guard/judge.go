@@ -29,6 +29,7 @@ type draft struct {
 	later      []budget.Keyed  // of broken glass: the budgets that count them when they are released
 	usual      func()          // of later: looks then whether that is more than usual
 	counted    bool            // with what was done by the use: it is on record
+	since      time.Time       // the use has to have held then; zero: now
 }
 
 // judge decides what the messages of one connection ask for. It is for one goroutine.
@@ -75,7 +76,7 @@ func (j *judge) decide(r *rules, w *wish, now time.Time) verdict {
 	w = w.in(r)
 	var refused policy.Decision
 	for i, u := range j.guard.passes(w.client.party, j.needsApproval(w), now) {
-		decision, d := j.attempt(r, w, u, now)
+		decision, d := j.attempt(r, w, u, now, now)
 		if decision.Permit {
 			return verdict{Decision: decision, draft: d, use: u}
 		}
@@ -86,13 +87,14 @@ func (j *judge) decide(r *rules, w *wish, now time.Time) verdict {
 	return j.refuse(r, w, refused)
 }
 
-// attempt decides a wish by the grants and an approval; nil: by the grants alone.
-func (j *judge) attempt(r *rules, w *wish, u *use, now time.Time) (policy.Decision, *draft) {
-	terms, plain := termsOf(r, w, now)
+// attempt decides a wish by the grants and an approval, as they were at a time; nil: by the grants alone. What it is charged with, and the
+// record, have the time that is now.
+func (j *judge) attempt(r *rules, w *wish, u *use, at, now time.Time) (policy.Decision, *draft) {
+	terms, plain := termsOf(r, w, at)
 	terms.patients, terms.unidentified = j.last.terms.patients, j.last.terms.unidentified
 	known := plain && u == nil && j.last.stands(&terms)
 	if !known {
-		if reason, hint := w.identity(r.site, u.glass(), now); reason != "" {
+		if reason, hint := w.identity(r.site, u.glass(), at); reason != "" {
 			return policy.Decision{Reason: reason, Hint: hint}, nil
 		}
 	}
@@ -105,7 +107,7 @@ func (j *judge) attempt(r *rules, w *wish, u *use, now time.Time) (policy.Decisi
 	}
 	decision, keys := j.last.decision, j.last.keys
 	if !known || terms.patients != len(covered) || terms.unidentified != who.unidentified {
-		if decision, keys = j.ask(r, w, u, len(covered), who.unidentified, now); !decision.Permit {
+		if decision, keys = j.ask(r, w, u, len(covered), who.unidentified, at); !decision.Permit {
 			return decision, nil
 		}
 		if terms.patients, terms.unidentified = len(covered), who.unidentified; plain && u == nil {

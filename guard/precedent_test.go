@@ -78,8 +78,8 @@ func TestPrecedent(t *testing.T) {
 		}
 		in := rules[dice.IntN(8)/7]
 		knows := g.judge("hl7", false)
-		want, _ := knows.attempt(in, w.in(in), nil, now)
-		got, _ := remembers.attempt(in, w.in(in), nil, now)
+		want, _ := knows.attempt(in, w.in(in), nil, now, now)
+		got, _ := remembers.attempt(in, w.in(in), nil, now, now)
 		if got != want {
 			t.Fatalf("%+v: got %+v, want %+v", w, got, want)
 		}

@@ -101,7 +101,7 @@ func (t *tunnel) check() error {
 	r := t.guard.rules.Load()
 	from, to, w := t.from.in(r), t.to.in(r), *t.wish
 	w.client, w.from, w.to = &from, &from, &to
-	if d, _ := t.judge.attempt(r, &w, t.use, now); !d.Permit {
+	if d, _ := t.judge.attempt(r, &w, t.use, now, now); !d.Permit {
 		return fmt.Errorf("it would not be permitted any more: %s", d.Reason)
 	}
 	return nil
