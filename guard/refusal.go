@@ -27,7 +27,8 @@ type refusal struct {
 }
 
 // refusals puts refusals into the log and on record. The first of a kind goes there at once; those that follow within a while
-// are counted, so that nobody fills the record by asking again and again.
+// are counted, so that nobody fills the record by asking again and again. The log has the reference of each: somebody may read it
+// out from a device's screen.
 type refusals struct {
 	record  func(ledger.Batch) error
 	log     *slog.Logger
@@ -47,11 +48,16 @@ const connection = "connection"
 type kindOfRefusal struct{ listener, word, reason, from, to string }
 
 type repeated struct {
-	first refusal
-	since time.Time
-	count int // after the first
-	last  time.Time
+	first  refusal
+	since  time.Time
+	count  int // after the first
+	last   time.Time
+	untold []string  // references after the first that the log does not have yet
+	from   time.Time // of the first of them
 }
+
+// lineOfReferences is how many references one line of the log has.
+const lineOfReferences = 64
 
 // refusalWindow is how long refusals of a kind are counted before they are told again.
 const refusalWindow = time.Minute
@@ -74,14 +80,19 @@ func (r *refusals) note(f refusal) {
 		k = kindOfRefusal{listener: f.listener, reason: string(f.decision.Reason)}
 	}
 	have := r.kinds[k]
+	var line func()
 	if have != nil {
 		have.count++
 		have.last = f.at
+		line = r.refer(have, &f, k.word == "")
 	} else {
 		r.kinds[k] = &repeated{first: f, since: f.at, last: f.at}
 		r.waiting = append(r.waiting, f)
 	}
 	r.mu.Unlock()
+	if line != nil {
+		line()
+	}
 	if have == nil {
 		if f.word != connection || f.observed {
 			r.log.Warn("refused", "listener", f.listener, "what", f.word, "reason", f.decision.Reason, "from", name(f.from), "to", name(f.to), "budget", f.decision.Budget,
@@ -91,6 +102,39 @@ func (r *refusals) note(f refusal) {
 		case r.wake <- struct{}{}:
 		default:
 		}
+	}
+}
+
+// refer keeps the reference of one more of a kind, with whose it is where kinds fell together. It gives the line to be written when
+// there are enough of them for one. Called with the lock.
+func (r *refusals) refer(have *repeated, f *refusal, mixed bool) func() {
+	if f.reference == "" || f.observed {
+		return nil // nobody was told one
+	}
+	if len(have.untold) == 0 {
+		have.from = f.at
+	}
+	text := f.reference
+	if mixed {
+		text += " (" + f.word + ", " + name(f.from) + ")"
+	}
+	if have.untold = append(have.untold, text); len(have.untold) < lineOfReferences {
+		return nil
+	}
+	return r.line(have)
+}
+
+// line gives the line about references that the log does not have yet; nil when there are none. Called with the lock, and the line
+// without.
+func (r *refusals) line(have *repeated) func() {
+	if len(have.untold) == 0 {
+		return nil
+	}
+	f, untold, from, last := have.first, have.untold, have.from, have.last
+	have.untold = nil
+	return func() {
+		r.log.Warn("refused again", "listener", f.listener, "what", f.word, "reason", f.decision.Reason, "from", name(f.from), "to", name(f.to),
+			"policy", f.decision.Version, "count", len(untold), "since", from, "until", last, "observed", f.observed, "references", strings.Join(untold, " "))
 	}
 }
 
@@ -160,6 +204,7 @@ func (r *refusals) flush(now time.Time, all bool) {
 		batch.Findings = append(batch.Findings, f.finding(1, f.at))
 	}
 	r.waiting = nil
+	var lines []func()
 	for k, have := range r.kinds {
 		if !all && now.Sub(have.since) < refusalWindow {
 			continue
@@ -168,10 +213,16 @@ func (r *refusals) flush(now time.Time, all bool) {
 			f := have.first
 			f.at = have.since.Add(time.Microsecond) // not the finding that was told already
 			batch.Findings = append(batch.Findings, f.finding(have.count, have.last))
+			if line := r.line(have); line != nil {
+				lines = append(lines, line)
+			}
 		}
 		delete(r.kinds, k)
 	}
 	r.mu.Unlock()
+	for _, line := range lines {
+		line()
+	}
 	if len(batch.Findings)+len(batch.Notes) == 0 {
 		return
 	}
