@@ -76,7 +76,7 @@ func newRefusals(log *slog.Logger, record func(ledger.Batch) error) *refusals {
 func (r *refusals) note(f refusal) {
 	k := kindOfRefusal{f.listener, f.word, string(f.decision.Reason), name(f.from), name(f.to)}
 	r.mu.Lock()
-	if n := len(r.kinds); n >= mostRefusals || n >= mostStrangers && f.word == connection {
+	if n := len(r.kinds); n >= mostRefusals || n >= mostStrangers && (f.word == connection || f.word == fullListener) {
 		k = kindOfRefusal{listener: f.listener, reason: string(f.decision.Reason)}
 	}
 	have := r.kinds[k]
@@ -124,13 +124,18 @@ func (r *refusals) refer(have *repeated, f *refusal, mixed bool) func() {
 	return r.line(have)
 }
 
-// line gives the line about references that the log does not have yet; nil when there are none. Called with the lock, and the line
+// line gives the line about references that the log does not have yet, or of how many a full listener turned away; nil when there are none. Called with the lock, and the line
 // without.
 func (r *refusals) line(have *repeated) func() {
-	if len(have.untold) == 0 {
+	f, untold, from, last := have.first, have.untold, have.from, have.last
+	if f.word == fullListener {
+		return func() {
+			r.log.Warn("a listener is full: connections were turned away", "listener", f.listener, "from", name(f.from), "count", have.count, "since", f.at, "until", last)
+		}
+	}
+	if len(untold) == 0 {
 		return nil
 	}
-	f, untold, from, last := have.first, have.untold, have.from, have.last
 	have.untold = nil
 	return func() {
 		r.log.Warn("refused again", "listener", f.listener, "what", f.word, "reason", f.decision.Reason, "from", name(f.from), "to", name(f.to),
@@ -285,7 +290,7 @@ func explain(reason policy.Reason) string {
 	case impossible:
 		return "It can never be put on record."
 	case busy:
-		return "More messages came at once than can be put on record."
+		return "More came at once than there is room for."
 	case away:
 		return "The system behind the listener is away, and the message is not kept."
 	case unasked:
