@@ -94,7 +94,7 @@ func (r *refusals) note(f refusal) {
 		line()
 	}
 	if have == nil {
-		if f.word != connection || f.observed {
+		if f.word != heldQueue && (f.word != connection || f.observed) { // those have lines of their own
 			r.log.Warn("refused", "listener", f.listener, "what", f.word, "reason", f.decision.Reason, "from", name(f.from), "to", name(f.to), "budget", f.decision.Budget,
 				"policy", f.decision.Version, "reference", f.reference, "observed", f.observed)
 		}
@@ -258,6 +258,9 @@ func (f *refusal) finding(count int, last time.Time) chaperone.Finding {
 		Rule: RefusedRule + string(f.decision.Reason), Severity: severity(f.decision.Reason), From: f.from, To: f.to, First: f.at, Last: last, Count: count,
 		Title: "An exchange was refused: " + explain(f.decision.Reason), Advice: f.decision.Hint,
 		Evidence: chaperone.Evidence{File: fmt.Sprintf("guard %s, policy %s", f.listener, f.decision.Version), Offset: f.offset},
+	}
+	if f.word == heldQueue {
+		held(&out, f.decision.Reason)
 	}
 	if f.observed {
 		out.Rule, out.Title = ObservedRule+string(f.decision.Reason), "An exchange passed that would be refused: "+explain(f.decision.Reason)
