@@ -41,6 +41,7 @@ type judge struct {
 	seq        uint64
 	mutual     bool
 	observes   bool     // what it refuses passes all the same
+	unsaid     bool     // no answer bears the reference of what it refuses: the log does not need each
 	held       *refusal // what it refused last, of a message that is held and asked for again and again: nobody was told; nil when it is none
 	last       precedent
 	cited      struct{ version, grant, file string } // the evidence before
@@ -245,6 +246,9 @@ func (j *judge) refuse(r *rules, w *wish, d policy.Decision) verdict {
 	f := refusal{
 		listener: j.listener, word: w.word, decision: d, reference: v.reference, from: w.from.record(), to: w.to.record(),
 		records: len(w.records), offset: w.offset, at: j.guard.now(), observed: j.observes,
+	}
+	if j.unsaid {
+		f.reference = ""
 	}
 	if j.held != nil {
 		*j.held = f

@@ -82,3 +82,19 @@ func TestReferences(t *testing.T) {
 		})
 	}
 }
+
+// TestReferencesUnsaid: of what was held back and is named in no answer, the log has no list.
+func TestReferencesUnsaid(t *testing.T) {
+	for _, unsaid := range []bool{false, true} {
+		var log strings.Builder
+		r := newRefusals(slog.New(slog.NewTextHandler(&log, nil)), func(ledger.Batch) error { return nil })
+		j := &judge{guard: &Guard{refused: r, clock: time.Now}, unsaid: unsaid}
+		for range 1000 {
+			j.refuse(nil, &wish{word: "C-FIND", from: &side{}, to: &side{}}, policy.Decision{Reason: policy.NoGrant, Version: "1"})
+		}
+		r.flush(time.Now(), true)
+		if got := strings.Count(log.String(), "references="); (got == 0) != unsaid {
+			t.Errorf("unsaid %t: got %d lines", unsaid, got)
+		}
+	}
+}
