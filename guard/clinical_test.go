@@ -3,11 +3,13 @@ package guard
 import (
 	"fmt"
 	"net"
+	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"chaperone"
 	"chaperone/ledger"
 )
 
@@ -91,6 +93,31 @@ func TestClinicalHold(t *testing.T) {
 	if n := len(e.frames()); n != 1 {
 		t.Fatalf("the engine got %d messages, want 1", n)
 	}
+	told := func(n int, words string) {
+		t.Helper()
+		for path, want := range map[string]bool{"/healthz": n > 0, "/metrics": true} {
+			w := httptest.NewRecorder()
+			r.guard.Status().ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+			text := map[string]string{"/healthz": "; queues that wait behind a held message: 1", "/metrics": fmt.Sprintf(`chaperone_guard_held{listener="hl7"} %d`, n)}[path]
+			if w.Code != 200 || strings.Contains(w.Body.String(), text) != want {
+				t.Errorf("%s: got %d %s", words, w.Code, w.Body)
+			}
+		}
+	}
+	told(1, "while it is held")
+	r.guard.refused.flush(r.guard.now(), true) // with those that repeat
+	if found := r.findings(); found["refused-detail"] != 1 || found[HeldRule] != 1 {
+		t.Errorf("got findings %v, want one of the refusal and one of the queue", found)
+	}
+	err := r.ledger.Findings(t.Context(), ledger.Query{}, func(f chaperone.Finding) error {
+		if f.Rule == HeldRule && (f.Severity < chaperone.Medium || !strings.HasPrefix(f.Title, "A queue waits") || f.Advice == "") {
+			t.Errorf("got %+v", f)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
 	if err := r.guard.Reload(t.Context(), r.site(clinicalFile(e, "hold", "ORU^R01, ADT^A08"))); err != nil {
 		t.Fatal(err)
 	}
@@ -99,6 +126,7 @@ func TestClinicalHold(t *testing.T) {
 			t.Fatalf("got %s, want %s", got, want)
 		}
 	}
+	told(0, "when it has passed")
 	for i, f := range e.frames() {
 		if string(f) != "\x0b"+all[i]+"\x1c\r" {
 			t.Errorf("message %d is another", i)

@@ -204,6 +204,8 @@ func (d *dicomConn) judgeMatch(ctx context.Context, m match) verdict {
 	if m.op.cancelled {
 		return verdict{reference: m.op.reference} // the budget is spent: what is still on its way is held back too
 	}
+	d.judge.unsaid = m.op.withheld > 0 // the answer bears the first one's
+	defer func() { d.judge.unsaid = false }()
 	r := d.guard.rules.Load()
 	w := d.query(m.op, m.offset)
 	w.bytes = int64(len(m.data))

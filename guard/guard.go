@@ -87,6 +87,7 @@ type Guard struct {
 	metrics  *metrics
 	studies  *studies
 	coverage coverage
+	waiting  atomic.Int64           // queues behind messages that are held
 	ill      atomic.Pointer[string] // what is wrong, while releases are not recorded
 
 	approvals approvals

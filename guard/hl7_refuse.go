@@ -24,7 +24,7 @@ func (h *hl7Conn) unrecorded(ctx context.Context, granted []passing, err error) 
 		v := j.refuse(r, &wish{word: p.message.word, client: &h.from, from: &h.from, to: &h.to, records: p.message.content.Records, offset: p.offset},
 			unrecordable(err))
 		if (v.Reason == unrecorded || v.Reason == endedApproval) && h.spec().Refuse == site.Hold {
-			if err := h.hold(ctx, p.frame, &p); err != nil {
+			if err := h.hold(ctx, p.frame, &p, v); err != nil {
 				return err
 			}
 			continue
@@ -41,7 +41,7 @@ func (h *hl7Conn) unrecorded(ctx context.Context, granted []passing, err error) 
 func (h *hl7Conn) refuse(ctx context.Context, m *message, v verdict, f frame) error {
 	spec := h.spec()
 	if spec.Refuse == site.Hold && v.Reason != ambiguous && v.Reason != away && v.Reason != impossible {
-		return h.hold(ctx, f, nil)
+		return h.hold(ctx, f, nil, v)
 	}
 	if m == nil || m.word == "" {
 		return fmt.Errorf("%w (%s)", errProtocol, v.Reason)

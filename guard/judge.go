@@ -41,7 +41,9 @@ type judge struct {
 	label      [24]byte // ids of disclosures come of it: random, and the number of the disclosure behind that
 	seq        uint64
 	mutual     bool
-	observes   bool // what it refuses passes all the same
+	observes   bool     // what it refuses passes all the same
+	unsaid     bool     // no answer bears the reference of what it refuses: the log does not need each
+	held       *refusal // what it refused last, of a message that is held and asked for again and again: nobody was told; nil when it is none
 	last       precedent
 	cited      struct{ version, grant, file string } // the evidence before
 	paid       []*use                                // the grounds on which the patients of what it decides were charged; none: not yet
@@ -243,9 +245,17 @@ func (j *judge) refuse(r *rules, w *wish, d policy.Decision) verdict {
 		d.Version = r.site.Version
 	}
 	v := verdict{Decision: d, reference: reference()}
-	j.guard.refused.note(refusal{
+	f := refusal{
 		listener: j.listener, word: w.word, decision: d, reference: v.reference, from: w.from.record(), to: w.to.record(),
 		records: len(w.records), offset: w.offset, at: j.guard.now(), observed: j.observes,
-	})
+	}
+	if j.unsaid {
+		f.reference = ""
+	}
+	if j.held != nil {
+		*j.held = f
+	} else {
+		j.guard.refused.note(f)
+	}
 	return v
 }

@@ -21,6 +21,8 @@ type listener struct {
 	socket net.Listener
 	spec   atomic.Pointer[site.Listener] // of the rules that hold
 
+	goodbyes atomic.Int32 // that are being said
+
 	mu    sync.Mutex
 	conns map[*conn]bool     // open connections
 	from  map[netip.Addr]int // of them, those of an address
@@ -148,9 +150,8 @@ func (l *listener) accept(ctx context.Context) {
 		from := socket.RemoteAddr().(*net.TCPAddr).AddrPort()
 		from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
 		c := newConn(l, socket, from)
-		if !l.enter(c) {
-			l.guard.metrics.shed(l.name)
-			_ = socket.Close() // too many: it was told nothing
+		if ok, own := l.enter(c); !ok {
+			l.turnAway(socket, c.from.record(), own)
 			continue
 		}
 		l.guard.register(c)

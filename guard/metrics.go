@@ -13,6 +13,7 @@ import (
 type metrics struct {
 	registry    *prometheus.Registry
 	connections *prometheus.GaugeVec
+	held        *prometheus.GaugeVec
 	turned      *prometheus.CounterVec
 	decisions   *prometheus.CounterVec
 	deciding    prometheus.Histogram
@@ -25,6 +26,8 @@ func newMetrics() *metrics {
 		registry: prometheus.NewRegistry(),
 		connections: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "chaperone_guard_connections", Help: "Connections that are open."}, []string{"listener"}),
+		held: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "chaperone_guard_held", Help: "Connections whose queue waits behind a message that is held (refuse: hold)."}, []string{"listener"}),
 		turned: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "chaperone_guard_turned_away_total", Help: "Connections that ended before or because of what they are, by why: shed, handshake, malformed, silent, unrecorded."}, []string{"listener", "why"}),
 		decisions: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -36,20 +39,21 @@ func newMetrics() *metrics {
 		rejected: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "chaperone_guard_spool_rejected_total", Help: "Messages that were kept and that the system that they were for did not take."}, []string{"listener"}),
 	}
-	m.registry.MustRegister(m.connections, m.turned, m.decisions, m.deciding, m.recording, m.rejected)
+	m.registry.MustRegister(m.connections, m.held, m.turned, m.decisions, m.deciding, m.recording, m.rejected)
 	return m
 }
 
 func (m *metrics) connection(listener string, n float64) {
 	m.connections.WithLabelValues(listener).Add(n)
 }
-func (m *metrics) shed(listener string)       { m.turned.WithLabelValues(listener, "shed").Inc() }
-func (m *metrics) handshake(listener string)  { m.turned.WithLabelValues(listener, "handshake").Inc() }
-func (m *metrics) silent(listener string)     { m.turned.WithLabelValues(listener, "silent").Inc() }
-func (m *metrics) malformed(listener string)  { m.turned.WithLabelValues(listener, "malformed").Inc() }
-func (m *metrics) unrecorded(listener string) { m.turned.WithLabelValues(listener, "unrecorded").Inc() }
-func (m *metrics) unread(listener string)     { m.turned.WithLabelValues(listener, "unread").Add(1) }
-func (m *metrics) recorded(d time.Duration)   { m.recording.Observe(d.Seconds()) }
+func (m *metrics) waits(listener string, n float64) { m.held.WithLabelValues(listener).Add(n) }
+func (m *metrics) shed(listener string)             { m.turned.WithLabelValues(listener, "shed").Inc() }
+func (m *metrics) handshake(listener string)        { m.turned.WithLabelValues(listener, "handshake").Inc() }
+func (m *metrics) silent(listener string)           { m.turned.WithLabelValues(listener, "silent").Inc() }
+func (m *metrics) malformed(listener string)        { m.turned.WithLabelValues(listener, "malformed").Inc() }
+func (m *metrics) unrecorded(listener string)       { m.turned.WithLabelValues(listener, "unrecorded").Inc() }
+func (m *metrics) unread(listener string)           { m.turned.WithLabelValues(listener, "unread").Add(1) }
+func (m *metrics) recorded(d time.Duration)         { m.recording.Observe(d.Seconds()) }
 
 func (m *metrics) decided(listener string, reason policy.Reason, d time.Duration) {
 	m.decisions.WithLabelValues(listener, string(reason)).Inc()

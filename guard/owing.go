@@ -42,23 +42,23 @@ func (o *owing) done() {
 var errRoom = fmt.Errorf("%w: it had begun something for longer than the others, and its place was needed", errRefused)
 
 // enter counts a connection in. When the listener has as many as it takes, of the client's address or at all, the one of them makes
-// room that has owed something for longest; without such a one there is no room.
-func (l *listener) enter(c *conn) bool {
+// room that has owed something for longest; without such a one there is no room. own says that the bound was that of its address.
+func (l *listener) enter(c *conn) (ok, own bool) {
 	limits, from := &l.spec.Load().Limits, c.from.addr.Addr()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	ofAddress := l.from[from] >= limits.PerAddress
-	if ofAddress || len(l.conns) >= limits.Connections {
-		late := l.latest(func(c *conn) bool { return !ofAddress || c.from.addr.Addr() == from })
+	own = l.from[from] >= limits.PerAddress
+	if own || len(l.conns) >= limits.Connections {
+		late := l.latest(func(c *conn) bool { return !own || c.from.addr.Addr() == from })
 		if late == nil {
-			return false
+			return false, own
 		}
 		l.remove(late)
 		l.guard.work.Go(late.makeRoom) // closing may wait for a peer that does not read
 	}
 	l.conns[c] = true
 	l.from[from]++
-	return true
+	return true, own
 }
 
 // latest gives the connection that owes something for longest, of those that are meant; nil when none does: of those first whose side

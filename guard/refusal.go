@@ -27,7 +27,8 @@ type refusal struct {
 }
 
 // refusals puts refusals into the log and on record. The first of a kind goes there at once; those that follow within a while
-// are counted, so that nobody fills the record by asking again and again.
+// are counted, so that nobody fills the record by asking again and again. The log has the reference of each: somebody may read it
+// out from a device's screen.
 type refusals struct {
 	record  func(ledger.Batch) error
 	log     *slog.Logger
@@ -47,11 +48,16 @@ const connection = "connection"
 type kindOfRefusal struct{ listener, word, reason, from, to string }
 
 type repeated struct {
-	first refusal
-	since time.Time
-	count int // after the first
-	last  time.Time
+	first  refusal
+	since  time.Time
+	count  int // after the first
+	last   time.Time
+	untold []string  // references after the first that the log does not have yet
+	from   time.Time // of the first of them
 }
+
+// lineOfReferences is how many references one line of the log has.
+const lineOfReferences = 64
 
 // refusalWindow is how long refusals of a kind are counted before they are told again.
 const refusalWindow = time.Minute
@@ -70,20 +76,25 @@ func newRefusals(log *slog.Logger, record func(ledger.Batch) error) *refusals {
 func (r *refusals) note(f refusal) {
 	k := kindOfRefusal{f.listener, f.word, string(f.decision.Reason), name(f.from), name(f.to)}
 	r.mu.Lock()
-	if n := len(r.kinds); n >= mostRefusals || n >= mostStrangers && f.word == connection {
+	if n := len(r.kinds); n >= mostRefusals || n >= mostStrangers && (f.word == connection || f.word == fullListener) {
 		k = kindOfRefusal{listener: f.listener, reason: string(f.decision.Reason)}
 	}
 	have := r.kinds[k]
+	var line func()
 	if have != nil {
 		have.count++
 		have.last = f.at
+		line = r.refer(have, &f, k.word == "")
 	} else {
 		r.kinds[k] = &repeated{first: f, since: f.at, last: f.at}
 		r.waiting = append(r.waiting, f)
 	}
 	r.mu.Unlock()
+	if line != nil {
+		line()
+	}
 	if have == nil {
-		if f.word != connection || f.observed {
+		if f.word != heldQueue && (f.word != connection || f.observed) { // those have lines of their own
 			r.log.Warn("refused", "listener", f.listener, "what", f.word, "reason", f.decision.Reason, "from", name(f.from), "to", name(f.to), "budget", f.decision.Budget,
 				"policy", f.decision.Version, "reference", f.reference, "observed", f.observed)
 		}
@@ -91,6 +102,44 @@ func (r *refusals) note(f refusal) {
 		case r.wake <- struct{}{}:
 		default:
 		}
+	}
+}
+
+// refer keeps the reference of one more of a kind, with whose it is where kinds fell together. It gives the line to be written when
+// there are enough of them for one. Called with the lock.
+func (r *refusals) refer(have *repeated, f *refusal, mixed bool) func() {
+	if f.reference == "" || f.observed {
+		return nil // nobody was told one
+	}
+	if len(have.untold) == 0 {
+		have.from = f.at
+	}
+	text := f.reference
+	if mixed {
+		text += " (" + f.word + ", " + name(f.from) + ")"
+	}
+	if have.untold = append(have.untold, text); len(have.untold) < lineOfReferences {
+		return nil
+	}
+	return r.line(have)
+}
+
+// line gives the line about references that the log does not have yet, or of how many a full listener turned away; nil when there are none. Called with the lock, and the line
+// without.
+func (r *refusals) line(have *repeated) func() {
+	f, untold, from, last := have.first, have.untold, have.from, have.last
+	if f.word == fullListener {
+		return func() {
+			r.log.Warn("a listener is full: connections were turned away", "listener", f.listener, "from", name(f.from), "count", have.count, "since", f.at, "until", last)
+		}
+	}
+	if len(untold) == 0 {
+		return nil
+	}
+	have.untold = nil
+	return func() {
+		r.log.Warn("refused again", "listener", f.listener, "what", f.word, "reason", f.decision.Reason, "from", name(f.from), "to", name(f.to),
+			"policy", f.decision.Version, "count", len(untold), "since", from, "until", last, "observed", f.observed, "references", strings.Join(untold, " "))
 	}
 }
 
@@ -160,6 +209,7 @@ func (r *refusals) flush(now time.Time, all bool) {
 		batch.Findings = append(batch.Findings, f.finding(1, f.at))
 	}
 	r.waiting = nil
+	var lines []func()
 	for k, have := range r.kinds {
 		if !all && now.Sub(have.since) < refusalWindow {
 			continue
@@ -168,10 +218,16 @@ func (r *refusals) flush(now time.Time, all bool) {
 			f := have.first
 			f.at = have.since.Add(time.Microsecond) // not the finding that was told already
 			batch.Findings = append(batch.Findings, f.finding(have.count, have.last))
+			if line := r.line(have); line != nil {
+				lines = append(lines, line)
+			}
 		}
 		delete(r.kinds, k)
 	}
 	r.mu.Unlock()
+	for _, line := range lines {
+		line()
+	}
 	if len(batch.Findings)+len(batch.Notes) == 0 {
 		return
 	}
@@ -202,6 +258,9 @@ func (f *refusal) finding(count int, last time.Time) chaperone.Finding {
 		Rule: RefusedRule + string(f.decision.Reason), Severity: severity(f.decision.Reason), From: f.from, To: f.to, First: f.at, Last: last, Count: count,
 		Title: "An exchange was refused: " + explain(f.decision.Reason), Advice: f.decision.Hint,
 		Evidence: chaperone.Evidence{File: fmt.Sprintf("guard %s, policy %s", f.listener, f.decision.Version), Offset: f.offset},
+	}
+	if f.word == heldQueue {
+		held(&out, f.decision.Reason)
 	}
 	if f.observed {
 		out.Rule, out.Title = ObservedRule+string(f.decision.Reason), "An exchange passed that would be refused: "+explain(f.decision.Reason)
@@ -234,7 +293,7 @@ func explain(reason policy.Reason) string {
 	case impossible:
 		return "It can never be put on record."
 	case busy:
-		return "More messages came at once than can be put on record."
+		return "More came at once than there is room for."
 	case away:
 		return "The system behind the listener is away, and the message is not kept."
 	case unasked:

@@ -1,9 +1,11 @@
 package guard
 
 import (
+	"fmt"
 	"io"
 	"log/slog"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -36,5 +38,63 @@ func TestStrangers(t *testing.T) {
 	}
 	if len(got) > mostStrangers+3 || count != strangers || own != 1 {
 		t.Errorf("got %d findings of %d strangers, and %d of the party; want %d at most, %d and 1", len(got), count, own, mostStrangers+3, strangers)
+	}
+}
+
+// TestReferences: the log has the reference of every refusal, in few lines, with who and why.
+func TestReferences(t *testing.T) {
+	at := time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
+	for _, test := range []struct {
+		name  string
+		kinds int // that there are before
+		count int // refusals of one kind
+		lines int
+	}{
+		{"one", 0, 1, 1}, {"two", 0, 2, 2}, {"a line full", 0, 65, 2}, {"and one more", 0, 66, 3}, {"very many", 0, 1 + 64*100, 101},
+		{"kinds that fell together", mostRefusals, 66, 3},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var log strings.Builder
+			r := newRefusals(slog.New(slog.NewTextHandler(&log, nil)), func(ledger.Batch) error { return nil })
+			for i := range test.kinds {
+				r.kinds[kindOfRefusal{word: fmt.Sprint("k", i)}] = &repeated{since: at}
+			}
+			for i := range test.count {
+				r.note(refusal{listener: "hl7", word: "ORU^R01", reference: fmt.Sprintf("ref%06d", i), from: chaperone.Party{Proven: "lab"}, at: at, decision: policy.Decision{Reason: policy.Detail}})
+			}
+			r.flush(at.Add(refusalWindow), false)
+			lines := strings.Split(strings.TrimSpace(log.String()), "\n")
+			if len(lines) != test.lines {
+				t.Errorf("got %d lines, want %d", len(lines), test.lines)
+			}
+			found := map[string]bool{}
+			for _, line := range lines {
+				if !strings.Contains(line, "reason=detail") || !strings.Contains(line, "lab") {
+					t.Errorf("a line does not say who and why: %s", line)
+				}
+				for i := strings.Index(line, "ref0"); i >= 0; i = strings.Index(line, "ref0") {
+					found[line[i:i+9]], line = true, line[i+9:]
+				}
+			}
+			if len(found) != test.count {
+				t.Errorf("got %d references, want %d", len(found), test.count)
+			}
+		})
+	}
+}
+
+// TestReferencesUnsaid: of what was held back and is named in no answer, the log has no list.
+func TestReferencesUnsaid(t *testing.T) {
+	for _, unsaid := range []bool{false, true} {
+		var log strings.Builder
+		r := newRefusals(slog.New(slog.NewTextHandler(&log, nil)), func(ledger.Batch) error { return nil })
+		j := &judge{guard: &Guard{refused: r, clock: time.Now}, unsaid: unsaid}
+		for range 1000 {
+			j.refuse(nil, &wish{word: "C-FIND", from: &side{}, to: &side{}}, policy.Decision{Reason: policy.NoGrant, Version: "1"})
+		}
+		r.flush(time.Now(), true)
+		if got := strings.Count(log.String(), "references="); (got == 0) != unsaid {
+			t.Errorf("unsaid %t: got %d lines", unsaid, got)
+		}
 	}
 }

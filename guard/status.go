@@ -42,6 +42,9 @@ func (g *Guard) Status() http.Handler {
 				w.WriteHeader(http.StatusServiceUnavailable)
 			}
 		}
+		if n := g.waiting.Load(); n > 0 {
+			waits += fmt.Sprintf("; queues that wait behind a held message: %d", n)
+		}
 		fmt.Fprintf(w, "%s; policy %s; %d connections%s\n", word, g.rules.Load().site.Version, open, waits)
 	})
 	return mux

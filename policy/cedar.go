@@ -1,8 +1,10 @@
 package policy
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -87,7 +89,8 @@ func (l *loader) load(file string, text []byte, own bool) {
 	}
 	list, err := cedar.NewPolicyListFromBytes(file, text)
 	if err != nil {
-		l.wrong(file, lineOf(err), "syntax: "+err.Error())
+		line, what := syntaxOf(err, text)
+		l.wrong(file, line, what)
 		return
 	}
 	for _, p := range list {
@@ -210,16 +213,22 @@ func (l *loader) value(v cedar.Value, check func(cedar.EntityUID)) {
 	}
 }
 
-// lineOf finds the line in what the parser says: "parse error at <input>:3:14 …".
-func lineOf(err error) int {
-	for word := range strings.FieldsSeq(err.Error()) {
-		if parts := strings.Split(word, ":"); len(parts) >= 3 {
-			if line, err := strconv.Atoi(parts[len(parts)-2]); err == nil {
-				return line
-			}
-		}
+// placed is where the parser says that something is, and that it calls a file that it was not told of.
+var placed = regexp.MustCompile(`^(?:parser error: )?(?:parse error at )?<input>:(\d+):(\d+):? `)
+
+// syntaxOf gives the line of a mistake, and what is wrong there. What is missing at the end is said of the last line that has text.
+func syntaxOf(err error, text []byte) (line int, what string) {
+	what = err.Error()
+	at := placed.FindStringSubmatch(what)
+	if at == nil {
+		return 1, "syntax: " + what
 	}
-	return 1
+	what = what[len(at[0]):]
+	line, _ = strconv.Atoi(at[1]) // digits; of very many it is the last line
+	if last := 1 + bytes.Count(bytes.TrimRight(text, " \t\r\n"), []byte("\n")); line > last {
+		return last, "syntax, at the end: " + what
+	}
+	return line, "syntax, column " + at[2] + ": " + what
 }
 
 func oneLine(err error) string {

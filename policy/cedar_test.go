@@ -84,6 +84,8 @@ func TestOwnPermit(t *testing.T) {
 func TestBadCedar(t *testing.T) {
 	for name, test := range map[string]struct{ text, place string }{
 		"syntax":                       {"forbid (principal, action, resource);\n\nforbid (principal, action resource);", "own.cedar:3: "},
+		"a string not closed":          {"\nforbid (principal, action, resource) when { \"", "own.cedar:2: syntax, column "},
+		"no semicolon":                 {"forbid (principal, action, resource)\n\n", "own.cedar:1: syntax, at the end: "},
 		"not closed":                   {"forbid (principal, action, resource) when { true", "own.cedar:1: "},
 		"an unknown attribute":         {"\nforbid (principal, action, resource) when { context.name == \"x\" };", "own.cedar:2: "},
 		"an unknown fact":              {"forbid (principal, action, resource) when { context.request.vip };", "own.cedar:1: "},

@@ -82,6 +82,8 @@ func (f file) check(open func(string) (fs.File, error)) string {
 			return reason(err)
 		case !info.IsDir():
 			return above + " is not a folder"
+		case !mayMake(above):
+			return filepath.Base(*f.path) + " is not there, and the user who runs this may not make it in " + above + ": make it as root, and give it to the guard's user (install -d -m 700 -o USER " + *f.path + ")"
 		}
 		return ""
 	}

@@ -1,8 +1,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -31,6 +35,7 @@ they change, so that a renewed certificate needs no restart. It runs on Windows 
 
 Exit status: 0 ended by Ctrl-C; 2 could not do it.`,
 		Example: `  chaperone companion --site north-clinic --listen 127.0.0.1:2575 --to guard.north-clinic.example:2575 --certificate ct1.pem --key ct1.key
+  chaperone companion --site north-clinic --listen 127.0.0.1:2575 --to 10.1.0.5:2575 --certificate /etc/ct1/ct1.pem --key /etc/ct1/ct1.key --authority /etc/ct1
   chaperone companion --site north-clinic --inward --listen 0.0.0.0:11112 --to 127.0.0.1:104 --certificate pacs.pem --key pacs.key`,
 		Args: noArguments("; addresses go with --listen and --to"),
 		RunE: func(c *cobra.Command, _ []string) error { return runCompanion(c, f) },
@@ -58,6 +63,12 @@ func runCompanion(c *cobra.Command, f companionFlags) error {
 		if value == "" {
 			return fmt.Errorf("companion: %s is missing (--help has examples)", name)
 		}
+	}
+	if err := isFolder("companion", f.authority); err != nil {
+		return err
+	}
+	if _, err := os.Stat(filepath.Join(f.authority, identity.CertificateFile)); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("companion: there is no %s in the folder %s; name the folder that it is in with --authority", identity.CertificateFile, f.authority)
 	}
 	log := slog.New(slog.NewTextHandler(c.ErrOrStderr(), nil))
 	trust, err := companion.Trust(f.authority, f.site, f.party, f.certificate, f.key)

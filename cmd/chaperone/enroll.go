@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -68,13 +69,21 @@ Exit status: 0 done; 2 could not do it.`,
 // folder gives the authority's folder: beside that of the keys.
 func (f *enrollFlags) folder() (string, error) {
 	if f.authority != "" {
-		return f.authority, nil
+		return f.authority, isFolder("enroll", f.authority)
 	}
 	beside := keys.DefaultFolder()
 	if beside == "" {
 		return "", errors.New("enroll: where is the authority? Name its folder with --authority")
 	}
 	return filepath.Join(filepath.Dir(beside), "authority"), nil
+}
+
+// isFolder refuses an authority that was named by a file of it. A folder that is not there is not told of here.
+func isFolder(command, authority string) error {
+	if info, err := os.Stat(authority); err == nil && !info.IsDir() {
+		return fmt.Errorf("%s: %s is a file; --authority names the folder that authority.pem is in, here perhaps %s", command, authority, filepath.Dir(authority))
+	}
+	return nil
 }
 
 // open opens the authority.

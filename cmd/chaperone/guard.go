@@ -24,6 +24,7 @@ import (
 	"chaperone/ledger/keys"
 	"chaperone/page"
 	"chaperone/patient"
+	"chaperone/policy"
 	"chaperone/site"
 )
 
@@ -77,7 +78,8 @@ func runGuard(c *cobra.Command, f guardFlags) error {
 	}
 	s, err := f.load(c.ErrOrStderr())
 	if err != nil {
-		if bad := new(site.Error); f.check && errors.As(err, &bad) && !bad.Unread() {
+		bad, rules := new(site.Error), new(policy.Error)
+		if f.check && (errors.As(err, &bad) && !bad.Unread() || errors.As(err, &rules)) {
 			return notHeld{err.Error()}
 		}
 		return err
