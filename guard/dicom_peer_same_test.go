@@ -29,15 +29,15 @@ func drawQuery(t *rapid.T) (d drawn) {
 	patient, study := rapid.IntRange(1, archivePatients).Draw(t, "patient"), rapid.IntRange(1, archiveStudies).Draw(t, "study")
 	uid := fmt.Sprintf("2.25.%d.%d", patient, study)
 	root := rapid.SampledFrom([]string{"-P", "-S"}).Draw(t, "root")
-	levels := []string{"STUDY", "SERIES", "IMAGE"}
+	levels := []string{"STUDY", "STUDY", "STUDY", "SERIES", "IMAGE"} // most of it where keys can be of several patients
 	if root == "-P" {
 		levels = append(levels, "PATIENT")
 	}
 	level := rapid.SampledFrom(levels).Draw(t, "level")
 	number, people := fmt.Sprint("P", patient), []string{fmt.Sprint(patient)}
 	list := []string{uid}
-	if level == "STUDY" && rapid.Bool().Draw(t, "a list of studies") {
-		for range rapid.IntRange(1, 4).Draw(t, "more") {
+	if level == "STUDY" {
+		for range rapid.IntRange(0, 4).Draw(t, "more") {
 			p := patient
 			if root == "-S" {
 				p = rapid.IntRange(1, archivePatients).Draw(t, "another")
