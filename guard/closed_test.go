@@ -397,11 +397,7 @@ func TestFailClosedCoverage(t *testing.T) {
 	s.ledger.set(func(f *faulty) { f.gate = nil })
 	close(gate)
 	_ = c.Close()
-	s.guard.refused.flush(s.guard.now().Add(2*refusalWindow), false)
-	var lost int64
-	if err := s.ledger.Notes(t.Context(), func(note ledger.Note) error { lost += note.Seen.LostBytes; return nil }); err != nil {
-		t.Fatal(err)
-	}
+	lost := s.lost()
 	if len(s.engine.frames()) != n || lost == 0 {
 		t.Errorf("got %d messages and %d bytes on record as unread, want %d and some", len(s.engine.frames()), lost, n)
 	}

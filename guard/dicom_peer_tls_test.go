@@ -58,7 +58,7 @@ func (r *rig) portOf(listener string) string {
 }
 
 // TestPeerDcmtkTLS: programs of dcmtk that prove who they are, before one that does. Whoever is not in the site file, or proves nothing,
-// gets no association, and the archive never sees it.
+// gets no association: its connection ends. Who is in it and uses another's title is told in DICOM's words. The archive sees neither.
 func TestPeerDcmtkTLS(t *testing.T) {
 	p, port, received := newPapers(t), freePort(t), t.TempDir()
 	start(t, port, peer(t, "storescp"), slices.Concat([]string{"+xa", "+B", "-uf"}, p.tlsOptions(t, "pacs", true), []string{"-aet", "PACS", "-od", received, port})...)
@@ -76,11 +76,17 @@ func TestPeerDcmtkTLS(t *testing.T) {
 			}
 		}
 	}
+	for _, program := range []string{"echoscu", "storescu"} {
+		more := map[string][]string{"storescu": files[:1]}[program]
+		if out, err := call(program, p.tlsOptions(t, "ct2", false), more); err == nil || !strings.Contains(out, "Calling AE Title Not Recognized") {
+			t.Errorf("%s with another's title: got %v: %s", program, err, out)
+		}
+	}
 	if n := len(glob(t, received+"/*")); n != 0 || len(r.rows()) != 0 {
 		t.Fatalf("the archive got %d objects, and %d are on record", n, len(r.rows()))
 	}
 	found := r.findings()
-	for _, rule := range []string{"refused-identity-unknown", "refused-identity-untrusted", "refused-identity-handshake"} {
+	for _, rule := range []string{"refused-identity-unknown", "refused-identity-untrusted", "refused-identity-handshake", "refused-identity-title"} {
 		if found[rule] == 0 {
 			t.Errorf("got findings %v, want %s", found, rule)
 		}
