@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -26,6 +24,12 @@ func ledgerFault(change func(*faulty)) func(*testing.T, *sickDICOM, string) {
 	return func(_ *testing.T, s *sickDICOM, _ string) { s.ledger.set(change) }
 }
 
+// keyFault takes away the file of the token key.
+func keyFault(t *testing.T, s *sickDICOM, _ string) {
+	t.Helper()
+	s.loseKey()
+}
+
 func clockFault(ahead time.Duration) func(*testing.T, *sickDICOM, string) {
 	return func(_ *testing.T, s *sickDICOM, _ string) { s.clock.ahead.Store(int64(ahead)) }
 }
@@ -33,18 +37,27 @@ func clockFault(ahead time.Duration) func(*testing.T, *sickDICOM, string) {
 // badPolicy has the guard take a policy that cannot be evaluated.
 func badPolicy(t *testing.T, s *sickDICOM, mode string) {
 	t.Helper()
-	cedar := filepath.Join(t.TempDir(), "own.cedar")
-	if err := os.WriteFile(cedar, []byte(overflow), 0o600); err != nil {
+	if err := s.reload(s.file(mode) + ownCedar(t, overflow)); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.reload(s.file(mode) + "cedar: [" + cedar + "]\n"); err != nil {
+}
+
+// missingAttribute has the guard take a policy that refuses everything, and then has it not take one that would refuse nothing, if what
+// it asks for were there.
+func missingAttribute(t *testing.T, s *sickDICOM, mode string) {
+	t.Helper()
+	if err := s.reload(s.file(mode) + ownCedar(t, refuseAll)); err != nil {
 		t.Fatal(err)
+	}
+	if err := s.reload(s.file(mode) + ownCedar(t, missing)); err == nil {
+		t.Error("a policy was taken that asks for what there is not")
 	}
 }
 
 func sicknesses() []sickness {
 	return []sickness{
 		{name: "a policy that cannot be evaluated", break_: badPolicy, rule: "policy-error", rejected: true, recorded: true},
+		{name: "a policy that asks for what there is not", break_: missingAttribute, rule: "forbidden", rejected: true, recorded: true},
 		{name: "ledger full", break_: ledgerFault(func(f *faulty) { f.record = ledger.ErrFull }), rule: "not-recorded"},
 		{name: "fsync failed", break_: ledgerFault(func(f *faulty) { f.record = ledger.ErrFenced }), rule: "not-recorded"},
 		{name: "ledger closed", break_: ledgerFault(func(f *faulty) { f.record = ledger.ErrClosed }), rule: "not-recorded"},
@@ -125,19 +138,17 @@ func TestFailClosedDICOMAssociation(t *testing.T) {
 			}
 		})
 	}
-	t.Run("a policy that asks for what there is not", func(t *testing.T) {
-		s := newSickDICOM(t, "enforce", nil)
-		cedar := filepath.Join(t.TempDir(), "own.cedar")
-		if err := os.WriteFile(cedar, []byte("forbid (principal, action, resource) when { context.nothing > 1 };"), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if err := s.reload(s.file("enforce") + "cedar: [" + cedar + "]\n"); err == nil {
-			t.Error("a policy was taken that cannot be evaluated")
-		}
-		k := s.dial()
-		k.associate()
-		if final, _ := k.exchange(releases()[0]); final == nil || final.status != statusSuccess {
-			t.Errorf("the policy before does not hold: got %+v", final)
+	t.Run("a policy that asks for what there is not, behind one that permits", func(t *testing.T) {
+		for _, r := range releases() {
+			s := newSickDICOM(t, "enforce", nil)
+			if err := s.reload(s.file("enforce") + ownCedar(t, missing)); err == nil {
+				t.Error("a policy was taken that cannot be evaluated")
+			}
+			k := s.dial()
+			k.associate()
+			if final, end := k.exchange(r); final == nil || final.status != statusSuccess || s.released() != r.to {
+				t.Errorf("%s: the policy before does not hold: got %+v, PDU %d, released to %q", r.name, final, end.kind, s.released())
+			}
 		}
 	})
 }
@@ -145,8 +156,10 @@ func TestFailClosedDICOMAssociation(t *testing.T) {
 // TestFailClosedDICOMObserve: a listener that observes passes everything on byte for byte in both directions whatever fails. What
 // would be refused is told, and so is what passed and is not on record.
 func TestFailClosedDICOMObserve(t *testing.T) {
-	for _, r := range releases() {
-		for _, fault := range append(sicknesses(), sickness{name: "nothing fails", break_: func(*testing.T, *sickDICOM, string) {}, recorded: true}) {
+	faults := append(sicknesses(), sickness{name: "nothing fails", break_: func(*testing.T, *sickDICOM, string) {}, recorded: true},
+		sickness{name: "the token key is gone", break_: keyFault, recorded: true})
+	for _, r := range append(releases(), releasing{name: "association"}) {
+		for _, fault := range faults {
 			if fault.silent {
 				continue // it takes what tells of it, too
 			}
@@ -155,8 +168,10 @@ func TestFailClosedDICOMObserve(t *testing.T) {
 				fault.break_(t, s, "observe")
 				k := s.dial()
 				k.associate()
-				if final, end := k.exchange(r); final == nil || final.status != statusSuccess || s.released() != r.to {
-					t.Errorf("got %+v, PDU %d, released to %q", final, end.kind, s.released())
+				if r.command != nil {
+					if final, end := k.exchange(r); final == nil || final.status != statusSuccess || s.released() != r.to {
+						t.Errorf("got %+v, PDU %d, released to %q", final, end.kind, s.released())
+					}
 				}
 				k.must(k.control(pduReleaseRQ, make([]byte, 4)))
 				if p, err := k.pdu(); err != nil || p.kind != pduReleaseRP {
@@ -171,6 +186,12 @@ func TestFailClosedDICOMObserve(t *testing.T) {
 				eventually(t, "all of it is read", func() bool { s.guard.mu.Lock(); defer s.guard.mu.Unlock(); return len(s.guard.conns) == 0 })
 				s.heal()
 				found, rows := s.findings(), len(s.rows())
+				if r.command == nil { // nobody's record passes, and nothing is missing on record
+					if rows > 0 || found["would-refuse-not-recorded"] > 0 {
+						t.Errorf("got %d disclosures of nobody, findings %v", rows, found)
+					}
+					return
+				}
 				if lost := found["would-refuse-not-recorded"] > 0; !fault.recorded && !lost || fault.rule != "" && found["would-refuse-"+fault.rule] == 0 {
 					t.Errorf("got findings %v, want what is missing on record", found)
 				}
@@ -199,11 +220,7 @@ func TestFailClosedDICOMCoverage(t *testing.T) {
 	s.ledger.set(func(f *faulty) { f.gate = nil })
 	close(gate)
 	_ = k.conn.Close()
-	s.guard.refused.flush(s.guard.now().Add(2*refusalWindow), false)
-	var lost int64
-	if err := s.ledger.Notes(t.Context(), func(note ledger.Note) error { lost += note.Seen.LostBytes; return nil }); err != nil {
-		t.Fatal(err)
-	}
+	lost := s.lost()
 	if got := len(s.archive.got()); got != n || lost == 0 {
 		t.Errorf("got %d objects and %d bytes on record as unread, want %d and some", got, lost, n)
 	}

@@ -3,15 +3,16 @@ package guard
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
 	"chaperone"
+	"chaperone/ledger"
 	"chaperone/ledger/disk"
 	"chaperone/patient"
 )
@@ -64,9 +65,7 @@ func TestFailClosedTokenKey(t *testing.T) {
 			}
 		}
 		if i == 0 {
-			if err := os.Remove(filepath.Join(s.dir, "keys", patient.KeyFile)); err != nil {
-				t.Fatal(err)
-			}
+			s.loseKey()
 		}
 	}
 	for _, r := range releases() {
@@ -76,5 +75,34 @@ func TestFailClosedTokenKey(t *testing.T) {
 	}
 	if _, err := patient.LoadKey(filepath.Join(s.dir, "keys")); !errors.Is(err, patient.ErrNoKey) {
 		t.Errorf("got %v, want %v", err, patient.ErrNoKey)
+	}
+}
+
+// TestFailClosedTokenKeyHL7: so does one that is sent a message, or asked.
+func TestFailClosedTokenKeyHL7(t *testing.T) {
+	s := newSick(t, "enforce", "")
+	c := s.call("hl7")
+	for i := range 2 {
+		m := result("LAB|NORTH", fmt.Sprint("s", i), "4711")
+		if got := c.send(m); got != ack(m) {
+			t.Errorf("a message: got %q", got)
+		}
+		id := fmt.Sprint("q", i)
+		if got := c.send(ask(id, "4711")); got != found(id, "4711") {
+			t.Errorf("a query: got %q", got)
+		}
+		if i == 0 {
+			s.loseKey()
+		}
+	}
+	patients := map[ledger.PatientID]bool{}
+	rows := s.rows()
+	for _, row := range rows {
+		for _, p := range row.People {
+			patients[p] = true
+		}
+	}
+	if len(rows) != 4 || len(patients) != 1 {
+		t.Errorf("got %d patients in %d disclosures, want the same one in 4", len(patients), len(rows))
 	}
 }

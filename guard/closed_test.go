@@ -14,6 +14,7 @@ import (
 
 	"chaperone/ledger"
 	"chaperone/ledger/disk"
+	"chaperone/patient"
 )
 
 // faulty is a ledger that fails as it is told.
@@ -143,13 +144,41 @@ func newSick(t *testing.T, mode, more string) *sick {
 // overflow cannot be evaluated, whatever is asked.
 const overflow = "forbid (principal, action, resource) when { context.hour - context.hour + 9223372036854775807 + 1 > 0 };"
 
+// missing asks for what no request has, and refuseAll refuses every one.
+const (
+	missing   = "forbid (principal, action, resource) when { context.nothing > 1 };"
+	refuseAll = "forbid (principal, action, resource) when { context.hour >= 0 };"
+)
+
+// ownCedar gives the line of a site file for an own policy.
+func ownCedar(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "own.cedar")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("cedar: [%q]\n", path)
+}
+
+// lacks insists that the guard takes no policy that asks for what there is not.
+func (s *sick) lacks(mode string) {
+	s.t.Helper()
+	if err := s.guard.Reload(s.t.Context(), s.site(fmt.Sprintf(faultSite, s.engine.Addr(), mode, ownCedar(s.t, missing)))); err == nil {
+		s.t.Error("a policy was taken that asks for what there is not")
+	}
+}
+
+// loseKey takes away the file of the token key.
+func (r *rig) loseKey() {
+	r.t.Helper()
+	if err := os.Remove(filepath.Join(r.dir, "keys", patient.KeyFile)); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
 // TestFailClosedMatrix: whatever fails, nobody's record is released: neither what is sent, nor what is asked for, by a query or
 // by its answer. What counts is what arrives at the socket of who would receive it.
 func TestFailClosedMatrix(t *testing.T) {
-	cedar := filepath.Join(t.TempDir(), "own.cedar")
-	if err := os.WriteFile(cedar, []byte(overflow), 0o600); err != nil {
-		t.Fatal(err)
-	}
 	faults := []struct {
 		name   string
 		more   string
@@ -158,7 +187,8 @@ func TestFailClosedMatrix(t *testing.T) {
 		rule   string
 		ask    bool // also the query itself is refused
 	}{
-		{name: "a policy that cannot be evaluated", more: "cedar: [" + cedar + "]\n", code: "AR", rule: "refused-policy-error", ask: true},
+		{name: "a policy that cannot be evaluated", more: ownCedar(t, overflow), code: "AR", rule: "refused-policy-error", ask: true},
+		{name: "a policy that asks for what there is not, behind one that refuses", more: ownCedar(t, refuseAll), break_: func(s *sick) { s.lacks("enforce") }, code: "AR", rule: "refused-forbidden", ask: true},
 		{name: "ledger full", break_: func(s *sick) { s.ledger.set(func(f *faulty) { f.record = ledger.ErrFull }) }, code: "AE"},
 		{name: "fsync failed", break_: func(s *sick) { s.ledger.set(func(f *faulty) { f.record = ledger.ErrFenced }) }, code: "AE"},
 		{name: "ledger closed", break_: func(s *sick) { s.ledger.set(func(f *faulty) { f.record = ledger.ErrClosed }) }, code: "AE"},
@@ -198,36 +228,34 @@ func TestFailClosedMatrix(t *testing.T) {
 			})
 		}
 	}
-	t.Run("a policy that asks for what there is not", func(t *testing.T) {
+	t.Run("a policy that asks for what there is not, behind one that permits", func(t *testing.T) {
 		s := newSick(t, "enforce", "")
-		if err := os.WriteFile(cedar, []byte("forbid (principal, action, resource) when { context.nothing > 1 };"), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		bad := s.site(fmt.Sprintf(faultSite, s.engine.Addr(), "enforce", "cedar: ["+cedar+"]\n"))
-		if err := s.guard.Reload(t.Context(), bad); err == nil {
-			t.Error("a policy was taken that cannot be evaluated")
-		}
-		m := result("LAB|NORTH", "m1", "4711")
-		if got := s.call("hl7").send(m); got != ack(m) {
+		s.lacks("enforce")
+		c, m := s.call("hl7"), result("LAB|NORTH", "m1", "4711")
+		if got := c.send(m); got != ack(m) {
 			t.Errorf("the policy before does not hold: got %q", got)
+		}
+		if got := c.send(ask("m2", "4711")); got != found("m2", "4711") {
+			t.Errorf("the policy before does not hold for a query: got %q", got)
 		}
 	})
 }
 
-// TestFailClosedUpstream: what a system behind the guard makes up is not passed on.
-func TestFailClosedUpstream(t *testing.T) {
+// upstreamLie is what a system says when it is asked for one patient.
+type upstreamLie struct {
+	name   string
+	answer func(id string) string
+	rule   string
+	code   string // of what the client gets; "": nothing
+}
+
+func upstreamLies() []upstreamLie {
 	many := make([]string, 500)
 	for i := range many {
 		many[i] = fmt.Sprint("9", i)
 	}
-	frame := func(payload string) string { return payload }
-	for _, test := range []struct {
-		name   string
-		answer func(id string) string // what the system says when it is asked
-		rule   string
-		code   string // of what the client gets; "": nothing
-	}{
-		{"500 patients for one", func(id string) string { return frame(found(id, many...)) }, "refused-more-than-asked", "AR"},
+	return []upstreamLie{
+		{"500 patients for one", func(id string) string { return found(id, many...) }, "refused-more-than-asked", "AR"},
 		{"nobody's records", func(id string) string {
 			return found(id) + strings.Repeat("OBX|1|TX|||DOE\r", 3)
 		}, "", "AA"},
@@ -243,7 +271,12 @@ func TestFailClosedUpstream(t *testing.T) {
 		{"old words with a patient in them", func(id string) string {
 			return "MSH|^~\\&|EHR|NORTH|LAB|NORTH|1||ACK|a|P|2.5\nMSA|AA|" + id + "\nZPI|4711|DOE^JANE\n"
 		}, "refused-ambiguous", "AR"},
-	} {
+	}
+}
+
+// TestFailClosedUpstream: what a system behind the guard makes up is not passed on.
+func TestFailClosedUpstream(t *testing.T) {
+	for _, test := range upstreamLies() {
 		t.Run(test.name, func(t *testing.T) {
 			s := newSick(t, "enforce", "")
 			said := make(chan struct{})
@@ -348,54 +381,6 @@ func TestFailClosedQuery(t *testing.T) {
 	}
 }
 
-// TestFailClosedObserve: a listener that observes passes everything on byte for byte whatever fails, and what is not on record is
-// counted and, when the record takes things again, on record as missing.
-func TestFailClosedObserve(t *testing.T) {
-	for _, fault := range []struct {
-		name   string
-		break_ func(*faulty)
-	}{
-		{"ledger full", func(f *faulty) { f.record = ledger.ErrFull }},
-		{"fsync failed", func(f *faulty) { f.record = ledger.ErrFenced }},
-		{"patients cannot be resolved", func(f *faulty) { f.resolve = errors.New("gone") }},
-	} {
-		t.Run(fault.name, func(t *testing.T) {
-			s := newSick(t, "observe", "")
-			s.ledger.set(fault.break_)
-			c := s.call("hl7")
-			for _, m := range []string{result("LAB|NORTH", "m1", "1"), ask("m2", "4711"), "no hl7 at all"} {
-				want := ack(result("LAB|NORTH", "m1", "1"))
-				switch {
-				case strings.Contains(m, "QPD"):
-					want = found("m2", "4711")
-				case !strings.HasPrefix(m, "MSH"):
-					s.engine.answer = func(string) string { return "what?" }
-					want = "what?"
-				}
-				if got := c.send(m); got != want {
-					t.Errorf("got %q, want %q", got, want)
-				}
-				if frames := s.engine.frames(); string(frames[len(frames)-1]) != "\x0b"+m+"\x1c\r" {
-					t.Errorf("the engine got %q", frames[len(frames)-1])
-				}
-			}
-			rule := "would-refuse-not-recorded"
-			eventually(t, "it is noted", func() bool {
-				s.guard.refused.mu.Lock()
-				defer s.guard.refused.mu.Unlock()
-				for _, have := range s.guard.refused.kinds {
-					if have.first.decision.Reason == unrecorded {
-						return true
-					}
-				}
-				return false
-			})
-			s.ledger.set(func(f *faulty) { f.record, f.resolve = nil, nil })
-			eventually(t, "a finding", func() bool { return s.findings()[rule] > 0 })
-		})
-	}
-}
-
 // TestFailClosedCoverage: bytes that nobody had time to read pass, and how many they are is on record.
 func TestFailClosedCoverage(t *testing.T) {
 	s := newSick(t, "observe", "")
@@ -412,11 +397,7 @@ func TestFailClosedCoverage(t *testing.T) {
 	s.ledger.set(func(f *faulty) { f.gate = nil })
 	close(gate)
 	_ = c.Close()
-	s.guard.refused.flush(s.guard.now().Add(2*refusalWindow), false)
-	var lost int64
-	if err := s.ledger.Notes(t.Context(), func(note ledger.Note) error { lost += note.Seen.LostBytes; return nil }); err != nil {
-		t.Fatal(err)
-	}
+	lost := s.lost()
 	if len(s.engine.frames()) != n || lost == 0 {
 		t.Errorf("got %d messages and %d bytes on record as unread, want %d and some", len(s.engine.frames()), lost, n)
 	}

@@ -91,13 +91,17 @@ AETable END
 	start(t, port, peer(t, "dcmqrscp"), "-c", config)
 }
 
-func startOrthanc(t *testing.T, port, room string) {
+func startOrthanc(t *testing.T, port, room string) { startOrthancWith(t, port, room, "") }
+
+// startOrthancWith starts one with more in its configuration.
+func startOrthancWith(t *testing.T, port, room, more string) {
+	t.Helper()
 	dir := t.TempDir()
 	config := filepath.Join(dir, "orthanc.json")
-	text := fmt.Sprintf(`{"Name": "archive", "StorageDirectory": %q, "IndexDirectory": %q, "HttpServerEnabled": false, "Plugins": [], "DicomAet": "PACS",
+	text := fmt.Sprintf(`{"Name": "archive", %s"StorageDirectory": %q, "IndexDirectory": %q, "HttpServerEnabled": false, "Plugins": [], "DicomAet": "PACS",
 "DicomPort": %s, "DicomCheckCalledAet": true, "DicomAlwaysAllowEcho": true, "DicomAlwaysAllowStore": true, "DicomAlwaysAllowFind": true, "DicomAlwaysAllowGet": true,
 "DicomAlwaysAllowMove": true, "DicomModalities": {"room": ["ROOM", "127.0.0.1", %s], "rogue": ["ROGUE", "127.0.0.1", %s], "viewer": {"AET": "VIEWER", "Host": "127.0.0.1", "Port": 1, "AllowEcho": true, "AllowFind": true, "AllowGet": true, "AllowMove": true, "AllowStore": true}}}`,
-		dir, dir, port, room, room)
+		more, dir, dir, port, room, room)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
