@@ -64,7 +64,7 @@ func (l *Ledger) refill(free int64) {
 // sign makes a checkpoint of what is durable.
 func (l *Ledger) sign(ctx context.Context) error {
 	durable := l.durable.Load()
-	if uint64(l.log.Tree().N) == durable {
+	if uint64(l.log.Tree().N) == durable && l.log.Latest() != nil {
 		return nil
 	}
 	return l.log.Checkpoint(ctx, durable)

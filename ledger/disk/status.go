@@ -65,7 +65,7 @@ func (l *Ledger) Status() (Status, error) {
 		size *int64
 		name string
 	}{
-		{&s.RecordBytes, recordFolder}, {&s.IndexBytes, indexFolder}, {&s.IndexBytes, peopleFile}, {&s.SealBytes, "log"}, {&s.Reserve, reserveFile},
+		{&s.RecordBytes, recordFolder}, {&s.IndexBytes, indexFolder}, {&s.IndexBytes, peopleFile}, {&s.SealBytes, logFolder}, {&s.Reserve, reserveFile},
 	} {
 		n, err := sizeOf(filepath.Join(l.dir, part.name))
 		if err != nil {

@@ -50,6 +50,7 @@ type run struct {
 	seen    seen
 	end     record.Position // of the record, as far as it is whole
 	blank   int64           // bytes behind it
+	signed  bool            // there is a checkpoint that can be believed
 	stopped bool            // at damage: what follows was not read
 	days    map[ledger.Day]*dayCount
 	purges  map[ledger.Day]bool // on record
@@ -100,6 +101,7 @@ func (r *run) all(ctx context.Context) error {
 		return err
 	}
 	tree := r.checkpoints()
+	r.signed = tree != nil
 	if err := r.record(ctx, tree); err != nil {
 		return err
 	}
