@@ -1,7 +1,11 @@
 package verify
 
 import (
+	"errors"
+	"strings"
 	"testing"
+
+	"chaperone/ledger/keys"
 )
 
 // TestKilledAtOnce: a ledger that was killed before anything, or before its first checkpoint over something, was signed is no
@@ -41,4 +45,28 @@ func TestEmptyPutBack(t *testing.T) {
 	witnessedLog := h.read(cosignedName)
 	empty.write(cosignedName, witnessedLog)
 	empty.noticed(empty.verify(offline), checkpointName, "an older one was put back")
+}
+
+// TestVersionFlipped: one byte of ledger.json that says a later version was changed, and is not a later version's.
+func TestVersionFlipped(t *testing.T) {
+	whole := newHouse(t, false)
+	whole.week(1)
+	text := string(whole.read(keys.MetaFile))
+	for _, version := range []string{`"version": 2`, `"version": 9`, `"version":11`} {
+		h := whole.copied(t)
+		h.write(keys.MetaFile, []byte(strings.Replace(text, `"version": 1`, version, 1)))
+		h.noticed(h.verify(), keys.MetaFile, "changed after it had been signed")
+	}
+	seed, err := keys.LoadSigning(whole.keys)
+	whole.must(err)
+	meta, err := keys.ReadMeta(whole.dir)
+	whole.must(err)
+	signer, err := keys.Signer(seed, meta.Origin)
+	whole.must(err)
+	h := whole.copied(t)
+	meta.Version = 2
+	h.must(keys.WriteMeta(h.dir, meta, signer))
+	if _, err := Run(t.Context(), Options{Dir: h.dir, Keys: h.keys}); !errors.Is(err, keys.ErrNewer) {
+		t.Errorf("of a later version: got %v, want ErrNewer", err)
+	}
 }
