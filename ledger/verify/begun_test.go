@@ -70,3 +70,15 @@ func TestVersionFlipped(t *testing.T) {
 		t.Errorf("of a later version: got %v, want ErrNewer", err)
 	}
 }
+
+// TestTooFewSaw: with two of three needed, one witness may have seen what the report calls unseen.
+func TestTooFewSaw(t *testing.T) {
+	r := Report{Batches: 5, Needed: 2, Witnesses: []Witness{{Name: "a", Size: 5}, {Name: "b"}, {Name: "c"}}}
+	if got := strings.Join(r.Vouched(), " "); !strings.Contains(got, "So far fewer than the 2 witnesses that are needed have seen any batch") {
+		t.Errorf("got %s", got)
+	}
+	r.Witnessed, r.Witnesses[1].Size = 3, 3
+	if got := strings.Join(r.Vouched(), " "); !strings.Contains(got, ", fewer than the 2 witnesses that are needed have seen.") {
+		t.Errorf("got %s", got)
+	}
+}

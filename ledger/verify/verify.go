@@ -4,7 +4,7 @@
 // changes nothing; only a witness that is asked learns of the latest checkpoint.
 //
 // What it can tell: any change of the record by somebody without the signing key; any change of what enough witnesses have
-// seen, by anybody. What nobody outside has seen, who has the host and its keys can rewrite: the report says how much that is.
+// seen, by anybody. What fewer witnesses have seen than are needed, who has the host and its keys can rewrite: the report says how much that is.
 package verify
 
 import (
