@@ -42,7 +42,8 @@ type Options struct {
 	Progress func(done, total int64) // bytes, while the index is made anew; may be nil
 	Client   *http.Client            // for witnesses; nil for a usual one
 
-	reindex bool // make the index anew
+	reindex bool                                                   // make the index anew
+	usage   func(dir string) (percent int, free int64, known bool) // of its disk; nil for what the system says
 }
 
 // Ledger is an open ledger. It implements ledger.Store.
@@ -54,6 +55,7 @@ type Ledger struct {
 	warn     func(string)
 	progress func(done, total int64)
 	client   *http.Client
+	usage    func(dir string) (percent int, free int64, known bool)
 
 	lock   *os.File
 	undo   func() // takes back the making of a ledger; nil when there is one
@@ -86,6 +88,7 @@ type Ledger struct {
 	builder    *record.Builder // with sealed, of the last frame: the next uses their memory again
 	sealed     []byte
 	reserve    reserve
+	space      full // the opening's, then the sealer's
 
 	durable    atomic.Uint64 // batches
 	dictionary *dictionary
@@ -121,7 +124,7 @@ const (
 // explain, a record shorter than what was signed. Each is one line that says what to do, and nothing was touched.
 func Open(ctx context.Context, o Options) (*Ledger, error) {
 	l := &Ledger{
-		dir: o.Dir, keysDir: o.Keys, readOnly: o.ReadOnly, now: o.Now, warn: o.Warn, progress: o.Progress, client: o.Client,
+		dir: o.Dir, keysDir: o.Keys, readOnly: o.ReadOnly, now: o.Now, warn: o.Warn, progress: o.Progress, client: o.Client, usage: o.usage,
 		dictionary: newDictionary(), pending: newPending(), told: map[string]string{}, recorded: map[ledger.Day]bool{}, stop: func() {},
 	}
 	if l.keysDir == "" {
@@ -132,6 +135,9 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 	}
 	if l.warn == nil {
 		l.warn = func(string) {}
+	}
+	if l.usage == nil {
+		l.usage = used
 	}
 	if l.client == nil {
 		l.client = &http.Client{Timeout: 10 * time.Second}
@@ -203,6 +209,7 @@ func (l *Ledger) open(ctx context.Context, o Options) error {
 	if err := l.reserve.open(filepath.Join(l.dir, reserveFile), o.Reserve); err != nil {
 		l.warn(fmt.Sprintf("no space could be reserved for when the disk is full: %v", err))
 	}
+	l.look()
 	running, stop := context.WithCancel(context.Background())
 	l.stop = stop
 	l.done.Go(func() { l.carryOver(running) })
