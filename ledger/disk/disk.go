@@ -150,7 +150,7 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 }
 
 func (l *Ledger) open(ctx context.Context, o Options) error {
-	before := namesIn(l.dir)
+	before, folders := namesIn(l.dir), missing(l.dir)
 	made, err := l.describe(o)
 	if err != nil {
 		return err
@@ -166,7 +166,7 @@ func (l *Ledger) open(ctx context.Context, o Options) error {
 		}
 	}
 	if made {
-		l.undo = func() { unmake(l.dir, before) }
+		l.undo = func() { unmake(l.dir, before, folders) }
 		if err := l.make(ctx); err != nil {
 			return err
 		}

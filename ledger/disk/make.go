@@ -154,15 +154,29 @@ func namesIn(dir string) map[string]bool {
 }
 
 // unmake takes back the making of a ledger in which nothing was recorded: all that was not there before, the description
-// first, and the folder when it was not there either. What cannot be removed stays: the next making passes over it.
-func unmake(dir string, before map[string]bool) {
+// first, and the folders that were not there either, the innermost first. What cannot be removed stays: the next making passes
+// over it.
+func unmake(dir string, before map[string]bool, folders []string) {
 	_ = os.Remove(filepath.Join(dir, keys.MetaFile))
 	for name := range namesIn(dir) {
 		if !before[name] {
 			_ = os.RemoveAll(filepath.Join(dir, name))
 		}
 	}
-	if before == nil {
-		_ = os.Remove(dir)
+	for _, folder := range folders {
+		if os.Remove(folder) != nil {
+			return // something else is in it
+		}
+	}
+}
+
+// missing lists which of a folder and those above it are not there, the innermost first.
+func missing(dir string) (folders []string) {
+	for {
+		if _, err := os.Lstat(dir); !errors.Is(err, os.ErrNotExist) {
+			return folders
+		}
+		folders = append(folders, dir)
+		dir = filepath.Dir(dir)
 	}
 }

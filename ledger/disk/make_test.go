@@ -95,6 +95,8 @@ func TestUnmake(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			o := nowhere(t)
+			o.Dir = filepath.Join(o.Dir, "in", "it")
+			above := filepath.Dir(filepath.Dir(o.Dir))
 			for _, name := range test.before {
 				if err := os.MkdirAll(filepath.Join(o.Dir, name), 0o700); err != nil {
 					t.Fatal(err)
@@ -114,6 +116,9 @@ func TestUnmake(t *testing.T) {
 			}
 			if got := namesBelow(t, o.Dir); !slices.Equal(got, test.before) && !slices.Equal(got, []string{".", "index", "record"}) {
 				t.Errorf("got %q left, want %q", got, test.before)
+			}
+			if _, err := os.Stat(above); (err == nil) != (len(test.before) > 0) {
+				t.Errorf("the folders above: got %v", err)
 			}
 			o.Keys = good
 			if err := open(t, o).Close(); err != nil {

@@ -128,7 +128,7 @@ func (r *run) describe() (ok bool, err error) {
 	case errors.Is(err, keys.ErrNewer):
 		return false, err
 	case errors.Is(err, fs.ErrNotExist):
-		r.report.whole(keys.MetaFile, "it is missing: everything was deleted, or this is not a ledger's folder")
+		r.report.whole(keys.MetaFile, "it is missing: everything was deleted, its making was cut off, or this is not a ledger's folder")
 		return false, nil
 	case err != nil:
 		r.report.whole(keys.MetaFile, "%v", err)
