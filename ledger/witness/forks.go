@@ -31,7 +31,7 @@ type fork struct {
 // Checkpoints are public, and anybody can send one with a wrong proof: one that was cosigned, or that comes before anything
 // was, contradicts nothing. Where there is no room, a proof takes the place of what is none.
 func (w *Witness) keepFork(l *log, tree tlog.Tree, other *note.Note) error {
-	if tree == l.tree || l.tree.N == 0 && tree.N > 0 {
+	if tree == l.tree || l.tree.N == 0 && continues(l.tree, tree, nil) {
 		return nil
 	}
 	proof := l.signed != nil && tree.N == l.tree.N

@@ -60,6 +60,10 @@ func TestPlantedEvidence(t *testing.T) {
 	s := newScene(t)
 	at := func(salt byte, n uint64) []byte { return s.log(t.TempDir(), salt, n).Latest() }
 	s.want("before anything", 0, garbage, at(0, 10), 422, 0)
+	s.want("of nothing, before anything", 0, garbage, at(0, 0), 422, 0)
+	s.want("of nothing", 0, "", at(0, 0), 200, 0)
+	s.want("of nothing, again", 0, garbage, at(0, 0), 422, 0)
+	s.want("after nothing", 0, garbage, at(0, 10), 422, 0)
 	s.want("first", 0, "", at(0, 10), 200, 0)
 	s.want("the one that was cosigned, with a wrong proof", 10, garbage, at(0, 10), 422, 0)
 	s.want("larger and genuine, with a wrong proof", 10, garbage, at(0, 12), 422, 1)
