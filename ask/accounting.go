@@ -156,7 +156,39 @@ func (a *Accounted) WriteJSON(out io.Writer, style Style) error {
 			return err
 		}
 	}
-	return page.JSONLine(out, SummaryOf(ledger.Query{From: a.From, Until: a.Asked}, a.Scope))
+	return page.JSONLine(out, a.summary())
+}
+
+// jsonAccount is the last line: a Summary that counts the items' disclosures alone. How many people, records and bytes were in
+// them beside this patient's is not this patient's business.
+type jsonAccount struct {
+	Kind        string       `json:"kind"`
+	Disclosures int          `json:"disclosures"`
+	Inside      int          `json:"disclosures_inside"` // left out since they stayed inside
+	From        *time.Time   `json:"from"`
+	Until       *time.Time   `json:"until"`
+	First       *time.Time   `json:"first"`
+	Last        *time.Time   `json:"last"`
+	Purged      []ledger.Day `json:"purged_days"`
+	Coverage    Coverage     `json:"coverage"`
+	ledger.Seal
+}
+
+func (a *Accounted) summary() jsonAccount {
+	all := SummaryOf(ledger.Query{From: a.From, Until: a.Asked}, a.Scope)
+	out := jsonAccount{Kind: all.Kind, Inside: a.Inside, From: all.From, Until: all.Until, Purged: all.Purged, Coverage: all.Coverage, Seal: all.Seal}
+	var first, last time.Time
+	for _, i := range a.Items {
+		out.Disclosures += i.Number
+		if first.IsZero() || i.First.Before(first) {
+			first = i.First
+		}
+		if i.Last.After(last) {
+			last = i.Last
+		}
+	}
+	out.First, out.Last = known(first), known(last)
+	return out
 }
 
 type jsonItem struct {

@@ -342,9 +342,11 @@ func TestProven(t *testing.T) {
 		{"nothing", ledger.Seal{}, "Nothing is on record"},
 		{"not sealed", ledger.Seal{Batches: 5}, "no signed checkpoint"},
 		{"no witness", ledger.Seal{Batches: 5, Sealed: 5}, "No witness outside is asked"},
-		{"none has seen it", ledger.Seal{Batches: 5, Sealed: 5, Witnesses: 3, Needed: 2}, "No witness has seen any of it (2 of 3 witnesses needed)"},
-		{"a part", ledger.Seal{Batches: 5, Sealed: 5, Witnessed: 3, Witnesses: 3, Needed: 2}, "The latest 2 no witness has seen"},
-		{"what is not sealed no witness has seen", ledger.Seal{Batches: 6, Sealed: 5, Witnessed: 5, Witnesses: 3, Needed: 2}, "The latest 1 no witness has seen"},
+		{"none has seen it", ledger.Seal{Batches: 5, Sealed: 5, Witnesses: 3, Needed: 2}, "So far fewer than the 2 witnesses that are needed have seen any of it (2 of 3 witnesses needed)"},
+		{"a part", ledger.Seal{Batches: 5, Sealed: 5, Witnessed: 3, Witnesses: 3, Needed: 2}, "The latest 2: fewer than the 2 witnesses that are needed have seen them"},
+		{"what is not sealed was seen by nobody", ledger.Seal{Batches: 6, Sealed: 5, Witnessed: 5, Witnesses: 3, Needed: 2}, "The latest 1: fewer than the 2 witnesses that are needed have seen them"},
+		{"one is enough, none has seen it", ledger.Seal{Batches: 5, Sealed: 5, Witnesses: 1, Needed: 1}, "So far no witness has seen any of it"},
+		{"one is enough, a part", ledger.Seal{Batches: 5, Sealed: 5, Witnessed: 3, Witnesses: 1, Needed: 1}, "The latest 2: no witness has seen them"},
 		{"all", ledger.Seal{Batches: 5, Sealed: 5, Witnessed: 5, Witnesses: 1, Needed: 1}, "At least 1 of 1 witness has seen all of them"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -139,10 +139,11 @@ func proven(s ledger.Seal) []string {
 	}
 	switch unseen := s.Batches - min(s.Batches, s.Witnessed); {
 	case s.Witnessed == 0:
-		note("No witness has seen any of it (%s of %s needed): until then nobody outside can tell when it is rewritten.", page.Number(s.Needed), page.Count(s.Witnesses, "witness", "witnesses"))
+		note("So far %s seen any of it (%s of %s needed): until then it can be rewritten, and nobody outside has to notice.",
+			ledger.TooFew(s.Needed), page.Number(s.Needed), page.Count(s.Witnesses, "witness", "witnesses"))
 	case unseen > 0:
-		note("At least %s of %s seen %s of them. The latest %s no witness has seen: somebody in control of this machine could still hide them.",
-			page.Number(s.Needed), page.Count(s.Witnesses, "witness has", "witnesses have"), page.Number(int(s.Witnessed)), page.Number(int(unseen)))
+		note("At least %s of %s seen %s of them. The latest %s: %s seen them, and somebody in control of this machine could still hide them.",
+			page.Number(s.Needed), page.Count(s.Witnesses, "witness has", "witnesses have"), page.Number(int(s.Witnessed)), page.Number(int(unseen)), ledger.TooFew(s.Needed))
 	default:
 		note("At least %s of %s seen all of them: nobody here can rewrite them unnoticed.", page.Number(s.Needed), page.Count(s.Witnesses, "witness has", "witnesses have"))
 	}

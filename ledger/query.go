@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"fmt"
 	"net/netip"
 	"strings"
 	"time"
@@ -124,6 +125,14 @@ type Seal struct {
 	Witnessed uint64 `json:"witnessed"` // under the latest checkpoint that enough witnesses cosigned
 	Witnesses int    `json:"witnesses"` // that are asked; 0: nobody outside can notice a record that was rewritten as a whole
 	Needed    int    `json:"needed"`    // of them
+}
+
+// TooFew says who has seen what was not seen by as many witnesses as are needed: some of them may have.
+func TooFew(needed int) string {
+	if needed <= 1 {
+		return "no witness has"
+	}
+	return fmt.Sprintf("fewer than the %d witnesses that are needed have", needed)
 }
 
 // Row is one disclosure on record.

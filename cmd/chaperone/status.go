@@ -21,7 +21,7 @@ func newStatus() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "status",
 		Short: "Say what a ledger holds, how large it is, and who has seen it",
-		Long: `Say what a ledger holds and since when, how much room it takes, how full its disk is, and how much of it is sealed and
+		Long: `Say what a ledger holds and since when, how much room it takes, how full its disk is (and what to do from 80 % on), and how much of it is sealed and
 witnessed. The public key that it prints is to be kept outside: with it ledger verify need not take the ledger's own word.`,
 		Example: `  chaperone ledger status /var/lib/chaperone/ledger
   chaperone ledger status --json | jq .disk_used_percent`,
@@ -57,7 +57,9 @@ func statusText(out io.Writer, s *disk.Status) error {
 		p.Wrap("purged      ", days(s.Purged))
 	}
 	p.Line("room        record %s, index %s, seal %s", page.Size(s.RecordBytes), page.Size(s.IndexBytes), page.Size(s.SealBytes))
-	if s.DiskUsed >= 0 {
+	if advice := s.Filling(); advice != "" {
+		p.Wrap("disk        ", fmt.Sprintf("%d %% full: %s; %s are free", s.DiskUsed, advice, page.Size(s.DiskFree)))
+	} else if s.DiskUsed >= 0 {
 		p.Line("disk        %d %% full, %s free", s.DiskUsed, page.Size(s.DiskFree))
 	}
 	if s.Reserve > 0 {

@@ -83,3 +83,18 @@ func (h *house) signed() {
 	}
 	h.Fatal("no checkpoint is signed while batches come")
 }
+
+// TestNothingYet: a ledger in which nothing was recorded is copied and brought back, also beside the process that has it open.
+func TestNothingYet(t *testing.T) {
+	h := newHouse(t, 1)
+	h.backup()
+	l := h.open(h.dir)
+	_, err := Write(t.Context(), Options{Dir: h.dir, To: h.to, Keys: h.keys, Live: true})
+	h.must(err)
+	h.must(l.Close())
+	for _, branch := range []bool{false, true} {
+		to, _, err := h.restore(func(o *RestoreOptions) { o.AsBranch = branch })
+		h.must(err)
+		h.must(h.open(to).Close())
+	}
+}

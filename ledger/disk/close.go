@@ -84,6 +84,10 @@ func (l *Ledger) abandon() error {
 	if l.apart != "" {
 		err = errors.Join(err, os.RemoveAll(l.apart))
 	}
+	if l.undo != nil { // while it is held
+		l.undo()
+		l.undo = nil
+	}
 	if l.lock != nil {
 		err = errors.Join(err, l.lock.Close())
 		l.lock = nil

@@ -9,7 +9,6 @@ package disk
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/http"
@@ -44,7 +43,8 @@ type Options struct {
 	Progress func(done, total int64) // bytes, while the index is made anew; may be nil
 	Client   *http.Client            // for witnesses; nil for a usual one
 
-	reindex bool // make the index anew
+	reindex bool                                                   // make the index anew
+	usage   func(dir string) (percent int, free int64, known bool) // of its disk; nil for what the system says
 }
 
 // Ledger is an open ledger. It implements ledger.Store.
@@ -56,8 +56,10 @@ type Ledger struct {
 	warn     func(string)
 	progress func(done, total int64)
 	client   *http.Client
+	usage    func(dir string) (percent int, free int64, known bool)
 
 	lock   *os.File
+	undo   func() // takes back the making of a ledger; nil when there is one
 	apart  string // folder of an index beside a process that records, else ""
 	meta   keys.Meta
 	data   keys.Data
@@ -87,6 +89,7 @@ type Ledger struct {
 	builder    *record.Builder // with sealed, of the last frame: the next uses their memory again
 	sealed     []byte
 	reserve    reserve
+	space      full // the opening's, then the sealer's
 
 	durable    atomic.Uint64 // batches
 	dictionary *dictionary
@@ -110,6 +113,7 @@ type Ledger struct {
 const (
 	recordFolder = record.Folder
 	indexFolder  = "index"
+	logFolder    = "log"
 	lockFile     = lock.File
 	closedFile   = "closed"
 	reserveFile  = "reserve"
@@ -121,7 +125,7 @@ const (
 // explain, a record shorter than what was signed. Each is one line that says what to do, and nothing was touched.
 func Open(ctx context.Context, o Options) (*Ledger, error) {
 	l := &Ledger{
-		dir: o.Dir, keysDir: o.Keys, readOnly: o.ReadOnly, now: o.Now, warn: o.Warn, progress: o.Progress, client: o.Client,
+		dir: o.Dir, keysDir: o.Keys, readOnly: o.ReadOnly, now: o.Now, warn: o.Warn, progress: o.Progress, client: o.Client, usage: o.usage,
 		dictionary: newDictionary(), pending: newPending(), told: map[string]string{}, recorded: map[ledger.Day]bool{}, stop: func() {},
 	}
 	if l.keysDir == "" {
@@ -132,6 +136,9 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 	}
 	if l.warn == nil {
 		l.warn = func(string) {}
+	}
+	if l.usage == nil {
+		l.usage = used
 	}
 	if l.client == nil {
 		l.client = &http.Client{Timeout: 10 * time.Second}
@@ -144,6 +151,7 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 }
 
 func (l *Ledger) open(ctx context.Context, o Options) error {
+	before, folders := namesIn(l.dir), missing(l.dir)
 	made, err := l.describe(o)
 	if err != nil {
 		return err
@@ -159,7 +167,8 @@ func (l *Ledger) open(ctx context.Context, o Options) error {
 		}
 	}
 	if made {
-		if err := l.make(); err != nil {
+		l.undo = func() { unmake(l.dir, before, folders) }
+		if err := l.make(ctx); err != nil {
 			return err
 		}
 	}
@@ -196,99 +205,22 @@ func (l *Ledger) open(ctx context.Context, o Options) error {
 	if l.readOnly {
 		return nil
 	}
+	if l.log.Latest() == nil { // a branch that was restored, or a ledger of before an empty one was signed
+		l.warnOnce("seal", l.sign(ctx))
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	l.undo = nil
 	if err := l.reserve.open(filepath.Join(l.dir, reserveFile), o.Reserve); err != nil {
 		l.warn(fmt.Sprintf("no space could be reserved for when the disk is full: %v", err))
 	}
+	l.look()
 	running, stop := context.WithCancel(context.Background())
 	l.stop = stop
 	l.done.Go(func() { l.carryOver(running) })
 	l.done.Go(func() { l.sealer(running) })
 	return nil
-}
-
-// describe finds out whether there is a ledger, and makes folder and keys for a new one.
-func (l *Ledger) describe(o Options) (made bool, err error) {
-	if err := folder(l.dir); err != nil {
-		return false, err
-	}
-	_, err = os.Stat(filepath.Join(l.dir, keys.MetaFile))
-	switch {
-	case err == nil:
-		return false, l.noBackup()
-	case !errors.Is(err, os.ErrNotExist):
-		return false, err
-	case o.ReadOnly || o.Existing:
-		return false, fmt.Errorf("%s: there is no ledger (no %s in it)", l.dir, keys.MetaFile)
-	}
-	if found, _ := filepath.Glob(filepath.Join(l.dir, recordFolder, "*")); len(found) > 0 {
-		return false, fmt.Errorf("%s: has a record and no %s: restore that file from a backup", l.dir, keys.MetaFile)
-	}
-	if entries, err := os.ReadDir(l.dir); err == nil && !onlyLeftovers(entries) {
-		return false, fmt.Errorf("%s: not a ledger and not empty; name a folder of its own", l.dir)
-	}
-	return true, os.MkdirAll(l.dir, 0o700)
-}
-
-// BackupFile is what makes a folder a backup (ledger/backup).
-const BackupFile = "backup"
-
-// noBackup refuses a backup: a lock, an index, or a batch of its own would make it something else.
-func (l *Ledger) noBackup() error {
-	if _, err := os.Lstat(filepath.Join(l.dir, BackupFile)); err != nil {
-		return nil
-	}
-	return fmt.Errorf("%s: this is a backup, which is neither asked nor recorded into; bring it back into a new folder: chaperone ledger restore %s --ledger NEW-FOLDER", l.dir, l.dir)
-}
-
-// onlyLeftovers reports whether a folder holds at most what a first start leaves that was cut off.
-func onlyLeftovers(entries []os.DirEntry) bool {
-	for _, e := range entries {
-		switch name := e.Name(); {
-		case name == lockFile, name == recordFolder, name == keys.DaysFolder, name == indexFolder, name == "log":
-		case len(name) > len(keys.MetaFile) && name[:len(keys.MetaFile)] == keys.MetaFile: // its temporary file
-		default:
-			return false
-		}
-	}
-	return true
-}
-
-// make writes the description of a new ledger. It comes last: what has it is whole.
-func (l *Ledger) make() error {
-	if _, err := keys.Make(l.keysDir); err != nil {
-		return err
-	}
-	for _, folder := range []string{recordFolder, keys.DaysFolder, indexFolder} {
-		if err := os.MkdirAll(filepath.Join(l.dir, folder), 0o700); err != nil {
-			return err
-		}
-	}
-	if err := durable.SyncFolder(l.dir); err != nil {
-		return err
-	}
-	data, err := keys.LoadData(l.keysDir)
-	if err != nil {
-		return err
-	}
-	seed, err := keys.LoadSigning(l.keysDir)
-	if err != nil {
-		return err
-	}
-	tokens, err := keys.LoadToken(l.keysDir)
-	if err != nil {
-		return err
-	}
-	var id [16]byte
-	_, _ = rand.Read(id[:]) // it never fails (crypto/rand)
-	meta, err := keys.NewMeta(id, l.now(), data, seed, tokens)
-	if err != nil {
-		return err
-	}
-	signer, err := keys.Signer(seed, meta.Origin)
-	if err != nil {
-		return err
-	}
-	return keys.WriteMeta(l.dir, meta, signer)
 }
 
 // unlockKeys reads the description and the keys, and checks that they belong together.

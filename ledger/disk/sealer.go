@@ -19,8 +19,7 @@ func (l *Ledger) sealer(ctx context.Context) {
 	tick := time.NewTicker(sealEvery)
 	defer tick.Stop()
 	shown := make(chan struct{}, 1) // room for one that is being shown to witnesses
-	var space full
-	for n := 0; ; n++ {
+	for n := 1; ; n++ {             // opening has looked at the disk
 		select {
 		case <-ctx.Done():
 			shown <- struct{}{} // waits for the one that is on its way
@@ -28,8 +27,7 @@ func (l *Ledger) sealer(ctx context.Context) {
 		case <-tick.C:
 		}
 		if n%int(spaceEvery/sealEvery) == 0 {
-			if percent, free, ok := used(l.dir); ok {
-				space.check(percent, l.dir, l.warn)
+			if free, ok := l.look(); ok {
 				l.refill(free)
 			}
 		}
@@ -64,7 +62,7 @@ func (l *Ledger) refill(free int64) {
 // sign makes a checkpoint of what is durable.
 func (l *Ledger) sign(ctx context.Context) error {
 	durable := l.durable.Load()
-	if uint64(l.log.Tree().N) == durable {
+	if uint64(l.log.Tree().N) == durable && l.log.Latest() != nil {
 		return nil
 	}
 	return l.log.Checkpoint(ctx, durable)

@@ -81,15 +81,32 @@ func (r *reserve) used() bool { return r.size < r.wanted }
 type full struct{ told int }
 
 func (f *full) check(used int, dir string, warn func(string)) {
-	level := 0
-	switch {
-	case used >= 90:
-		level = 90
-	case used >= 80:
-		level = 80
-	}
+	level := levelOf(used)
 	if level > f.told {
-		warn(fmt.Sprintf("the disk of the ledger %s is %d %% full: free space, or purge days that are past their retention", dir, used))
+		warn(fmt.Sprintf("the disk of the ledger %s is %d %% full: %s", dir, used, whenFull))
 	}
 	f.told = level
+}
+
+// whenFull is what to do about a disk that fills.
+const whenFull = "free space, or purge days that are past their retention"
+
+// levelOf gives from where on a disk that is so full is told of; 0 for one that has room.
+func levelOf(used int) int {
+	switch {
+	case used >= 90:
+		return 90
+	case used >= 80:
+		return 80
+	}
+	return 0
+}
+
+// look looks at the disk and gives how much of it is free.
+func (l *Ledger) look() (free int64, ok bool) {
+	percent, free, ok := l.usage(l.dir)
+	if ok {
+		l.space.check(percent, l.dir, l.warn)
+	}
+	return free, ok
 }

@@ -65,7 +65,7 @@ func (l *Ledger) Status() (Status, error) {
 		size *int64
 		name string
 	}{
-		{&s.RecordBytes, recordFolder}, {&s.IndexBytes, indexFolder}, {&s.IndexBytes, peopleFile}, {&s.SealBytes, "log"}, {&s.Reserve, reserveFile},
+		{&s.RecordBytes, recordFolder}, {&s.IndexBytes, indexFolder}, {&s.IndexBytes, peopleFile}, {&s.SealBytes, logFolder}, {&s.Reserve, reserveFile},
 	} {
 		n, err := sizeOf(filepath.Join(l.dir, part.name))
 		if err != nil {
@@ -76,10 +76,18 @@ func (l *Ledger) Status() (Status, error) {
 	if l.writer != nil {
 		s.RecordBytes -= l.writer.Blank()
 	}
-	if percent, free, ok := used(l.dir); ok {
+	if percent, free, ok := l.usage(l.dir); ok {
 		s.DiskUsed, s.DiskFree = percent, free
 	}
 	return s, nil
+}
+
+// Filling says what to do when the disk fills; "" while it has room.
+func (s *Status) Filling() string {
+	if levelOf(s.DiskUsed) == 0 {
+		return ""
+	}
+	return whenFull
 }
 
 // sizeOf gives the bytes of a file, or of all files in a folder; 0 for what is not there.

@@ -110,3 +110,16 @@ func TestNotWhatWasSigned(t *testing.T) {
 		t.Error("a checkpoint was written for it")
 	}
 }
+
+// TestNothingOnRecord: the log of a ledger in which nothing was recorded is its checkpoint alone.
+func TestNothingOnRecord(t *testing.T) {
+	dir, out := logOf(t, 0)
+	n, err := Log(t.Context(), dir, out)
+	if err != nil || n != 0 {
+		t.Fatalf("got %d batches and %v, want none", n, err)
+	}
+	entries, err := os.ReadDir(out)
+	if err != nil || len(entries) != 1 || entries[0].Name() != "checkpoint" {
+		t.Errorf("got %v, %v, want a checkpoint", entries, err)
+	}
+}

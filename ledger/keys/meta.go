@@ -123,6 +123,9 @@ func parseMeta(msg []byte) (m Meta, err error) {
 		}
 	}
 	if w.Version > Version {
+		if broken(msg, w.Verifier) {
+			return m, fmt.Errorf("%w: it was changed after it had been signed, and says format %d", ErrDamaged, w.Version)
+		}
 		return m, fmt.Errorf("format %d, where this version reads up to %d: %w", w.Version, Version, ErrNewer)
 	}
 	v, err := ParseVerifier(w.Verifier)
@@ -138,6 +141,18 @@ func parseMeta(msg []byte) (m Meta, err error) {
 		return Meta{}, fmt.Errorf("%w: its fields contradict each other", ErrDamaged)
 	}
 	return m, nil
+}
+
+// broken reports whether a file has a signature of the key that it names, and that signature does not hold. A later version may
+// sign in a way that is not known here: that is not broken.
+func broken(msg []byte, verifier string) bool {
+	v, err := note.NewVerifier(verifier)
+	if err != nil {
+		return false
+	}
+	_, err = note.Open(msg, note.VerifierList(v))
+	var invalid *note.InvalidSignatureError
+	return errors.As(err, &invalid)
 }
 
 // publicOf gives the key in a verifier's text that ParseVerifier accepted.

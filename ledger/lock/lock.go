@@ -29,9 +29,21 @@ func Take(path string, shared bool) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := try(f, shared); err != nil {
+	if err := errors.Join(try(f, shared), still(f, path)); err != nil {
 		_ = f.Close()
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return f, nil
+}
+
+// still reports as held a file that another process removed between its opening and its locking: it keeps nobody out.
+func still(f *os.File, path string) error {
+	mine, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if there, err := os.Stat(path); err != nil || !os.SameFile(mine, there) {
+		return ErrHeld
+	}
+	return nil
 }

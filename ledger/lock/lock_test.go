@@ -46,3 +46,28 @@ func TestTake(t *testing.T) {
 		})
 	}
 }
+
+// TestRemoved: a lock on a file that is not there any more keeps nobody out, and is not given.
+func TestRemoved(t *testing.T) {
+	path := filepath.Join(t.TempDir(), File)
+	f, err := Take(path, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := still(f, path); err != nil {
+		t.Errorf("it is there: got %v", err)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Skip("a file that is open cannot be removed here")
+	}
+	if err := still(f, path); !errors.Is(err, ErrHeld) {
+		t.Errorf("removed: got %v, want ErrHeld", err)
+	}
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := still(f, path); !errors.Is(err, ErrHeld) {
+		t.Errorf("another one in its place: got %v, want ErrHeld", err)
+	}
+}

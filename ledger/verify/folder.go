@@ -79,6 +79,10 @@ func plainError(err error) error {
 func (r *run) closed(ctx context.Context) error {
 	c, err := disk.ReadClosed(r.Dir, r.verify)
 	if errors.Is(err, fs.ErrNotExist) {
+		if r.report.Batches == 0 && r.signed {
+			r.report.warn("nothing is on record, as its checkpoint says, and recording ended with a crash, or was stopped by force, before anything was signed; if this ledger was in use, an older one was put back: whoever keeps a later checkpoint can tell")
+			return nil
+		}
 		if r.report.Batches == 0 {
 			r.report.whole(closedName, "nothing is on record, and no clean close says so: if this ledger was in use, everything was deleted")
 			return nil

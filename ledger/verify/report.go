@@ -106,10 +106,10 @@ func (r *Report) Vouched() []string {
 	}
 	switch {
 	case r.Witnessed == 0:
-		says = append(says, fmt.Sprintf("No batch was seen by the %d of %d witnesses that are needed.", r.Needed, len(r.Witnesses)))
+		says = append(says, fmt.Sprintf("So far %s seen any batch (%d of %d witnesses are needed).", ledger.TooFew(r.Needed), r.Needed, len(r.Witnesses)))
 	case r.Witnessed < r.Batches:
-		says = append(says, fmt.Sprintf("%s saw the first %d of %d batches (%d of %d witnesses are needed); what was written since %s, nobody outside has seen.",
-			strings.Join(names, ", "), r.Witnessed, r.Batches, r.Needed, len(r.Witnesses), r.Since.Format(time.RFC3339)))
+		says = append(says, fmt.Sprintf("%s saw the first %d of %d batches (%d of %d witnesses are needed); what was written since %s, %s seen.",
+			strings.Join(names, ", "), r.Witnessed, r.Batches, r.Needed, len(r.Witnesses), r.Since.Format(time.RFC3339), ledger.TooFew(r.Needed)))
 	default:
 		says = append(says, fmt.Sprintf("%s saw all %d batches (%d of %d witnesses are needed).", strings.Join(names, ", "), r.Batches, r.Needed, len(r.Witnesses)))
 	}

@@ -294,7 +294,7 @@ func TestWitnessCutOff(t *testing.T) {
 		if !r.Since.Equal(before) || r.Witnessed >= r.Sealed {
 			t.Errorf("%s: got %d of %d batches seen, the others since %v, want %v", name, r.Witnessed, r.Sealed, r.Since, before)
 		}
-		if said := strings.Join(r.Vouched(), " "); !strings.Contains(said, "nobody outside has seen") {
+		if said := strings.Join(r.Vouched(), " "); !strings.Contains(said, "no witness has seen") {
 			t.Errorf("%s: got %q", name, said)
 		}
 	}

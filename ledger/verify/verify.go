@@ -4,7 +4,7 @@
 // changes nothing; only a witness that is asked learns of the latest checkpoint.
 //
 // What it can tell: any change of the record by somebody without the signing key; any change of what enough witnesses have
-// seen, by anybody. What nobody outside has seen, who has the host and its keys can rewrite: the report says how much that is.
+// seen, by anybody. What fewer witnesses have seen than are needed, who has the host and its keys can rewrite: the report says how much that is.
 package verify
 
 import (
@@ -50,6 +50,7 @@ type run struct {
 	seen    seen
 	end     record.Position // of the record, as far as it is whole
 	blank   int64           // bytes behind it
+	signed  bool            // there is a checkpoint that can be believed
 	stopped bool            // at damage: what follows was not read
 	days    map[ledger.Day]*dayCount
 	purges  map[ledger.Day]bool // on record
@@ -100,6 +101,7 @@ func (r *run) all(ctx context.Context) error {
 		return err
 	}
 	tree := r.checkpoints()
+	r.signed = tree != nil
 	if err := r.record(ctx, tree); err != nil {
 		return err
 	}
@@ -126,7 +128,7 @@ func (r *run) describe() (ok bool, err error) {
 	case errors.Is(err, keys.ErrNewer):
 		return false, err
 	case errors.Is(err, fs.ErrNotExist):
-		r.report.whole(keys.MetaFile, "it is missing: everything was deleted, or this is not a ledger's folder")
+		r.report.whole(keys.MetaFile, "it is missing: everything was deleted, its making was cut off, or this is not a ledger's folder")
 		return false, nil
 	case err != nil:
 		r.report.whole(keys.MetaFile, "%v", err)

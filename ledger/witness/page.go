@@ -35,6 +35,6 @@ func (l *log) describe(b *strings.Builder) {
 		fmt.Fprintf(b, "batches %d\nroot    %s\n", l.tree.N, l.tree.Hash)
 	}
 	for _, fork := range l.forks {
-		fmt.Fprintf(b, "FORK    a checkpoint that does not continue this one was signed: see %s/%s\n", forksFolder, fork)
+		fmt.Fprintf(b, "FORK    a checkpoint that does not continue this one was signed: see %s/%s\n", forksFolder, fork.name)
 	}
 }

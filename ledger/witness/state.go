@@ -24,9 +24,6 @@ const (
 	forksFolder = "forks"
 )
 
-// maxForks is how many pieces of evidence are kept of one log: one is enough, and a log must not fill the disk.
-const maxForks = 16
-
 // maxFile bounds a file that is read as a whole.
 const maxFile = 1 << 20
 
@@ -154,14 +151,8 @@ func (l *log) name() string {
 
 // restore reads what was cosigned before.
 func (w *Witness) restore(l *log) error {
-	forks, err := filepath.Glob(filepath.Join(w.dir, forksFolder, l.name()+"-*"))
-	if err != nil {
+	if err := w.restoreForks(l); err != nil {
 		return err
-	}
-	for _, path := range forks {
-		if !strings.HasSuffix(path, ".new") {
-			l.forks = append(l.forks, filepath.Base(path))
-		}
 	}
 	path := filepath.Join(w.dir, stateFolder, l.name())
 	signed, err := readFile(path)
@@ -179,38 +170,13 @@ func (w *Witness) restore(l *log) error {
 		return fmt.Errorf("witness: %s is not what this witness cosigned, with this name and key: it must not start without it: %w", path, seal.ErrCheckpoint)
 	}
 	l.signed = signed
+	w.withdraw(l) // a kill may have been between the two
 	return nil
 }
 
 // keep makes a cosigned checkpoint the latest.
 func (w *Witness) keep(l *log, signed []byte) error {
 	return durable.WriteFile(filepath.Join(w.dir, stateFolder, l.name()), signed)
-}
-
-// keepFork keeps a checkpoint that does not continue the latest, beside it. It is a proof when both have one size; else it
-// is what somebody sent who has the log's key.
-func (w *Witness) keepFork(l *log, other *note.Note) error {
-	signed, err := note.Sign(other)
-	if err != nil {
-		return err
-	}
-	evidence := append(append([]byte(nil), l.signed...), '\n')
-	evidence = append(evidence, signed...)
-	sum := sha256.Sum256(evidence)
-	name := l.name() + "-" + hex.EncodeToString(sum[:8])
-	for _, have := range l.forks {
-		if have == name {
-			return nil
-		}
-	}
-	if len(l.forks) >= maxForks {
-		return nil
-	}
-	if err := durable.WriteFile(filepath.Join(w.dir, forksFolder, name), evidence); err != nil {
-		return err
-	}
-	l.forks = append(l.forks, name)
-	return nil
 }
 
 func readFile(path string) ([]byte, error) {

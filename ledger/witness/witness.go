@@ -50,7 +50,7 @@ type log struct {
 	mu     sync.Mutex
 	tree   tlog.Tree
 	signed []byte // the latest cosigned checkpoint, nil before the first
-	forks  []string
+	forks  []fork
 }
 
 // ServeHTTP answers POST /add-checkpoint, and GET / with a page for people.
@@ -121,14 +121,14 @@ func (w *Witness) cosign(l *log, req request, tree tlog.Tree, n *note.Note) answ
 	switch {
 	case have == uint64(tree.N) && l.signed != nil && l.tree.Hash != tree.Hash:
 		// Two roots for one size: whatever else the request says, the log has signed two histories.
-		if err := w.keepFork(l, n); err != nil {
+		if err := w.keepFork(l, tree, n); err != nil {
 			return failed(err)
 		}
 		return conflict(have)
 	case req.old != have:
 		return conflict(have)
 	case !continues(l.tree, tree, req.proof):
-		if err := w.keepFork(l, n); err != nil {
+		if err := w.keepFork(l, tree, n); err != nil {
 			return failed(err)
 		}
 		return answer{http.StatusUnprocessableEntity, "it is not proven that this checkpoint continues the one before\n"}
@@ -142,6 +142,7 @@ func (w *Witness) cosign(l *log, req request, tree tlog.Tree, n *note.Note) answ
 		return failed(err)
 	}
 	l.tree, l.signed = tree, signed
+	w.withdraw(l)
 	lines := strings.SplitAfter(string(signed[len(n.Text)+1:]), "\n")
 	return answer{http.StatusOK, strings.Join(lines[before:], "")}
 }
