@@ -184,11 +184,14 @@ func (l *Ledger) open(ctx context.Context, o Options) error {
 			return err
 		}
 	}
-	if err := l.load(ctx); err != nil {
+	if l.readOnly {
+		return l.load(ctx)
+	}
+	if err := l.reserve.look(filepath.Join(l.dir, reserveFile)); err != nil {
 		return err
 	}
-	if l.readOnly {
-		return nil
+	if err := l.loadWithRoom(func() error { return l.load(ctx) }); err != nil {
+		return err
 	}
 	if err := l.reserve.open(filepath.Join(l.dir, reserveFile), o.Reserve); err != nil {
 		l.warn(fmt.Sprintf("no space could be reserved for when the disk is full: %v", err))
