@@ -122,6 +122,14 @@ func retained(span string, now time.Time) (ledger.Day, error) {
 	return ledger.DayOf(now), nil
 }
 
+// unfinished says what came of a purge that a day ended: the days before it are gone, and itself when that is on record.
+func unfinished(err error, day ledger.Day, before int) error {
+	if errors.Is(err, disk.ErrUnfinished) {
+		return fmt.Errorf("%s purged; %s: %w", page.Count(before+1, "day"), day, err)
+	}
+	return fmt.Errorf("%s: %w; %s before it were purged; say it again to go on", day, err, page.Count(before, "day"))
+}
+
 func (f *purgeFlags) purge(c *cobra.Command, l *disk.Ledger, meant func(ledger.Day) bool) error {
 	s, err := l.Status()
 	if err != nil {
@@ -152,7 +160,7 @@ func (f *purgeFlags) purge(c *cobra.Command, l *disk.Ledger, meant func(ledger.D
 	}
 	for i, day := range list {
 		if err := l.Purge(c.Context(), day); err != nil {
-			return fmt.Errorf("%s: %w; %s before it were purged; say it again to go on", day, err, page.Count(i, "day"))
+			return unfinished(err, day, i)
 		}
 	}
 	_, err = fmt.Fprintf(out, "%s purged\n", page.Count(len(list), "day"))

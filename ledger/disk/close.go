@@ -72,6 +72,9 @@ func (l *Ledger) finish() error {
 	if err := l.withRoom(l.writer.Trim); err != nil { // before it is said where the record ends
 		return err
 	}
+	if l.unfinished {
+		return ErrUnfinished
+	}
 	return l.withRoom(l.writeClosed)
 }
 

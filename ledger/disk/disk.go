@@ -73,6 +73,7 @@ type Ledger struct {
 
 	commit     sync.Mutex // held while a group becomes durable, and while a question takes its state. Guards what follows
 	closed     bool
+	unfinished bool // a purge has left rows in the index: it is made anew
 	fenced     error
 	writer     *record.Writer
 	segmentDay ledger.Day

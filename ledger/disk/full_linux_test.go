@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -163,3 +164,61 @@ func TestFullWithoutReserve(t *testing.T) {
 	}
 }
 
+// onDay is n disclosures of some day, which the index has to write before that day can be purged.
+func onDay(from, n int, day ledger.Day) ledger.Batch {
+	b := someBatch(from, n)
+	for i := range b.Disclosures {
+		b.Disclosures[i].Time = day.Time().Add(time.Duration(i) * time.Second)
+	}
+	return b
+}
+
+// On a full disk a day is purged out of the reserve, with all that a purge is.
+func TestPurgeFullWithReserve(t *testing.T) {
+	o := smallDisk(t, 8<<20)
+	l := open(t, o)
+	for i := range 3 {
+		mustRecord(t, l, onDay(300+i, 1, ledger.DayOf(noon)-ledger.Day(i)))
+	}
+	for i := range 3 {
+		fill(t, o)
+		if err := l.Purge(t.Context(), ledger.DayOf(noon)-ledger.Day(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if c := count(t, l); c.Disclosures != 17 {
+		t.Errorf("got %d disclosures, want 17", c.Disclosures)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	l = open(t, Options{Dir: o.Dir, Keys: o.Keys, ReadOnly: true})
+	defer l.Close()
+	s, err := l.Status()
+	if c := count(t, l); err != nil || c.Disclosures != 17 || len(s.Purged) != 3 {
+		t.Errorf("asked later: got %d disclosures, %d days purged, %v, want 17 and 3", c.Disclosures, len(s.Purged), err)
+	}
+}
+
+// A purge that a full disk without a reserve interrupts says what is done, and opening the ledger with room finishes it.
+func TestPurgeFullWithoutReserve(t *testing.T) {
+	o := smallDisk(t, -1)
+	l := open(t, o)
+	day := ledger.DayOf(noon) - 3
+	mustRecord(t, l, onDay(300, 5000, day))
+	mustRecord(t, l, remark("one"))
+	filled := fill(t, o)
+	if err := l.Purge(t.Context(), day); !errors.Is(err, ErrUnfinished) {
+		t.Errorf("purging: got %v, want %v", err, ErrUnfinished)
+	}
+	if err := l.Close(); !errors.Is(err, ErrUnclosed) {
+		t.Errorf("closing: got %v, want %v", err, ErrUnclosed)
+	}
+	remove(t, filepath.Dir(filled), filepath.Base(filled))
+	l = open(t, o)
+	defer l.Close()
+	s, err := l.Status()
+	if c := count(t, l); err != nil || c.Disclosures != 19 || len(s.Purged) != 1 || slices.Contains(s.Days, day) {
+		t.Errorf("with room: got %d disclosures, days purged %v, with a key %v, %v, want 19 and one of them", c.Disclosures, s.Purged, s.Days, err)
+	}
+}

@@ -18,8 +18,8 @@ type reserve struct {
 }
 
 const (
-	reservePiece = 1 << 20 // is given back at a time
-	reserveHead  = 32      // what stays of a reserve that is used up
+	reservePiece = 1 << 20                    // is given back at a time
+	reserveHead  = 32                         // what stays of a reserve that is used up
 	reserveForm  = "chaperone reserve %13d\n" // of as many bytes
 )
 
