@@ -2,12 +2,14 @@ package main
 
 import (
 	"net/netip"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"chaperone"
 	"chaperone/ledger"
+	"chaperone/ledger/disk"
 )
 
 // TestMatch: how parties are named.
@@ -62,6 +64,23 @@ func TestRetained(t *testing.T) {
 		if got, err := retained(text, now); err == nil {
 			t.Errorf("%q: got %s, want an error", text, got)
 		}
+	}
+}
+
+// TestUsualReserve: a new ledger keeps some space, also in a folder that is not there yet.
+func TestUsualReserve(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "new", "ledger")
+	var said strings.Builder
+	free, ok := disk.Room(dir)
+	if !ok || free <= 0 {
+		t.Fatalf("got %d, %t of room", free, ok)
+	}
+	want := int64(0)
+	if free >= 160<<20 {
+		want = 16 << 20
+	}
+	if got := usual(dir, &said); got != want || (said.Len() == 0) != (want > 0) {
+		t.Errorf("got %d and %q, want %d", got, said.String(), want)
 	}
 }
 

@@ -195,7 +195,7 @@ func (l *Ledger) open(ctx context.Context, o Options) error {
 		return err
 	}
 	if err := l.reserve.open(filepath.Join(l.dir, reserveFile), o.Reserve); err != nil {
-		l.warn(fmt.Sprintf("no space could be reserved for when the disk is full: %v", err))
+		l.warn(fmt.Sprintf("not as much space is kept for when the disk is full as was asked for: %v", err))
 	}
 	running, stop := context.WithCancel(context.Background())
 	l.stop = stop

@@ -70,7 +70,27 @@ func (r *reserve) open(path string, wanted int64) error {
 			return err
 		}
 	}
-	return r.fill()
+	if err := r.fill(); err != nil {
+		return err
+	}
+	if r.size < r.wanted {
+		return fmt.Errorf("there is room for %d of %d MiB", r.size/reservePiece, r.wanted/reservePiece)
+	}
+	return nil
+}
+
+// Room gives how many bytes are free on the disk of a folder that is there or can be made.
+func Room(dir string) (free int64, ok bool) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return 0, false
+	}
+	for {
+		if _, free, ok = used(dir); ok || dir == filepath.Dir(dir) {
+			return free, ok
+		}
+		dir = filepath.Dir(dir)
+	}
 }
 
 // refill makes it whole again when there is room for it and some more.
@@ -81,7 +101,7 @@ func (r *reserve) refill(free int64) error {
 	return nil
 }
 
-// fill writes the file up to its size: a hole would keep nothing free. It leaves the room that is needed to work.
+// fill makes the file as large as it should be, without holes: they would keep nothing free. It leaves the room that is needed to work.
 func (r *reserve) fill() error {
 	if r.size >= r.wanted && r.said == r.wanted {
 		return nil
@@ -90,16 +110,20 @@ func (r *reserve) fill() error {
 	if err != nil {
 		return err
 	}
-	piece := make([]byte, reservePiece)
 	for r.size < r.wanted {
 		if _, free, ok := used(filepath.Dir(r.path)); ok && free < working+reservePiece {
 			break
 		}
-		n, err := f.WriteAt(piece[:min(reservePiece, r.wanted-r.size)], r.size)
-		r.size += int64(n)
-		if err != nil {
-			break // a full disk: what was got is kept
+		n := min(reservePiece, r.wanted-r.size)
+		done, err := allocate(f, r.size, n)
+		if !done {
+			_, err = f.WriteAt(make([]byte, n), r.size)
 		}
+		if err != nil {
+			_ = f.Truncate(r.size) // a full disk: what was got is kept
+			break
+		}
+		r.size += n
 	}
 	n, err := fmt.Fprintf(f, reserveForm, r.wanted)
 	r.size = max(r.size, int64(n))
