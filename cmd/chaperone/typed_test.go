@@ -52,21 +52,6 @@ func TestMatch(t *testing.T) {
 	}
 }
 
-// TestRetained: the first day that stays.
-func TestRetained(t *testing.T) {
-	now := time.Date(2026, 11, 28, 23, 30, 0, 0, time.FixedZone("", -8*3600))
-	for text, want := range map[string]string{"7y": "2019-11-29", "18m": "2025-05-29", "90d": "2026-08-31", "1d": "2026-11-28", "100y": "1970-01-01"} {
-		if got, err := retained(text, now); err != nil || got.String() != want {
-			t.Errorf("%s: got %s, %v, want %s", text, got, err, want)
-		}
-	}
-	for _, text := range []string{"", "7", "y", "0y", "-1y", "7w", "1.5y", "7 y", "99999999d"} {
-		if got, err := retained(text, now); err == nil {
-			t.Errorf("%q: got %s, want an error", text, got)
-		}
-	}
-}
-
 // TestUsualReserve: a new ledger keeps some space, also in a folder that is not there yet.
 func TestUsualReserve(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "new", "ledger")
