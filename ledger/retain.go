@@ -13,8 +13,14 @@ type Retention struct {
 	unit byte // y, m or d
 }
 
-// UsualRetention is kept when nobody says otherwise: a year more than a patient may ask for (45 CFR 164.528).
+// UsualRetention is kept when nobody says otherwise: a year more than a patient may ask for.
 var UsualRetention = Retention{7, 'y'}
+
+// LeastRetention is what a patient may ask for (45 CFR 164.528), YearOfBudgets what the longest budget looks back on.
+var (
+	LeastRetention = Retention{6, 'y'}
+	YearOfBudgets  = Retention{1, 'y'}
+)
 
 // mostRetained bounds the number, in any unit.
 const mostRetained = 40000
@@ -42,6 +48,19 @@ func (r Retention) String() string {
 		return ""
 	}
 	return strconv.Itoa(r.n) + string(r.unit)
+}
+
+// Shorter reports whether it is shorter than another, by months of 30 days.
+func (r Retention) Shorter(than Retention) bool { return r.days() < than.days() }
+
+func (r Retention) days() int {
+	switch r.unit {
+	case 'y':
+		return 360 * r.n
+	case 'm':
+		return 30 * r.n
+	}
+	return r.n
 }
 
 // First gives the first day to keep.

@@ -19,6 +19,12 @@ func TestRetention(t *testing.T) {
 			t.Errorf("%q: got %s, want an error", text, got)
 		}
 	}
+	for text, want := range map[string]bool{"7y": false, "6y": false, "72m": false, "2191d": false, "5y": true, "71m": true, "90d": true} {
+		r, err := ParseRetention(text)
+		if got := r.Shorter(LeastRetention); err != nil || got != want {
+			t.Errorf("%s is shorter than six years: got %t, %v, want %t", text, got, err, want)
+		}
+	}
 	if got := (Retention{}).First(now); got != 0 {
 		t.Errorf("the zero value: got %s, want that everything stays", got)
 	}
