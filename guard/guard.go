@@ -35,6 +35,7 @@ type Ledger interface {
 	Resolve(covered []ledger.Covered) ([]ledger.Number, error)
 	Delivered(ctx context.Context, since time.Time, keep func(chaperone.Party) bool, each func(disk.Delivered) error) error
 	memory
+	keeper
 }
 
 // Options say what a guard works with.
@@ -64,9 +65,10 @@ type pace struct {
 	retry    time.Duration // a system that is away; after failures it is twice as long each time
 	late     time.Duration // how long who has said something may be in the middle of something on a listener that is full
 	tally    time.Duration // what has passed unread: how much may not be on record yet, in the first hour
+	purge    time.Duration // the record: for days that are past their retention
 }
 
-var usualPace = pace{files: identity.Poll, recheck: 5 * time.Second, hold: 5 * time.Second, clock: 10 * time.Second, patience: 10 * time.Second, retry: time.Second, tally: time.Minute, late: time.Second}
+var usualPace = pace{files: identity.Poll, recheck: 5 * time.Second, hold: 5 * time.Second, clock: 10 * time.Second, patience: 10 * time.Second, retry: time.Second, tally: time.Minute, late: time.Second, purge: 24 * time.Hour}
 
 // Guard is a running guard.
 type Guard struct {
@@ -126,6 +128,9 @@ func Start(ctx context.Context, o Options) (*Guard, error) {
 	if g.pace.tally == 0 {
 		g.pace.tally = usualPace.tally
 	}
+	if g.pace.purge == 0 {
+		g.pace.purge = usualPace.purge
+	}
 	if g.pace.late == 0 {
 		g.pace.late = usualPace.late
 	}
@@ -168,6 +173,7 @@ func Start(ctx context.Context, o Options) (*Guard, error) {
 	g.work.Go(func() { g.watchClock(running) })
 	g.work.Go(func() { g.watchCoverage(running) })
 	g.work.Go(func() { g.watchClear(running) })
+	g.work.Go(func() { g.watchRetention(running) })
 	if g.approvals.register != nil {
 		g.work.Go(func() { g.watchApprovals(running) })
 	}

@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"chaperone/ledger"
 )
 
 // checker looks at what the parts of a file say of each other. Where a part could not be read it is empty, was told of
@@ -32,12 +34,24 @@ func (s *Site) check() []Problem {
 			c.parties[p.Name] = p
 		}
 	}
+	c.checkRetention()
 	c.checkGroups()
 	c.checkParties()
 	c.checkGrants()
 	c.checkBudgets()
 	c.checkListeners()
 	return c.problems
+}
+
+// checkRetention: budgets look back a year, and patients may ask for six.
+func (c *checker) checkRetention() {
+	switch {
+	case c.Retain == ledger.Retention{}: // it was told of
+	case c.Retain.Shorter(ledger.YearOfBudgets):
+		c.fail(&c.Retain, "retain: less than a year; budgets count what is on record of a year")
+	case c.Retain.Shorter(ledger.LeastRetention):
+		c.warn(&c.Retain, "retain: a patient may ask for six years (45 CFR 164.528); keep at least those")
+	}
 }
 
 func (c *checker) fail(at any, format string, args ...any) { c.say(at, Wrong, format, args...) }

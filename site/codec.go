@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 	_ "time/tzdata" // Windows has no zones of its own (IANA names)
+
+	"chaperone/ledger"
 )
 
 // matching reads a text of a shape. want says how to write it.
@@ -77,6 +79,10 @@ func yes() codec[bool] {
 		}
 		return text == "true", nil
 	}, strconv.FormatBool}
+}
+
+func retention() codec[ledger.Retention] {
+	return codec[ledger.Retention]{ledger.ParseRetention, ledger.Retention.String}
 }
 
 func span() codec[Span] { return codec[Span]{parseSpan, Span.String} }

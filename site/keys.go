@@ -3,6 +3,8 @@ package site
 import (
 	"net/netip"
 	"time"
+
+	"chaperone/ledger"
 )
 
 // The keys of the file, in the order of docs/site-file.md. Every key is here once: reading, writing, defaults and what is
@@ -14,6 +16,7 @@ func (s *Site) block() block {
 		{"zone", one(&s.Zone, zone(), ""), "", "Where the clocks of hours: are."},
 		{"ledger", one(&s.Ledger, path, ""), "", "The folder of the record."},
 		{"keys", one(&s.Keys, path, ""), "", "The folder of its keys."},
+		{"retain", one(&s.Retain, retention(), ledger.UsualRetention), "", "How long the days of the record are kept."},
 		{"identity", s.Identity.block(), "", "How the guard proves itself, and whom it believes."},
 		{"inside", many(&s.Inside, network()), "inside: [10.0.0.0/8]", "The networks that are the site's own."},
 		{"ignore_case", one(&s.IgnoreCase, yes(), false), "", "Whether ct1 is CT1, in AE titles and applications."},

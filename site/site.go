@@ -14,15 +14,18 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+
+	"chaperone/ledger"
 )
 
 // Site is a file that was read and found good; one that was made otherwise can be written, and asked nothing. It is not changed
 // after Load, and then safe for concurrent use.
 type Site struct {
-	Name       string // in certificates: spiffe://NAME/party/…
-	Zone       string // IANA name of the zone of Party.Hours; "" for the machine's own
-	Ledger     string // folder; "" where the command or the environment says it
-	Keys       string // folder
+	Name       string           // in certificates: spiffe://NAME/party/…
+	Zone       string           // IANA name of the zone of Party.Hours; "" for the machine's own
+	Ledger     string           // folder; "" where the command or the environment says it
+	Keys       string           // folder
+	Retain     ledger.Retention // of the record's days; the zero value keeps all
 	Identity   Identity
 	Inside     []netip.Prefix // the operator's own networks
 	IgnoreCase bool           // of AE titles and applications

@@ -44,8 +44,8 @@ func TestExample(t *testing.T) {
 	for _, p := range s.Warnings {
 		warnings = append(warnings, p.In("example.yaml"))
 	}
-	want := "example.yaml:158: warning: listener dicom takes patient data in the clear from the network; that is a finding, every day\n" +
-		"example.yaml:161: warning: listener dicom passes patient data on in the clear over the network; that is a finding, every day"
+	want := "example.yaml:161: warning: listener dicom takes patient data in the clear from the network; that is a finding, every day\n" +
+		"example.yaml:164: warning: listener dicom passes patient data on in the clear over the network; that is a finding, every day"
 	if got := strings.Join(warnings, "\n"); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
@@ -53,7 +53,7 @@ func TestExample(t *testing.T) {
 	if want := "[{dicom false 0.0.0.0:11112 the tomograph is from 2009 and knows no TLS} {dicom true 10.2.0.10:104 the archive's next version has TLS}]"; open != want {
 		t.Errorf("got  %s\nwant %s", open, want)
 	}
-	if got, want := s.Line(&s.Parties[1]), 47; got != want {
+	if got, want := s.Line(&s.Parties[1]), 50; got != want {
 		t.Errorf("the second party is on line %d, want %d", got, want)
 	}
 	var out bytes.Buffer

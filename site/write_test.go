@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"chaperone/ledger"
 )
 
 // TestWrite: whatever is written is read as the same site, with comments and without.
@@ -71,7 +73,8 @@ budgets:
 
 // drawSite makes a site that a good file can say.
 func drawSite(t *rapid.T) *Site {
-	s := &Site{Name: drawName(t), Inside: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, Log: rapid.SampledFrom([]Log{LogText, LogJSON}).Draw(t, "log"), Policies: map[string][]byte{}}
+	s := &Site{Name: drawName(t), Inside: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, Log: rapid.SampledFrom([]Log{LogText, LogJSON}).Draw(t, "log"),
+		Retain: rapid.SampledFrom([]ledger.Retention{ledger.UsualRetention, ledger.LeastRetention}).Draw(t, "retain"), Policies: map[string][]byte{}}
 	s.Zone = rapid.SampledFrom([]string{"", "UTC", "Europe/Berlin"}).Draw(t, "zone")
 	s.IgnoreCase = rapid.Bool().Draw(t, "case")
 	s.Identity = Identity{"/a: #b", []string{"/r"}, []string{"c, d"}, "/'c\"", "k"}

@@ -48,10 +48,10 @@ machine see the command line.`,
 				return err
 			}
 			_, err = l.Record(c.Context(), ledger.Batch{Notes: []ledger.Note{{Kind: ledger.Remark, At: time.Now(), Text: args[0]}}})
-			if err = errors.Join(err, l.Close()); err == nil {
+			if err == nil { // whether or not the ledger can be closed
 				_, err = fmt.Fprintln(c.OutOrStdout(), "the note is on record")
 			}
-			return err
+			return errors.Join(err, l.Close())
 		},
 	}
 	f.addAsking(c)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -29,16 +28,17 @@ func newPurge() *cobra.Command {
 	var f purgeFlags
 	c := &cobra.Command{
 		Use:   "purge",
-		Short: "Make days on record unreadable for good",
+		Short: "Make days on record unreadable for good: those of more than seven years ago, or others",
 		Long: `Make the entries of days unreadable for good: the days' keys are destroyed, and the room is given back. That it was done stays
 on record, and ledger verify still tells it from tampering. Backups of the ledger's folder still have the keys: they are to
 be destroyed apart. A patient may ask for six years (45 CFR 164.528): keep at least those.
 
-The days are listed, and nothing happens before you say yes.
+Without --day, the days of more than seven years ago are meant, or of more than --retain says. They are listed, and nothing
+happens before you say yes.
 
 Exit status: 0 done, also when there was nothing to do; 2 not done, or not all of it.`,
-		Example: `  chaperone ledger purge --retain 7y --dry-run
-  chaperone ledger purge --retain 7y --yes
+		Example: `  chaperone ledger purge --dry-run
+  chaperone ledger purge --retain 10y --yes
   chaperone ledger purge --day 2019-11-08`,
 		RunE: func(c *cobra.Command, _ []string) error { return runPurge(c, f) },
 	}
@@ -46,7 +46,7 @@ Exit status: 0 done, also when there was nothing to do; 2 not done, or not all o
 	f.ledger.place(c)
 	flags := c.Flags()
 	flags.StringSliceVar(&f.days, "day", nil, "this `day`, as 2006-01-02 in UTC; several: all of them")
-	flags.StringVar(&f.retain, "retain", "", "all days before this `span` of time back from today: 7y, 18m or 90d")
+	flags.StringVar(&f.retain, "retain", ledger.UsualRetention.String(), "all days before this `span` of time back from today: 7y, 18m or 90d")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "only say which days it would be")
 	flags.BoolVar(&f.yes, "yes", false, "do not ask")
 	c.MarkFlagsMutuallyExclusive("day", "retain")
@@ -56,6 +56,9 @@ Exit status: 0 done, also when there was nothing to do; 2 not done, or not all o
 }
 
 func runPurge(c *cobra.Command, f purgeFlags) error {
+	if c.Flags().Changed("day") && len(f.days) == 0 { // which is not the days of more than seven years ago
+		return errors.New("--day: not a day; for example --day 2019-11-08")
+	}
 	meant, err := f.meant(time.Now())
 	if err != nil {
 		return err
@@ -73,12 +76,13 @@ func runPurge(c *cobra.Command, f purgeFlags) error {
 
 // meant gives the function that says which days are to go.
 func (f *purgeFlags) meant(now time.Time) (func(ledger.Day) bool, error) {
-	switch {
-	case f.retain != "":
-		first, err := retained(f.retain, now)
-		return func(d ledger.Day) bool { return d < first }, err
-	case len(f.days) == 0:
-		return nil, errors.New("ledger purge: which days? For example: chaperone ledger purge --retain 7y --dry-run (--help says more)")
+	if len(f.days) == 0 {
+		retain, err := ledger.ParseRetention(f.retain)
+		if err != nil {
+			return nil, fmt.Errorf("--retain: %w", err)
+		}
+		first := retain.First(now)
+		return func(d ledger.Day) bool { return d < first }, nil
 	}
 	var list []ledger.Day
 	for _, text := range f.days {
@@ -95,31 +99,12 @@ func (f *purgeFlags) meant(now time.Time) (func(ledger.Day) bool, error) {
 	return func(d ledger.Day) bool { return slices.Contains(list, d) }, nil
 }
 
-// retained gives the first day to keep.
-func retained(span string, now time.Time) (ledger.Day, error) {
-	bad := errors.New("--retain: a number and y, m or d, for years, months or days; for example --retain 7y")
-	if span == "" {
-		return 0, bad
+// unfinished says what came of a purge that a day ended: the days before it are gone, and itself when that is on record.
+func unfinished(err error, day ledger.Day, before int) error {
+	if errors.Is(err, disk.ErrUnfinished) {
+		return fmt.Errorf("%s purged; %s: %w", page.Count(before+1, "day"), day, err)
 	}
-	n, err := strconv.Atoi(span[:len(span)-1])
-	if err != nil || n < 1 || n > 40000 {
-		return 0, bad
-	}
-	now = now.UTC()
-	switch span[len(span)-1] {
-	case 'y':
-		now = now.AddDate(-n, 0, 0)
-	case 'm':
-		now = now.AddDate(0, -n, 0)
-	case 'd':
-		now = now.AddDate(0, 0, -n)
-	default:
-		return 0, bad
-	}
-	if now.Year() < 1970 {
-		return 0, nil
-	}
-	return ledger.DayOf(now), nil
+	return fmt.Errorf("%s: %w; %s before it were purged; say it again to go on", day, err, page.Count(before, "day"))
 }
 
 func (f *purgeFlags) purge(c *cobra.Command, l *disk.Ledger, meant func(ledger.Day) bool) error {
@@ -152,7 +137,7 @@ func (f *purgeFlags) purge(c *cobra.Command, l *disk.Ledger, meant func(ledger.D
 	}
 	for i, day := range list {
 		if err := l.Purge(c.Context(), day); err != nil {
-			return fmt.Errorf("%s: %w; %s before it were purged; say it again to go on", day, err, page.Count(i, "day"))
+			return unfinished(err, day, i)
 		}
 	}
 	_, err = fmt.Fprintf(out, "%s purged\n", page.Count(len(list), "day"))

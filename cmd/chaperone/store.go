@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -51,7 +52,7 @@ func (f *ledgerFlags) addAsking(c *cobra.Command) {
 func (f *ledgerFlags) addRecording(c *cobra.Command) {
 	f.add(c)
 	c.Flags().StringVar(&f.reserve, "ledger-reserve", "",
-		"keep this `size`, such as 64MiB, free for notes, findings and purges on a full disk; 0 gives it up (default: as much as before)")
+		"keep this `size`, such as 64MiB, free for notes, findings and purges on a full disk; 0 gives it up (default: as much as before, and 16MiB for a new ledger where ten times as much is free)")
 	_ = c.RegisterFlagCompletionFunc("ledger-reserve", cobra.FixedCompletions([]string{"16MiB", "64MiB", "1GiB"}, cobra.ShellCompDirectiveNoFileComp))
 }
 
@@ -60,6 +61,21 @@ var units = map[string]int64{"mib": 1 << 20, "gib": 1 << 30, "mb": 1e6, "gb": 1e
 
 // maxReserve bounds what is kept free: what is recorded out of it is small.
 const maxReserve = 1 << 30
+
+// usualReserve is what a new ledger keeps when nobody says, where spacious times as much is free.
+const (
+	usualReserve = 16 << 20
+	spacious     = 10
+)
+
+// usual gives the reserve of a new ledger, and says when there is none.
+func usual(dir string, say io.Writer) int64 {
+	if free, ok := disk.Room(dir); !ok || free < spacious*usualReserve {
+		fmt.Fprintln(say, "chaperone: the disk of the new ledger has little room: none is kept for refusals on a full disk (--ledger-reserve keeps some)")
+		return 0
+	}
+	return usualReserve
+}
 
 // reserved reads --ledger-reserve as disk.Options.Reserve.
 func reserved(text string) (int64, error) {
@@ -151,6 +167,9 @@ func (f *ledgerFlags) record(c *cobra.Command, check func() error) (*disk.Ledger
 	}
 	if err != nil {
 		return nil, err
+	}
+	if made && f.reserve == "" {
+		reserve = usual(dir, c.ErrOrStderr())
 	}
 	l, err := f.open(c, disk.Options{Reserve: reserve})
 	if err != nil {

@@ -2,12 +2,14 @@ package main
 
 import (
 	"net/netip"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"chaperone"
 	"chaperone/ledger"
+	"chaperone/ledger/disk"
 )
 
 // TestMatch: how parties are named.
@@ -50,18 +52,20 @@ func TestMatch(t *testing.T) {
 	}
 }
 
-// TestRetained: the first day that stays.
-func TestRetained(t *testing.T) {
-	now := time.Date(2026, 11, 28, 23, 30, 0, 0, time.FixedZone("", -8*3600))
-	for text, want := range map[string]string{"7y": "2019-11-29", "18m": "2025-05-29", "90d": "2026-08-31", "1d": "2026-11-28", "100y": "1970-01-01"} {
-		if got, err := retained(text, now); err != nil || got.String() != want {
-			t.Errorf("%s: got %s, %v, want %s", text, got, err, want)
-		}
+// TestUsualReserve: a new ledger keeps some space, also in a folder that is not there yet.
+func TestUsualReserve(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "new", "ledger")
+	var said strings.Builder
+	free, ok := disk.Room(dir)
+	if !ok || free <= 0 {
+		t.Fatalf("got %d, %t of room", free, ok)
 	}
-	for _, text := range []string{"", "7", "y", "0y", "-1y", "7w", "1.5y", "7 y", "99999999d"} {
-		if got, err := retained(text, now); err == nil {
-			t.Errorf("%q: got %s, want an error", text, got)
-		}
+	want := int64(0)
+	if free >= 160<<20 {
+		want = 16 << 20
+	}
+	if got := usual(dir, &said); got != want || (said.Len() == 0) != (want > 0) {
+		t.Errorf("got %d and %q, want %d", got, said.String(), want)
 	}
 }
 

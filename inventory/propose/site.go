@@ -9,6 +9,7 @@ import (
 
 	"chaperone/exchange"
 	"chaperone/inventory"
+	"chaperone/ledger"
 	"chaperone/page"
 	"chaperone/patient"
 	"chaperone/site"
@@ -34,7 +35,7 @@ type proposal struct {
 // Site proposes a site file. Its comments say what each line of it rests on.
 func (c *Collector) Site(k Known) *site.Site {
 	p := &proposal{known: k, seen: c, parties: map[netip.Addr]*site.Party{}, titles: map[string]*site.Party{},
-		Site: &site.Site{Name: "proposed", Zone: "UTC", Ledger: "/var/lib/chaperone/ledger", Keys: "/etc/chaperone/keys", Log: site.LogText, Comments: map[string]string{}}}
+		Site: &site.Site{Name: "proposed", Zone: "UTC", Ledger: "/var/lib/chaperone/ledger", Keys: "/etc/chaperone/keys", Retain: ledger.UsualRetention, Log: site.LogText, Comments: map[string]string{}}}
 	p.inside()
 	p.addParties()
 	p.addGrants()

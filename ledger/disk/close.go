@@ -3,10 +3,10 @@ package disk
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 
-	"chaperone/ledger"
 	"chaperone/ledger/durable"
 )
 
@@ -21,8 +21,8 @@ func (l *Ledger) Close() error {
 	}
 	l.closed = true
 	err := l.fenced
-	if len(l.stuck) > 0 {
-		err = errors.Join(err, ledger.ErrFull)
+	if len(l.stuck) > 0 && err == nil {
+		err = l.withReserve(l.flushStuck)
 	}
 	if err == nil {
 		err = aheadErr
@@ -38,19 +38,27 @@ func (l *Ledger) Close() error {
 		l.abandon()
 		return err
 	}
-	err = l.finish()
+	if err = l.finish(); err != nil {
+		err = fmt.Errorf("%w: %w", ErrUnclosed, err)
+	}
 	return errors.Join(err, l.abandon())
 }
 
 // finish writes what only a clean close leaves.
 func (l *Ledger) finish() error {
-	if err := l.sign(context.Background()); err != nil {
+	l.commit.Lock()
+	l.makeRoom(working)
+	l.commit.Unlock()
+	if err := l.withRoom(func() error { return l.sign(context.Background()) }); err != nil {
 		return err
 	}
 	if len(l.witnesses.Witnesses) > 0 && l.log.WitnessedSize() < uint64(l.log.Tree().N) {
 		l.show(context.Background())
 	}
-	if err := l.over(); err != nil {
+	if err := l.withRoom(l.over); err != nil {
+		return err
+	}
+	if err := l.withRoom(l.index.Flush); err != nil {
 		return err
 	}
 	x := l.index
@@ -58,13 +66,16 @@ func (l *Ledger) finish() error {
 	if err := x.Close(); err != nil {
 		return err
 	}
-	if err := l.savePeople(); err != nil {
+	if err := l.withRoom(l.savePeople); err != nil {
 		return err
 	}
-	if err := l.writer.Trim(); err != nil { // before it is said where the record ends
+	if err := l.withRoom(l.writer.Trim); err != nil { // before it is said where the record ends
 		return err
 	}
-	return l.writeClosed()
+	if l.unfinished {
+		return ErrUnfinished
+	}
+	return l.withRoom(l.writeClosed)
 }
 
 // abandon lets go of everything without writing.

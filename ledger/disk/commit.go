@@ -168,15 +168,6 @@ func urgent(group []*request, err error) []*request {
 	return list
 }
 
-// withReserve does some work again and again while the disk is full and there is reserve to give back to it.
-func (l *Ledger) withReserve(work func() error) error {
-	err := work()
-	for errors.Is(err, ledger.ErrFull) && l.reserve.give() {
-		err = work()
-	}
-	return err
-}
-
 // flushStuck writes the frames that wait. Each has its own fsync, so that only the last frame of the record can be torn; a
 // group nearly always is one frame. When the disk is full the rest waits: its numbers are given out already, so it has to
 // be the next that is written, acknowledged or not.
@@ -248,6 +239,6 @@ func (l *Ledger) publish(f *frame) {
 	l.end = l.writer.At()
 	l.durable.Store(l.batches)
 	if l.pending.add(f) {
-		_ = l.over() // it stays, and the next question says it
+		_ = l.withReserve(l.over) // it stays, and the next question says it
 	}
 }

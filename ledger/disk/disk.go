@@ -76,6 +76,7 @@ type Ledger struct {
 
 	commit     sync.Mutex // held while a group becomes durable, and while a question takes its state. Guards what follows
 	closed     bool
+	unfinished bool // a purge has left rows in the index: it is made anew
 	fenced     error
 	writer     *record.Writer
 	segmentDay ledger.Day
@@ -89,7 +90,7 @@ type Ledger struct {
 	builder    *record.Builder // with sealed, of the last frame: the next uses their memory again
 	sealed     []byte
 	reserve    reserve
-	space      full // the opening's, then the sealer's
+	space      fullness // the opening's, then the sealer's
 
 	durable    atomic.Uint64 // batches
 	dictionary *dictionary
@@ -199,11 +200,14 @@ func (l *Ledger) open(ctx context.Context, o Options) error {
 			return err
 		}
 	}
-	if err := l.load(ctx); err != nil {
+	if l.readOnly {
+		return l.load(ctx)
+	}
+	if err := l.reserve.look(filepath.Join(l.dir, reserveFile)); err != nil {
 		return err
 	}
-	if l.readOnly {
-		return nil
+	if err := l.loadWithRoom(func() error { return l.load(ctx) }); err != nil {
+		return err
 	}
 	if l.log.Latest() == nil { // a branch that was restored, or a ledger of before an empty one was signed
 		l.warnOnce("seal", l.sign(ctx))
@@ -213,7 +217,7 @@ func (l *Ledger) open(ctx context.Context, o Options) error {
 	}
 	l.undo = nil
 	if err := l.reserve.open(filepath.Join(l.dir, reserveFile), o.Reserve); err != nil {
-		l.warn(fmt.Sprintf("no space could be reserved for when the disk is full: %v", err))
+		l.warn(fmt.Sprintf("not as much space is kept for when the disk is full as was asked for: %v", err))
 	}
 	l.look()
 	running, stop := context.WithCancel(context.Background())

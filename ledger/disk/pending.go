@@ -128,7 +128,7 @@ func (l *Ledger) carryOver(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-l.pending.wake:
-			_ = l.over() // it stays, and the next question says it
+			_ = l.withRoom(l.over) // it stays, and the next question says it
 		}
 	}
 }

@@ -3,6 +3,7 @@ package disk
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,6 +16,9 @@ import (
 
 // ErrToday says that a day is not over.
 var ErrToday = errors.New("that day is not over: only days before today can be purged")
+
+// ErrUnfinished says that a purge is on record and was not finished: what is left of the day goes when the ledger is opened anew.
+var ErrUnfinished = errors.New("its purge is on record, but not all of it could be done: make room on the ledger's disk and run ledger reindex, which finishes it")
 
 // Purge makes a day unreadable for good: its key is destroyed, its rows are deleted, its bytes are given back to the disk as
 // far as the file system can. That it was done is an entry of the record, written first; a crash in between is finished by
@@ -46,10 +50,19 @@ func (l *Ledger) Purge(ctx context.Context, day ledger.Day) error {
 	if !l.dictionary.purged(day) {
 		return errors.New("that it is purged could not be recorded: is the clock right?")
 	}
-	if err := l.over(); err != nil {
-		return err
+	l.makeRoom(working)
+	err := l.withReserve(l.over)
+	if full(err) { // the key needs no room: it goes in any case
+		err = errors.Join(err, l.keys.days.Destroy(day))
+		l.keys.forget(day)
+	} else if err == nil {
+		err = l.withReserve(func() error { return l.destroy(day) })
 	}
-	return l.destroy(day)
+	if full(err) {
+		l.unfinished = true
+		return fmt.Errorf("%w: %w", ErrUnfinished, err)
+	}
+	return err
 }
 
 func purgeNote(day ledger.Day, at time.Time) ledger.Note {

@@ -31,7 +31,7 @@ func (l *Ledger) sealer(ctx context.Context) {
 				l.refill(free)
 			}
 		}
-		err := l.sign(ctx)
+		err := l.withRoom(func() error { return l.sign(ctx) })
 		l.warnOnce("seal", err)
 		if err != nil {
 			continue
@@ -54,9 +54,7 @@ func (l *Ledger) sealer(ctx context.Context) {
 func (l *Ledger) refill(free int64) {
 	l.commit.Lock()
 	defer l.commit.Unlock()
-	if missing := l.reserve.wanted - l.reserve.size; missing > 0 && free > 2*missing {
-		l.warnOnce("reserve", l.reserve.fill())
-	}
+	l.warnOnce("reserve", l.reserve.refill(free))
 }
 
 // sign makes a checkpoint of what is durable.

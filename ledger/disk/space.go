@@ -4,69 +4,143 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"chaperone/ledger/durable"
 )
 
-// reserve is a file that keeps space free: when the disk is full, what records a refusal may use it up piece by piece.
+// reserve is a file that keeps space free: when the disk is full, what records a refusal may use it up piece by piece. It
+// begins with its wanted size as text, so that it is made whole again also by another run; behind that are zeros.
 type reserve struct {
 	path         string
 	size, wanted int64
+	said         int64 // in its head: what was wanted when it was written
 }
 
-// reservePiece is given back at a time.
-const reservePiece = 1 << 20
+const (
+	reservePiece = 1 << 20                    // is given back at a time
+	reserveHead  = 32                         // what stays of a reserve that is used up
+	reserveForm  = "chaperone reserve %13d\n" // of as many bytes
+)
 
-// open makes the file as large as it should be, as far as the disk has room, in whole pieces: 0 leaves it as it is, and less
-// gives it up.
-func (r *reserve) open(path string, wanted int64) error {
-	r.path, r.wanted = path, (wanted+reservePiece-1)/reservePiece*reservePiece
-	info, err := os.Stat(path)
-	switch {
-	case err == nil:
-		r.size = info.Size()
-	case !errors.Is(err, os.ErrNotExist):
+// look takes the file as it is.
+func (r *reserve) look(path string) error {
+	*r = reserve{path: path}
+	f, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	} else if err != nil {
 		return err
 	}
-	switch {
-	case wanted < 0:
-		r.size, r.wanted = 0, 0
-		return durable.Remove(path)
-	case wanted == 0:
-		r.wanted = r.size
-	case r.size > r.wanted:
-		r.size = r.wanted
-		return os.Truncate(path, r.wanted)
-	}
-	return r.fill()
-}
-
-// fill writes the file up to its size: a hole would keep nothing free.
-func (r *reserve) fill() error {
-	if r.size >= r.wanted {
-		return nil
-	}
-	f, err := os.OpenFile(r.path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	defer f.Close()
+	info, err := f.Stat()
 	if err != nil {
 		return err
 	}
-	piece := make([]byte, reservePiece)
-	for r.size < r.wanted {
-		n, err := f.Write(piece)
-		r.size += int64(n)
-		if err != nil {
-			break // a full disk: what was got is kept
+	r.size, r.wanted = info.Size(), info.Size()
+	var head [reserveHead]byte
+	n, _ := f.ReadAt(head[:], 0)
+	var wanted int64
+	if _, err := fmt.Sscanf(string(head[:n]), reserveForm, &wanted); err == nil { // one of an earlier version has no head
+		r.wanted, r.said = max(r.size, wanted), wanted
+	}
+	return nil
+}
+
+// open makes the file as large as it should be, as far as the disk has room, in whole pieces: 0 leaves it as it was last asked
+// to be, and less gives it up.
+func (r *reserve) open(path string, wanted int64) error {
+	if err := r.look(path); err != nil {
+		return err
+	}
+	if wanted < 0 {
+		r.size, r.wanted = 0, 0
+		return durable.Remove(path)
+	}
+	if wanted == 0 {
+		if _, free, ok := used(filepath.Dir(path)); ok {
+			return r.refill(free)
+		}
+		return nil
+	}
+	r.wanted = (wanted + reservePiece - 1) / reservePiece * reservePiece
+	if r.size > r.wanted {
+		r.size = r.wanted
+		if err := os.Truncate(path, r.wanted); err != nil {
+			return err
 		}
 	}
-	return errors.Join(f.Sync(), f.Close())
+	if err := r.fill(); err != nil {
+		return err
+	}
+	if r.size < r.wanted {
+		return fmt.Errorf("there is room for %d of %d MiB", r.size/reservePiece, r.wanted/reservePiece)
+	}
+	return nil
+}
+
+// Room gives how many bytes are free on the disk of a folder that is there or can be made.
+func Room(dir string) (free int64, ok bool) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return 0, false
+	}
+	for {
+		if _, free, ok = used(dir); ok || dir == filepath.Dir(dir) {
+			return free, ok
+		}
+		dir = filepath.Dir(dir)
+	}
+}
+
+// refill makes it whole again when there is room for it and some more.
+func (r *reserve) refill(free int64) error {
+	if missing := r.wanted - r.size; missing > 0 && free > 2*missing {
+		return r.fill()
+	}
+	return nil
+}
+
+// fill makes the file as large as it should be, without holes: they would keep nothing free. It leaves the room that is needed to work.
+func (r *reserve) fill() error {
+	if r.size >= r.wanted && r.said == r.wanted {
+		return nil
+	}
+	f, err := os.OpenFile(r.path, os.O_WRONLY|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	for r.size < r.wanted {
+		if _, free, ok := used(filepath.Dir(r.path)); ok && free < working+reservePiece {
+			break
+		}
+		n := min(reservePiece, r.wanted-r.size)
+		done, err := allocate(f, r.size, n)
+		if !done {
+			_, err = f.WriteAt(make([]byte, n), r.size)
+		}
+		if err != nil {
+			_ = f.Truncate(r.size) // a full disk: what was got is kept
+			break
+		}
+		r.size += n
+	}
+	n, err := fmt.Fprintf(f, reserveForm, r.wanted)
+	r.size = max(r.size, int64(n))
+	if err == nil {
+		r.said = r.wanted
+	} else if durable.NoRoom(err) {
+		err = nil // so that it is not filled by a later run
+	}
+	return errors.Join(err, f.Sync(), f.Close())
 }
 
 // give gives a piece back to the disk and reports whether there was one.
 func (r *reserve) give() bool {
-	if r.size <= 0 {
+	if r.size <= reserveHead {
 		return false
 	}
-	left := max(0, r.size-reservePiece)
+	left := max(reserveHead, r.size-reservePiece)
 	if os.Truncate(r.path, left) != nil {
 		return false
 	}
@@ -77,10 +151,10 @@ func (r *reserve) give() bool {
 // used reports whether some of it was given: what releases something has to wait until it is whole again.
 func (r *reserve) used() bool { return r.size < r.wanted }
 
-// full tells the operator once that the disk fills, at 80 and at 90 %.
-type full struct{ told int }
+// fullness tells the operator once that the disk fills, at 80 and at 90 %.
+type fullness struct{ told int }
 
-func (f *full) check(used int, dir string, warn func(string)) {
+func (f *fullness) check(used int, dir string, warn func(string)) {
 	level := levelOf(used)
 	if level > f.told {
 		warn(fmt.Sprintf("the disk of the ledger %s is %d %% full: %s", dir, used, whenFull))

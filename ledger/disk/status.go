@@ -73,6 +73,7 @@ func (l *Ledger) Status() (Status, error) {
 		}
 		*part.size += n
 	}
+	s.Reserve -= s.Reserve % reservePiece // its head keeps nothing free
 	if l.writer != nil {
 		s.RecordBytes -= l.writer.Blank()
 	}
