@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -220,5 +221,24 @@ func TestPurgeFullWithoutReserve(t *testing.T) {
 	s, err := l.Status()
 	if c := count(t, l); err != nil || c.Disclosures != 19 || len(s.Purged) != 1 || slices.Contains(s.Days, day) {
 		t.Errorf("with room: got %d disclosures, days purged %v, with a key %v, %v, want 19 and one of them", c.Disclosures, s.Purged, s.Days, err)
+	}
+}
+
+// A reserve that the disk has no room for is told of once, takes what is not needed to work, and stops nothing but disclosures.
+func TestReserveTooLarge(t *testing.T) {
+	o := smallDisk(t, -1)
+	var said []string
+	o.Reserve, o.Warn = 64<<20, func(text string) { said = append(said, text) }
+	l := open(t, o)
+	mustRecord(t, l, remark("one"))
+	s, err := l.Status()
+	if err != nil || s.Reserve == 0 || s.Reserve >= 24<<20 || s.DiskFree < 1<<20 {
+		t.Errorf("got %d bytes of reserve, %d free, %v", s.Reserve, s.DiskFree, err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if len(said) == 0 || !strings.Contains(said[0], "room for") {
+		t.Errorf("got %q, want that there is not as much", said)
 	}
 }
