@@ -16,6 +16,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"chaperone/ledger/durable"
+	"chaperone/ledger/index"
 	"chaperone/ledger/keys"
 	"chaperone/ledger/record"
 )
@@ -139,7 +140,7 @@ func (l *Ledger) closedCleanly() (*Closed, error) {
 		if _, sum, err := Digest(filepath.Join(l.dir, filepath.FromSlash(f.Name))); err != nil {
 			return nil, err
 		} else if sum != f.SHA256 {
-			return nil, fmt.Errorf("%s: is not what it was when the ledger was closed", f.Name)
+			return nil, l.changed(f.Name)
 		}
 	}
 	names, err := derived(l.dir)
@@ -150,4 +151,16 @@ func (l *Ledger) closedCleanly() (*Closed, error) {
 		return nil, fmt.Errorf("%s: has other files than when the ledger was closed", indexFolder)
 	}
 	return c, nil
+}
+
+// changed is the error for a list of the index that is not what was signed: a later version's is one of those.
+func (l *Ledger) changed(name string) error {
+	x, err := index.Open(index.Options{Dir: filepath.Join(l.dir, indexFolder), ReadOnly: true})
+	if errors.Is(err, index.ErrNewer) {
+		return err
+	}
+	if err == nil {
+		_ = x.Close() // it was only read
+	}
+	return fmt.Errorf("%s: is not what it was when the ledger was closed", name)
 }
