@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"time"
 
@@ -125,6 +126,9 @@ func (f *guardFlags) run(c *cobra.Command, s *site.Site) (err error) {
 	signal.Notify(again, reloadSignals()...) // before the first of them would end the program: opening a ledger may take long
 	defer signal.Stop(again)
 	thrift.Room(8<<20, 48<<20)
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1) // one more works while one waits for the disk: a twentieth more messages on two processors
+	}
 	l, err := at.record(c, func() error { return nil })
 	if err != nil {
 		return err
