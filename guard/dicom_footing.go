@@ -21,6 +21,10 @@ type footing struct {
 	use    *use
 }
 
+// mostFooting is how long a study may go on by what its first object was decided by: who says that objects are a C-MOVE's is not proven,
+// and a retrieval that is dragged out must end some time.
+const mostFooting = 2 * time.Hour
+
 // mostFootings bounds the studies of which a retrieval is in the middle: archives send one behind the other.
 const mostFootings = 64
 
@@ -111,6 +115,9 @@ func (p *push) rests() *footing {
 		}
 	}
 	f := s.list[i]
+	if p.d.guard.now().Sub(f.at).Abs() > mostFooting {
+		return nil
+	}
 	return &f
 }
 

@@ -12,6 +12,7 @@ import (
 type keeper interface {
 	Status() (disk.Status, error)
 	Purge(ctx context.Context, day ledger.Day) error
+	Begun(day ledger.Day) (time.Time, error)
 }
 
 // watchRetention purges what the site file no longer wants kept: shortly after the start, and then once a day.
@@ -53,6 +54,13 @@ func (g *Guard) purge(ctx context.Context, now time.Time) (n int, err error) {
 	for _, day := range s.Days { // in order
 		if day >= first || ctx.Err() != nil {
 			break
+		}
+		begun, err := g.ledger.Begun(day)
+		if err != nil {
+			return n, err
+		}
+		if ledger.DayOf(begun) >= first { // it was recorded since: of an old capture, or with a clock that was behind
+			continue
 		}
 		if err := g.ledger.Purge(ctx, day); err != nil {
 			return n, err

@@ -107,12 +107,42 @@ func unfinished(err error, day ledger.Day, before int) error {
 	return fmt.Errorf("%s: %w; %s before it were purged; say it again to go on", day, err, page.Count(before, "day"))
 }
 
+// farAhead is how far a clock may be ahead of what was recorded last, while nobody is asked.
+const farAhead = 90 * 24 * time.Hour
+
+// past takes out of a list the days that are long past and were recorded lately, of old captures or with a clock that was behind, unless
+// somebody said how long days are kept. A clock that is far ahead of what was recorded last is not believed without being asked.
+func (f *purgeFlags) past(l *disk.Ledger, all, list []ledger.Day, meant func(ledger.Day) bool, said bool) (past []ledger.Day, err error) {
+	var newest time.Time
+	for _, day := range all {
+		begun, err := l.Begun(day)
+		if err != nil {
+			return nil, err
+		}
+		if begun.After(newest) {
+			newest = begun
+		}
+		if slices.Contains(list, day) && (said || meant(ledger.DayOf(begun))) {
+			past = append(past, day)
+		}
+	}
+	if now := time.Now(); f.yes && len(past) > 0 && now.Sub(newest) > farAhead {
+		return nil, fmt.Errorf("the clock says %s, and this ledger was last recorded into at about %s: if the clock is right, say it without --yes", now.UTC().Format(time.DateOnly), newest.UTC().Format(time.DateOnly))
+	}
+	return past, nil
+}
+
 func (f *purgeFlags) purge(c *cobra.Command, l *disk.Ledger, meant func(ledger.Day) bool) error {
 	s, err := l.Status()
 	if err != nil {
 		return err
 	}
-	list := slices.DeleteFunc(s.Days, func(d ledger.Day) bool { return !meant(d) })
+	list := slices.DeleteFunc(slices.Clone(s.Days), func(d ledger.Day) bool { return !meant(d) })
+	if len(f.days) == 0 {
+		if list, err = f.past(l, s.Days, list, meant, c.Flags().Changed("retain")); err != nil {
+			return err
+		}
+	}
 	out := c.OutOrStdout()
 	if len(list) == 0 {
 		_, err := fmt.Fprintln(out, "nothing to purge: none of these days has anything on record that can be read")

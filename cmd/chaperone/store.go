@@ -53,6 +53,7 @@ func (f *ledgerFlags) addRecording(c *cobra.Command) {
 	f.add(c)
 	c.Flags().StringVar(&f.reserve, "ledger-reserve", "",
 		"keep this `size`, such as 64MiB, free for notes, findings and purges on a full disk; 0 gives it up (default: as much as before, and 16MiB for a new ledger where ten times as much is free)")
+	c.Flags().BoolVar(&f.anyClock, "any-clock", false, "record with a clock that is behind what was recorded last, too: the one before was ahead")
 	_ = c.RegisterFlagCompletionFunc("ledger-reserve", cobra.FixedCompletions([]string{"16MiB", "64MiB", "1GiB"}, cobra.ShellCompDirectiveNoFileComp))
 }
 

@@ -159,6 +159,13 @@ func (k *keyring) forget(day ledger.Day) {
 	}
 }
 
+// reset forgets everything.
+func (k *keyring) reset() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.masters, k.parts, k.memory = nil, nil, 0
+}
+
 func (k *keyring) drop(batch uint64, part *openPart) {
 	k.memory -= part.memory
 	part.memory = 0

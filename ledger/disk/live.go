@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+
+	"chaperone/ledger/seal"
 )
 
 // beside opens a ledger for asking while another process records in it: what is derived is made in a folder of its own, from the
@@ -39,5 +41,9 @@ func (l *Ledger) beside(ctx context.Context) error {
 			l.index = nil
 		}
 		l.files.close()
+		l.keys.reset() // a day may have been purged meanwhile, which a later checkpoint says
+		if l.log, err = seal.Open(l.dir, l.verify, nil); err != nil {
+			return err
+		}
 	}
 }

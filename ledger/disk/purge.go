@@ -130,3 +130,7 @@ func (l *Ledger) punch(places []index.Place) error {
 	}
 	return nil
 }
+
+// Begun gives when the first of a day was recorded, or later: a copy that was restored has its own time. A day may be long past and
+// have been recorded just now: of old captures, or with a clock that was wrong.
+func (l *Ledger) Begun(day ledger.Day) (time.Time, error) { return l.keys.days.Made(day) }

@@ -74,7 +74,9 @@ func (r *reserve) open(path string, wanted int64) error {
 		return err
 	}
 	if r.size < r.wanted {
-		return fmt.Errorf("there is room for %d of %d MiB", r.size/reservePiece, r.wanted/reservePiece)
+		missing := fmt.Errorf("there is room for %d of %d MiB", r.size/reservePiece, r.wanted/reservePiece)
+		r.wanted = r.size // what was never there was not used: releases need not wait for it
+		return missing
 	}
 	return nil
 }

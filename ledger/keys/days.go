@@ -104,6 +104,18 @@ func (d *Days) Key(day ledger.Day) (key [32]byte, err error) {
 	return key, nil
 }
 
+// Made gives when a day's key was made, as far as its file tells: when the first of the day was recorded, or later. Errors: ErrNoKey.
+func (d *Days) Made(day ledger.Day) (time.Time, error) {
+	info, err := os.Stat(d.path(day))
+	if errors.Is(err, os.ErrNotExist) {
+		return time.Time{}, fmt.Errorf("keys: %s: %w", d.path(day), ErrNoKey)
+	}
+	if err != nil {
+		return time.Time{}, fmt.Errorf("keys: %w", err)
+	}
+	return info.ModTime(), nil
+}
+
 // unwrap opens the first good copy.
 func (d *Days) unwrap(b []byte, day ledger.Day) (key [32]byte, err error) {
 	var whole [][]byte
