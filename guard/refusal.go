@@ -124,13 +124,13 @@ func (r *refusals) refer(have *repeated, f *refusal, mixed bool) func() {
 	return r.line(have)
 }
 
-// line gives the line about references that the log does not have yet, or of how many a full listener turned away; nil when there are none. Called with the lock, and the line
-// without.
+// line gives the line about references that the log does not have yet, or of how many a full listener turned away; nil when there
+// are none. Called with the lock, and the line without.
 func (r *refusals) line(have *repeated) func() {
-	f, untold, from, last := have.first, have.untold, have.from, have.last
-	if f.word == fullListener {
+	f, untold, from, last, count := have.first, have.untold, have.from, have.last, have.count
+	if f.word == fullListener && len(untold) == 0 { // where kinds fell together, the first may be one of these
 		return func() {
-			r.log.Warn("a listener is full: connections were turned away", "listener", f.listener, "from", name(f.from), "count", have.count, "since", f.at, "until", last)
+			r.log.Warn("a listener is full: connections were turned away", "listener", f.listener, "from", name(f.from), "count", count, "since", f.at, "until", last)
 		}
 	}
 	if len(untold) == 0 {

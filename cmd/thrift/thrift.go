@@ -33,7 +33,8 @@ const (
 	most  = 400 // percent, while hardly anything is alive
 )
 
-// Room sets how many bytes of garbage may wait: as many as are alive or are made in half a second, within bounds. What runs for months beside others makes do with less than what is asked once, while it has little to do.
+// Room sets how many bytes of garbage may wait: as many as are alive or are made in half a second, within bounds. What runs for
+// months beside others makes do with less than what is asked once, while it has little to do.
 func Room(from, to uint64) {
 	allowed.Store(&room{from, to})
 	if adjusts.Load() {

@@ -70,9 +70,25 @@ const (
 	cosignedFile   = "cosigned"
 )
 
-// read reads the log. What witnesses cosigned comes first: it is never newer than the checkpoint.
+// read reads the log.
 func (c *copier) read(ctx context.Context) (*state, error) {
-	s := &state{notes: map[string][]byte{}, tiles: map[string][]byte{}}
+	notes, err := c.notes()
+	if err != nil {
+		return nil, err
+	}
+	s := &state{notes, map[string][]byte{}}
+	return s, c.files(ctx, logFolder+"/tile", func(path string, b []byte) error {
+		if have, err := os.ReadFile(path); err == nil && bytes.Equal(have, b) {
+			b = nil
+		}
+		s.tiles[path] = b
+		return nil
+	})
+}
+
+// notes reads what is signed. What witnesses cosigned comes first: it is never newer than the checkpoint.
+func (c *copier) notes() (map[string][]byte, error) {
+	notes := map[string][]byte{}
 	for _, name := range []string{cosignedFile, checkpointFile} {
 		b, err := os.ReadFile(filepath.Join(c.from, logFolder, name))
 		if errors.Is(err, fs.ErrNotExist) {
@@ -81,15 +97,9 @@ func (c *copier) read(ctx context.Context) (*state, error) {
 		if err != nil {
 			return nil, err
 		}
-		s.notes[name] = b
+		notes[name] = b
 	}
-	return s, c.files(ctx, logFolder+"/tile", func(path string, b []byte) error {
-		if have, err := os.ReadFile(path); err == nil && bytes.Equal(have, b) {
-			b = nil
-		}
-		s.tiles[path] = b
-		return nil
-	})
+	return notes, nil
 }
 
 // sealed reads the log of a ledger in which another process records, as it was at one moment, and what of the record is under its
@@ -107,8 +117,8 @@ func (c *copier) sealed(ctx context.Context, v note.Verifier) error {
 		}
 		s, err := c.read(ctx)
 		if err == nil && bytes.Equal(signed, s.notes[checkpointFile]) {
-			var now *state
-			if now, err = c.read(ctx); err == nil && maps.EqualFunc(s.notes, now.notes, bytes.Equal) {
+			var now map[string][]byte
+			if now, err = c.notes(); err == nil && maps.EqualFunc(s.notes, now, bytes.Equal) { // so the tiles are those under it
 				c.state, c.until, c.live = s, uint64(tree.N), true
 				return nil
 			}

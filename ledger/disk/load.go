@@ -89,7 +89,7 @@ func (l *Ledger) clock() error {
 		return nil // loading says what is wrong with it
 	}
 	if now := l.now(); now.Add(lag).Before(h.Made) {
-		return fmt.Errorf("%s: the clock says %s, and this ledger was recorded into at %s: set the clock right, and try again, or record all the same with --any-clock; nothing was touched",
+		return fmt.Errorf("%s: the clock says %s, and this ledger was recorded into at %s: set the clock right, and try again, or record all the same (watch and investigate: --any-clock); nothing was touched",
 			l.dir, now.UTC().Format(time.DateTime), h.Made.UTC().Format(time.DateTime))
 	}
 	return nil
