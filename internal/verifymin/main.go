@@ -17,6 +17,7 @@ import (
 	"io"
 	"os"
 	"reflect"
+	"slices"
 )
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
@@ -68,7 +69,7 @@ type document struct {
 	Disclosure, Count        json.RawMessage
 	First                    uint64 `json:"first_batch"`
 	Path                     [][]byte
-	Batches                  []struct{ Header, Entries, Key []byte }
+	Batches                  []batch
 	Claimed                  struct {
 		Ways    []way
 		File    string
@@ -88,8 +89,8 @@ func (d *document) read(text []byte) error {
 	if err := strict(text, d); err != nil {
 		return fmt.Errorf("it is no proof: %w", err)
 	}
-	single := d.Kind == "disclosure"
-	if d.Format != "chaperone proof" || d.Version != 1 || !single && d.Kind != "count" || single == (d.Disclosure == nil) ||
+	single, pieces := d.Kind == "disclosure", slices.ContainsFunc(d.Batches, func(b batch) bool { return b.Piece != nil })
+	if d.Format != "chaperone proof" || d.Version != 1 && d.Version != 2 || pieces && (!single || d.Version == 1) || !single && d.Kind != "count" || single == (d.Disclosure == nil) ||
 		single == (d.Count != nil) || single == (d.Claimed.Objects != nil) || len(d.Batches) == 0 {
 		return fmt.Errorf("a proof of format %q, version %d, kind %q is not known here, or it is not complete", d.Format, d.Version, d.Kind)
 	}
@@ -97,19 +98,33 @@ func (d *document) read(text []byte) error {
 }
 
 // verify checks everything that can be checked and says in words what follows.
-func verify(d *document, k keys, out io.Writer) error {
-	size, root, seen, err := checkpoint(d.Checkpoint, k)
-	if err != nil {
-		return err
+func verify(d *document, k keys, out io.Writer) (err error) {
+	defer func() {
+		switch r := recover().(type) {
+		case nil:
+		case wrong:
+			err = r
+		default:
+			panic(r)
+		}
+	}()
+	size, signed, seen := checkpoint(d.Checkpoint, k)
+	var leaves [][]byte // of the log: its headers
+	for _, b := range d.Batches {
+		leaves = append(leaves, b.Header)
 	}
-	if err := included(d, size, root); err != nil {
-		return err
+	insist(bytes.Equal(root(d.First, leaves, size, d.Path), signed), "the batches are not in the signed tree")
+	return report(out, d, k, size, seen, recount(d))
+}
+
+// wrong is why a proof does not hold.
+type wrong struct{ error }
+
+// insist ends the check when something is wrong.
+func insist(ok bool, format string, args ...any) {
+	if !ok {
+		panic(wrong{fmt.Errorf(format, args...)})
 	}
-	proven, err := recount(d)
-	if err != nil {
-		return err
-	}
-	return report(out, d, k, size, seen, proven)
 }
 
 // report says what was proven, and what was not.

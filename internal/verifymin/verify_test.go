@@ -2,7 +2,10 @@ package main
 
 import (
 	"bytes"
+	"crypto/aes"
+	"crypto/cipher"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"io"
@@ -98,7 +101,7 @@ func TestRun(t *testing.T) {
 		{"empty", []string{put("empty.json", ""), "--key", lines[0]}, 2, "", "empty.json was not checked: it is no proof: EOF"},
 		{"other JSON", []string{put("other.json", `{"hello": 1}`), "--key", lines[0]}, 2, "", "other.json was not checked: it is no proof: json: unknown field"},
 		{"empty JSON", []string{put("object.json", `{}`), "--key", lines[0]}, 2, "", "object.json was not checked: a proof of format"},
-		{"a later version", []string{put("later.json", strings.Replace(whole, `"version": 1`, `"version": 2`, 1)), "--key", lines[0]}, 2, "", "version 2"},
+		{"a later version", []string{put("later.json", strings.Replace(whole, `"version": 2`, `"version": 3`, 1)), "--key", lines[0]}, 2, "", "version 3"},
 		{"no file", []string{"none.json", "--key", lines[0]}, 2, "", "none.json was not checked: open none.json"},
 		{"no key", []string{path}, 2, "", "Usage of verifymin PROOF.json"},
 		{"a key that is none", []string{path, "--key", "4711"}, 2, "", "not a key NAME+ID+KEY"},
@@ -121,8 +124,10 @@ func TestRun(t *testing.T) {
 func TestVerify(t *testing.T) {
 	k := knownKeys(t)
 	for name, want := range map[string][]string{
-		"disclosure.json": {"The proof holds", "w1.example saw them at 2027-01-15T08:00:00Z", "PROVEN: disclosure 40 ", "9 identifiers", "3 records with 40000 bytes"},
-		"count.json":      {"The proof holds", "batches 118 to 129", "35 disclosures of 315 distinct identifiers", "4 disclosures of 1 batches", "34 DICOM objects"},
+		"disclosure.json":    {"The proof holds", "w1.example saw them at 2027-01-15T08:00:00Z", "PROVEN: disclosure 40 ", "9 identifiers", "3 records with 40000 bytes"},
+		"count.json":         {"The proof holds", "batches 118 to 129", "35 disclosures of 315 distinct identifiers", "4 disclosures of 1 batches", "34 DICOM objects"},
+		"disclosure-v1.json": {"The proof holds", "PROVEN: disclosure 40 ", "9 identifiers"},
+		"count-v1.json":      {"The proof holds", "35 disclosures of 315 distinct identifiers"},
 	} {
 		var out bytes.Buffer
 		if err := check(read(t, name), k, &out); err != nil {
@@ -236,7 +241,7 @@ func TestMutations(t *testing.T) {
 	theirs := sameKeys(t)
 	random := rand.New(rand.NewPCG(1, 2))
 	tried := 0
-	for _, name := range []string{"disclosure.json", "count.json"} {
+	for _, name := range []string{"disclosure.json", "count.json", "disclosure-v1.json"} {
 		original := read(t, name)
 		load := func() []place {
 			var document any
@@ -255,7 +260,7 @@ func TestMutations(t *testing.T) {
 			}
 			rounds := 2
 			if list[i].binary() || list[i].path == ".checkpoint" {
-				rounds = 20
+				rounds = 40
 			}
 			for range rounds {
 				fresh := load()
@@ -316,6 +321,43 @@ func TestStructure(t *testing.T) {
 	}
 }
 
+// TestForgedBlock shows a block that is beyond those of its part, or in the place of another one, sealed with the right key and
+// under the right root: whoever holds the keys could. It is no leaf of the tree.
+func TestForgedBlock(t *testing.T) {
+	original := new(document)
+	if err := original.read(read(t, "disclosure.json")); err != nil {
+		t.Fatal(err)
+	}
+	b := original.Batches[0]
+	n := uint64(binary.BigEndian.Uint32(b.Entries[56:]))
+	top := root(b.Piece.Block, [][]byte{b.Entries[60:]}, n, b.Piece.Path)
+	if n < 2 || top == nil {
+		t.Fatalf("the proof is of %d blocks, want two: the test looks at nothing", n)
+	}
+	block, _ := aes.NewCipher(b.Key)
+	gcm, _ := cipher.NewGCM(block)
+	for _, forged := range []piece{{n, [][]byte{top}}, {n + 1, [][]byte{top}}, {1 << 63, [][]byte{top}}, {0, [][]byte{top}}, {1, nil}} {
+		nonce := binary.BigEndian.AppendUint32(slices.Clone(b.Entries[12:20]), uint32(forged.Block))
+		var document map[string]any
+		if err := strict(read(t, "disclosure.json"), &document); err != nil {
+			t.Fatal(err)
+		}
+		batch := document["batches"].([]any)[0].(map[string]any)
+		batch["piece"] = map[string]any{"block": forged.Block, "path": forged.Path}
+		batch["entries"] = gcm.Seal(slices.Clone(b.Entries[:60]), nonce, []byte("\x01\x09"), nil)
+		text, err := json.Marshal(document)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := check(text, knownKeys(t), io.Discard); err == nil || !strings.Contains(err.Error(), "not the entries that were signed") {
+			t.Errorf("block %d: got %v", forged.Block, err)
+		}
+		if _, err := proof.Verify(text, sameKeys(t)); err == nil || !strings.Contains(err.Error(), "not a block of its entries") && !strings.Contains(err.Error(), "not a document") {
+			t.Errorf("block %d, by ledger/proof: got %v", forged.Block, err)
+		}
+	}
+}
+
 // FuzzVerify reads whatever comes.
 func FuzzVerify(f *testing.F) {
 	k := knownKeys(f)
@@ -324,16 +366,28 @@ func FuzzVerify(f *testing.F) {
 	f.Fuzz(func(_ *testing.T, text []byte) { _ = check(text, k, io.Discard) })
 }
 
-// FuzzOpen reads parts and disclosures that were not made by anybody.
+// FuzzOpen reads parts, pieces and disclosures that were not made by anybody.
 func FuzzOpen(f *testing.F) {
-	f.Add([]byte("part"), []byte("key"))
-	f.Fuzz(func(_ *testing.T, part, key []byte) {
+	f.Add([]byte("part"), []byte("key"), uint64(0), byte(0))
+	f.Fuzz(func(_ *testing.T, part, key []byte, block uint64, how byte) {
 		h := make(header, 128)
 		copy(h, key)
 		copy(h[96:], sum(part))
-		h[32], h[33], h[34], h[35] = 0, byte(len(part)>>16), byte(len(part)>>8), byte(len(part))
-		_, _ = open(part, key, h)
-		_, _ = parseDisclosure(part, 1, 1)
+		h[3], h[32], h[33], h[34], h[35] = '1'+how&1, 0, byte(len(part)>>16), byte(len(part)>>8), byte(len(part))
+		b := batch{Header: h, Entries: part, Key: key}
+		if how&2 > 0 {
+			b.Piece = &piece{block, [][]byte{sum(key), sum(part)}}
+		}
+		for _, read := range []func(){func() { b.open() }, func() { parseDisclosure(part, 1, 1) }} {
+			func() {
+				defer func() {
+					if r := recover(); r != nil {
+						_ = r.(wrong) // and nothing else
+					}
+				}()
+				read()
+			}()
+		}
 	})
 }
 

@@ -7,9 +7,12 @@
 //
 // The checkpoint is a signed note (C2SP tlog-checkpoint) with cosignatures (C2SP tlog-cosignature). Headers of the batches
 // first, first+1, … are the data of leaves with these numbers. path has the hashes of the largest subtrees of the tree
-// (RFC 6962) that hold none of these leaves, from left to right. A header has the SHA-256 of the entries part, the part
+// (RFC 6962) that hold none of these leaves, from left to right. A header has the sum of the entries part, the part
 // begins with a commitment to its key, and the key opens its blocks: ledger/record has the formats. Then everything under
 // "disclosure" and "count" can be computed again, and must come out the same.
+//
+// Of one disclosure only its block is shown, with the hashes that lead from it to the sum of its part. The key would open the
+// others too, but the reader does not have them. Batches of a record of version 1 have no such hashes and are shown as a whole.
 //
 // # What is not
 //
@@ -30,7 +33,7 @@ import (
 // Format and version of a document.
 const (
 	format  = "chaperone proof"
-	version = 1
+	version = 2 // version 1 has no pieces; it is read too
 )
 
 // Kinds of documents.
@@ -69,11 +72,19 @@ type Document struct {
 	Batches    []Batch    `json:"batches"`
 }
 
-// Batch is one batch of a document. Entries and Key are missing when the batch has no entries, or was purged.
+// Batch is one batch of a document. Entries and Key are missing when the batch has no entries, or was purged. With a Piece,
+// Entries are the first bytes of the part, as many as its sum has as they are (record.PartHead), and one block.
 type Batch struct {
 	Header  []byte `json:"header"`
 	Entries []byte `json:"entries,omitempty"`
 	Key     []byte `json:"key,omitempty"`
+	Piece   *Piece `json:"piece,omitempty"`
+}
+
+// Piece says which block of a part is shown, and leads from it to the root over the part's blocks.
+type Piece struct {
+	Block uint32   `json:"block"` // from 0
+	Path  [][]byte `json:"path"`  // as that of a Document
 }
 
 // Disclosed is what is proven of one disclosure.
@@ -151,6 +162,7 @@ type Source struct {
 }
 
 const (
+	learnBlock      = "Up to eight disclosures that were recorded together: when, how much, and the ledger's running numbers for patients' identifiers. No name, no identifier, no token."
 	learnDisclosure = "All disclosures of one batch: when, how much, and the ledger's running numbers for patients' identifiers. No name, no identifier, no token."
 	learnCount      = "All disclosures of the batches in the range: when, how much, and the ledger's running numbers for patients' identifiers, so that equal ones can be told to be equal. No name, no identifier, no token."
 
@@ -159,9 +171,12 @@ const (
 )
 
 // words gives what a reader is told.
-func words(kind string) (learn, trust string) {
-	if kind == OfCount {
+func (d *Document) words() (learn, trust string) {
+	switch {
+	case d.Kind == OfCount:
 		return learnCount, trustCount
+	case d.Batches[0].Piece != nil:
+		return learnBlock, trustDisclosure
 	}
 	return learnDisclosure, trustDisclosure
 }

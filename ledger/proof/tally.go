@@ -61,18 +61,15 @@ func (t *tally) batch(h *record.Header, part *record.Part, each func(i uint64, d
 	seen, entries := uint64(0), uint32(0)
 	err := part.Each(func(b []byte) error {
 		entries++
-		if err := record.Decode(b, h.Day, &t.entry); err != nil {
+		is, err := t.one(b, h.Day)
+		if !is || err != nil {
 			return err
 		}
-		if t.entry.Kind != record.KindDisclosure {
-			return nil
-		}
-		d := &t.entry.Disclosure
 		if each != nil {
-			each(seen, d)
+			each(seen, &t.entry.Disclosure)
 		}
 		seen++
-		return t.add(d)
+		return nil
 	})
 	if err != nil {
 		return err
@@ -82,6 +79,14 @@ func (t *tally) batch(h *record.Header, part *record.Part, each func(i uint64, d
 			h.Batch, entries, seen, h.Entries, h.Disclosures, ErrInvalid)
 	}
 	return nil
+}
+
+// one decodes an entry, and counts it if it is a disclosure.
+func (t *tally) one(b []byte, day ledger.Day) (is bool, err error) {
+	if err := record.Decode(b, day, &t.entry); err != nil || t.entry.Kind != record.KindDisclosure {
+		return false, err
+	}
+	return true, t.add(&t.entry.Disclosure)
 }
 
 func (t *tally) add(d *record.Disclosure) error {
