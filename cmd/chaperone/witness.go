@@ -15,6 +15,7 @@ import (
 
 	"chaperone/ledger/seal"
 	"chaperone/ledger/witness"
+	"chaperone/page"
 )
 
 // witnessFlags are the options of chaperone witness as they are typed.
@@ -112,6 +113,9 @@ func (f *witnessFlags) listenAs(c *cobra.Command, w *witness.Witness, key *seal.
 	}
 	if _, err := fmt.Fprintf(c.OutOrStdout(), "%s\nlistening at http://%s\n", key.VerifierKey(), listener.Addr()); err != nil {
 		return errors.Join(err, listener.Close())
+	}
+	for _, line := range w.Evidence() {
+		_, _ = fmt.Fprintln(c.ErrOrStderr(), "chaperone: "+page.Clean(line, 500)) // its page says it too
 	}
 	return serve(c.Context(), listener, w)
 }

@@ -9,7 +9,8 @@
 //	lock           held by the process that has it open
 //	logs           the logs it knows: a line "ORIGIN VKEY" for each key of each
 //	state/HASH     the latest cosigned checkpoint of a log; HASH is SHA-256 of its origin
-//	forks/HASH-N   evidence: the checkpoint that was cosigned and one that does not continue it, both signed by the log
+//	forks/HASH-N   evidence: two checkpoints of one size, or the one that was cosigned and one that is not shown to continue
+//	               it; both signed by the log, with an empty line between them
 //
 // The state must not be put back to an earlier one: a witness that lost it is to be given a new key.
 package witness
@@ -95,6 +96,9 @@ func (w *Witness) add(rw http.ResponseWriter, r *http.Request) {
 		return
 	}
 	tree, err := seal.ParseCheckpoint(n.Text, l.origin)
+	if strings.Contains(n.Text, "\n\n") { // C2SP tlog-checkpoint: no line is empty
+		err = seal.ErrCheckpoint
+	}
 	if err != nil || req.old > uint64(tree.N) {
 		http.Error(rw, "not a checkpoint, or of fewer leaves than the old size", http.StatusBadRequest)
 		return
@@ -126,6 +130,9 @@ func (w *Witness) cosign(l *log, req request, tree tlog.Tree, n *note.Note) answ
 		}
 		return conflict(have)
 	case req.old != have:
+		if tree == l.tree { // whoever has the log can show this way that it went through what is suspected: the answer stays the same
+			w.settle(l, func(t tlog.Tree) bool { return t.N > 0 && uint64(t.N) == req.old && continues(t, tree, req.proof) })
+		}
 		return conflict(have)
 	case !continues(l.tree, tree, req.proof):
 		if err := w.keepFork(l, tree, n); err != nil {
@@ -134,6 +141,13 @@ func (w *Witness) cosign(l *log, req request, tree tlog.Tree, n *note.Note) answ
 		return answer{http.StatusUnprocessableEntity, "it is not proven that this checkpoint continues the one before\n"}
 	}
 	before := len(n.Sigs)
+	own, err := note.Sign(n)
+	if err == nil {
+		err = w.proven(l, tree, own) // while it has no cosignature that could get out before it is kept
+	}
+	if err != nil {
+		return failed(err)
+	}
 	signed, err := note.Sign(n, w.signer)
 	if err != nil {
 		return failed(err)
@@ -141,8 +155,15 @@ func (w *Witness) cosign(l *log, req request, tree tlog.Tree, n *note.Note) answ
 	if err := w.keep(l, signed); err != nil {
 		return failed(err)
 	}
+	known := hashesOf(l.tree, tree.N, req.proof)
 	l.tree, l.signed = tree, signed
-	w.withdraw(l)
+	w.settle(l, func(t tlog.Tree) bool {
+		if t.N >= tree.N {
+			return t == tree
+		}
+		root, ok := known.root(0, t.N)
+		return ok && root == t.Hash
+	})
 	lines := strings.SplitAfter(string(signed[len(n.Text)+1:]), "\n")
 	return answer{http.StatusOK, strings.Join(lines[before:], "")}
 }

@@ -53,6 +53,7 @@ type scene struct {
 	cosigner *seal.Cosigner
 	witness  *witness.Witness
 	server   *httptest.Server
+	proofs   int // of two histories, as its page says
 }
 
 func newScene(t testing.TB) *scene {
@@ -297,6 +298,7 @@ func TestAnswers(t *testing.T) {
 		{"negative", "old -1\n\n" + text, 400, "", ""},
 		{"no empty line", "old 0\n" + strings.Replace(text, "\n\n", "\n", 1), 400, "", ""},
 		{"not a hash", "old 0\nAAAA\n\n" + text, 400, "", ""},
+		{"a hash in another spelling", "old 0\n" + proof[0].String() + "\r\n\n" + text, 400, "", ""},
 		{"64 hashes", "old 0\n" + strings.Repeat(proof[0].String()+"\n", 64) + "\n" + text, 400, "", ""},
 		{"too large", "old 0\n\n" + text + strings.Repeat("x", 1<<17), 400, "", ""},
 		{"not signed", "old 0\n\n" + text[:strings.Index(text, "\n\n")+2], 400, "", ""},
