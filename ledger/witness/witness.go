@@ -35,6 +35,8 @@ const maxBody = 64 << 10
 
 // Witness answers for one folder (http.Handler). It is safe for concurrent use; no other process can use its folder.
 type Witness struct {
+	Warn func(text string) // one line for the operator when something could not be kept; may be nil, is set before anybody is answered
+
 	dir    string
 	signer *seal.Cosigner
 	logs   map[string]*log // by origin
@@ -59,9 +61,14 @@ func (w *Witness) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.Method == http.MethodPost && r.URL.Path == "/add-checkpoint":
 		w.add(rw, r)
-	case r.Method == http.MethodGet && r.URL.Path == "/":
+	case (r.Method == http.MethodGet || r.Method == http.MethodHead) && r.URL.Path == "/":
 		w.page(rw)
 	case r.URL.Path == "/" || r.URL.Path == "/add-checkpoint":
+		allow := "POST"
+		if r.URL.Path == "/" {
+			allow = "GET, HEAD"
+		}
+		rw.Header().Set("Allow", allow)
 		http.Error(rw, "not a method for this", http.StatusMethodNotAllowed)
 	default:
 		http.NotFound(rw, r)
@@ -126,7 +133,7 @@ func (w *Witness) cosign(l *log, req request, tree tlog.Tree, n *note.Note) answ
 	case have == uint64(tree.N) && l.signed != nil && l.tree.Hash != tree.Hash:
 		// Two roots for one size: whatever else the request says, the log has signed two histories.
 		if err := w.keepFork(l, tree, n); err != nil {
-			return failed(err)
+			return w.failed(err)
 		}
 		return conflict(have)
 	case req.old != have:
@@ -136,7 +143,7 @@ func (w *Witness) cosign(l *log, req request, tree tlog.Tree, n *note.Note) answ
 		return conflict(have)
 	case !continues(l.tree, tree, req.proof):
 		if err := w.keepFork(l, tree, n); err != nil {
-			return failed(err)
+			return w.failed(err)
 		}
 		return answer{http.StatusUnprocessableEntity, "it is not proven that this checkpoint continues the one before\n"}
 	}
@@ -146,14 +153,14 @@ func (w *Witness) cosign(l *log, req request, tree tlog.Tree, n *note.Note) answ
 		err = w.proven(l, tree, own) // while it has no cosignature that could get out before it is kept
 	}
 	if err != nil {
-		return failed(err)
+		return w.failed(err)
 	}
 	signed, err := note.Sign(n, w.signer)
 	if err != nil {
-		return failed(err)
+		return w.failed(err)
 	}
 	if err := w.keep(l, signed); err != nil {
-		return failed(err)
+		return w.failed(err)
 	}
 	known := hashesOf(l.tree, tree.N, req.proof)
 	l.tree, l.signed = tree, signed
@@ -170,8 +177,12 @@ func (w *Witness) cosign(l *log, req request, tree tlog.Tree, n *note.Note) answ
 
 func conflict(size uint64) answer { return answer{http.StatusConflict, fmt.Sprintf("%d\n", size)} }
 
-func failed(err error) answer {
-	return answer{http.StatusInternalServerError, fmt.Sprintf("witness: %v\n", err)}
+// failed answers that nothing was cosigned. Why is for the operator: it names folders of this host.
+func (w *Witness) failed(err error) answer {
+	if w.Warn != nil {
+		w.Warn(fmt.Sprintf("witness: a checkpoint was not cosigned: %v", err))
+	}
+	return answer{http.StatusInternalServerError, "the witness could not keep what it saw, and cosigned nothing\n"}
 }
 
 // continues reports whether a proof shows that one tree is the beginning of the other.
