@@ -237,3 +237,54 @@ func TestLiveBehindPurge(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// TestLiveThroughStarts: questions while somebody opens the ledger, records, and closes it or is killed, over and over. Nobody is kept
+// out, and each answer is whole batches, never fewer than the one before.
+func TestLiveThroughStarts(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	o := folders(t)
+	end, done := make(chan bool), make(chan error, 1)
+	const size = 7
+	go func() {
+		for n := 0; ; n++ {
+			select {
+			case <-end:
+				done <- nil
+				return
+			default:
+			}
+			l, err := Open(t.Context(), o)
+			if err == nil {
+				_, err = l.Record(t.Context(), someBatch(100+n*size, size))
+			}
+			if err == nil && n%3 == 0 {
+				l.crash()
+			} else if err == nil {
+				err = l.Close()
+			}
+			if err != nil {
+				done <- err
+				return
+			}
+		}
+	}()
+	var last int64 = first
+	for range 30 {
+		one := openLive(t, o)
+		if got := count(t, one).Disclosures; got < last || (got-first)%size != 0 {
+			t.Errorf("got %d disclosures after %d, in batches of %d", got, last, size)
+		} else {
+			last = got
+		}
+		if err := one.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	close(end)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if last == first {
+		t.Error("nothing new was ever found")
+	}
+}

@@ -38,7 +38,7 @@ func (l *Ledger) describe(o Options) (made bool, err error) {
 	if signed, _ := filepath.Glob(filepath.Join(l.dir, logFolder, "*")); len(signed) > 0 && !signedEmpty(l.dir) {
 		return false, fmt.Errorf("%s: has a signed log and no %s: restore that file from a backup", l.dir, keys.MetaFile)
 	}
-	if days, _ := filepath.Glob(filepath.Join(l.dir, keys.DaysFolder, "*")); len(days) > 0 {
+	if hasDays(l.dir) {
 		return false, fmt.Errorf("%s: has keys of days and no %s: restore that file from a backup", l.dir, keys.MetaFile)
 	}
 	if entries, err := os.ReadDir(l.dir); err == nil && !onlyLeftovers(entries) {
@@ -71,13 +71,17 @@ func Unmade(dir string) bool {
 	if err != nil || !onlyLeftovers(entries) || !signedEmpty(dir) {
 		return false
 	}
-	for _, folder := range []string{recordFolder, keys.DaysFolder, indexFolder} {
-		if len(namesIn(filepath.Join(dir, folder))) > 0 {
-			return false
-		}
+	if len(namesIn(filepath.Join(dir, recordFolder))) > 0 || len(namesIn(filepath.Join(dir, indexFolder))) > 0 || hasDays(dir) {
+		return false
 	}
 	info, err := os.Stat(filepath.Join(dir, lockFile)) // which comes first; a folder of anybody's has none
 	return err == nil && info.Size() == 0
+}
+
+// hasDays reports whether there are keys of days. Other keys may be in that folder, of whoever keeps the ledger's own there.
+func hasDays(dir string) bool {
+	days, err := keys.OpenDays(dir, keys.Data{}, [16]byte{}).List() // which opens none of them
+	return err != nil || len(days) > 0
 }
 
 // BackupFile is what makes a folder a backup (ledger/backup).
