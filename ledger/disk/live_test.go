@@ -210,7 +210,9 @@ func TestLiveAfterCrash(t *testing.T) {
 	if signed == 2 { // the sealer was quicker
 		want += 5
 	}
-	if c := count(t, openLive(t, o)); c.Disclosures != want {
+	one := openLive(t, o)
+	defer one.Close()
+	if c := count(t, one); c.Disclosures != want {
 		t.Errorf("got %d disclosures under a checkpoint of %d batches, want %d", c.Disclosures, signed, want)
 	}
 	if err := os.RemoveAll(filepath.Join(o.Dir, logFolder)); err != nil { // as a branch has none that was just restored
