@@ -22,57 +22,63 @@ type header []byte
 func (h header) u32(at int) uint64 { return uint64(binary.BigEndian.Uint32(h[at:])) }
 func (h header) u64(at int) uint64 { return binary.BigEndian.Uint64(h[at:]) }
 
-// batch is one of a document, with its entries part or, when there is a piece, the first 60 bytes of that and one block.
+// batch is one of a document, with its entries part or, when there is a block, the first 60 bytes of that and block number Block.
 type batch struct {
 	Header       header
 	Entries, Key []byte
-	Piece        *piece
-}
-
-// piece says which block is there, and leads from it to the root of the tree of its part's blocks.
-type piece struct {
-	Block uint64
-	Path  [][]byte
+	Block        *uint64
+	Path         [][]byte `json:"block_path"` // from the block to the root of the tree of its part's blocks
 }
 
 // open checks what is shown of an entries part, and gives its entries, of which before come earlier. The part is nonce 24 ‖
-// commitment 32 ‖ u32 n ‖ n × u32 end ‖ n blocks, of 8 entries but for the last. A header CHB1 has the SHA-256 of it, CHB2 that
-// of a label, its first 60 bytes and the root of the tree of its blocks.
+// commitment 32 ‖ u32 n ‖ n × u32 end ‖ n blocks.
 func (b *batch) open() (entries [][]byte, before uint64) {
-	h, part, count := b.Header, b.Entries, b.Header.u32(36)
-	if h.u32(32) == 0 && count == 0 && len(part) == 0 && len(b.Key) == 0 && b.Piece == nil {
+	h, part := b.Header, b.Entries
+	if h.u32(32) == 0 {
+		insist(len(part) == 0 && len(b.Key) == 0 && b.Block == nil && h.u32(36) == 0 && bytes.Equal(sum(), h[96:]), "it has no entries, and something is shown of them")
 		return nil, 0
 	}
 	insist(len(part) >= 60 && len(b.Key) == 32 && bytes.Equal(sum([]byte("chaperone/part/v1"), b.Key), part[24:56]),
 		"the key is not the one the entries were sealed with")
-	n, p, blocks := uint64(binary.BigEndian.Uint32(part[56:])), piece{}, [][]byte{part[60:]}
-	if b.Piece != nil {
-		insist(h[3] == '2' && n == (count+7)/8, "its blocks cannot be shown alone")
-		p, count = *b.Piece, min(8, count-8*b.Piece.Block)
-	} else {
-		insist(uint64(len(part)) == h.u32(32), "these are more or fewer bytes than were signed")
-		blocks = cut(part[60:], n)
+	n := uint64(binary.BigEndian.Uint32(part[56:]))
+	insist(n > 0 && n == (h.u32(36)+7)/8, "it has not as many blocks as its entries need")
+	if b.Block != nil {
+		signed := b.treeSum(*b.Block, [][]byte{part[60:]}, n)
+		insist(h[3] == '2' && bytes.Equal(signed, h[96:]), "this is not a block of the entries that were signed")
+		return b.unseal(*b.Block, part[60:]), 8 * *b.Block
 	}
-	signed := sum(part)
+	insist(uint64(len(part)) == h.u32(32), "these are more or fewer bytes than were signed")
+	blocks, signed := cut(part[60:], n), sum(part)
 	if h[3] == '2' {
-		signed = sum([]byte("chaperone/blocks/v1"), part[:60], root(p.Block, blocks, n, p.Path))
+		signed = b.treeSum(0, blocks, n)
 	}
 	insist(bytes.Equal(signed, h[96:]), "these are not the entries that were signed")
-	block, _ := aes.NewCipher(b.Key) // 32 bytes: there is no error
-	gcm, _ := cipher.NewGCM(block)
 	for i, block := range blocks {
-		nonce := binary.BigEndian.AppendUint32(slices.Clone(part[12:20]), uint32(p.Block)+uint32(i))
-		plain, err := gcm.Open(nil, nonce, block, nil)
-		insist(err == nil, "a block of entries does not open")
-		for len(plain) > 0 {
-			length, size := binary.Uvarint(plain)
-			insist(size > 0 && length > 0 && length <= uint64(len(plain)-size), "the length of an entry is wrong")
-			entries = append(entries, plain[size:size+int(length)])
-			plain = plain[size+int(length):]
-		}
+		entries = append(entries, b.unseal(uint64(i), block)...)
 	}
-	insist(uint64(len(entries)) == count, "there are more or fewer entries than were signed")
-	return entries, 8 * p.Block
+	return entries, 0
+}
+
+// treeSum is what a header CHB2 has of a part; CHB1 has the SHA-256 of it.
+func (b *batch) treeSum(first uint64, blocks [][]byte, n uint64) []byte {
+	return sum([]byte("chaperone/blocks/v1"), b.Entries[:60], root(first, blocks, n, b.Path))
+}
+
+// unseal gives the entries of block i: eight, or in the last what is left.
+func (b *batch) unseal(i uint64, block []byte) (entries [][]byte) {
+	c, _ := aes.NewCipher(b.Key) // 32 bytes: there is no error
+	gcm, _ := cipher.NewGCM(c)
+	nonce := binary.BigEndian.AppendUint32(slices.Clone(b.Entries[12:20]), uint32(i))
+	plain, err := gcm.Open(nil, nonce, block, nil)
+	insist(err == nil, "a block of entries does not open")
+	for len(plain) > 0 {
+		length, size := binary.Uvarint(plain)
+		insist(size > 0 && length > 0 && length <= uint64(len(plain)-size), "the length of an entry is wrong")
+		entries = append(entries, plain[size:size+int(length)])
+		plain = plain[size+int(length):]
+	}
+	insist(uint64(len(entries)) == min(8, b.Header.u32(36)-8*i), "a block has more or fewer entries than were signed")
+	return entries
 }
 
 // cut gives the n blocks behind their table of ends.
@@ -87,8 +93,6 @@ func cut(table []byte, n uint64) (blocks [][]byte) {
 	insist(start == uint64(len(rest)), "something follows the blocks")
 	return blocks
 }
-
-var outcomes = []string{"", "delivered", "refused", "unknown", "partial"}
 
 // disclosure is one that was read.
 type disclosure struct {
@@ -115,6 +119,7 @@ func parseDisclosure(b []byte, day, number uint64) (d disclosure) {
 	d.at = time.UnixMicro(int64(day)*86400e6 + int64(next(86400e6-1))).UTC()
 	d.way = uint32(next(u32))
 	from, to, requester := next(u16), next(u16), next(u16)
+	outcomes := []string{"", "delivered", "refused", "unknown", "partial"}
 	insist(len(b) > 0 && int(b[0]&127) < len(outcomes), bad)
 	outcome, unseen := outcomes[b[0]&127], b[0] > 127
 	b = b[1:]
@@ -147,9 +152,8 @@ func recount(d *document) map[string]any {
 		Ways        []uint32
 	}
 	err := json.Unmarshal(text, &q)
-	const never = "0001-01-01T00:00:00Z" // the zero time
-	from, err1 := time.Parse(time.RFC3339Nano, cmp.Or(q.From, never))
-	until, err2 := time.Parse(time.RFC3339Nano, cmp.Or(q.Until, never))
+	from, err1 := time.Parse(time.RFC3339Nano, cmp.Or(q.From, "0001-01-01T00:00:00Z")) // the zero time
+	until, err2 := time.Parse(time.RFC3339Nano, cmp.Or(q.Until, "0001-01-01T00:00:00Z"))
 	err = errors.Join(err, err1, err2)
 	insist(err == nil, "what it says of itself cannot be read: %v", err)
 	var found map[string]any // the disclosure that is asked for
@@ -161,7 +165,7 @@ func recount(d *document) map[string]any {
 	used := map[uint32]int64{} // records that are counted, by way
 	for i, b := range d.Batches {
 		h, batch := b.Header, d.First+uint64(i)
-		insist(len(h) == 128 && (string(h[:4]) == "CHB1" || string(h[:4]) == "CHB2"), "batch %d has no header that is known here", batch)
+		insist(len(h) == 128 && (string(h[:4]) == "CHB1" || string(h[:4]) == "CHB2") && h.u32(48) <= h.u32(36), "batch %d has no header that is known here", batch)
 		insist(h.u64(8) == batch && (i == 0 || h.u64(40) == next), "batch %d does not follow the one before", batch)
 		next = h.u64(40) + h.u32(48)
 		if h.u32(32) > 0 && b.Entries == nil && b.Key == nil {
@@ -194,7 +198,6 @@ func recount(d *document) map[string]any {
 				identifiers[n] = true
 			}
 		}
-		insist(b.Piece != nil || uint64(len(entries)) >= h.u32(48), "batch %d has fewer disclosures than it says", batch)
 	}
 	if !single {
 		found = map[string]any{

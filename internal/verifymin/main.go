@@ -89,9 +89,11 @@ func (d *document) read(text []byte) error {
 	if err := strict(text, d); err != nil {
 		return fmt.Errorf("it is no proof: %w", err)
 	}
-	single, pieces := d.Kind == "disclosure", slices.ContainsFunc(d.Batches, func(b batch) bool { return b.Piece != nil })
-	if d.Format != "chaperone proof" || d.Version != 1 && d.Version != 2 || pieces && (!single || d.Version == 1) || !single && d.Kind != "count" || single == (d.Disclosure == nil) ||
-		single == (d.Count != nil) || single == (d.Claimed.Objects != nil) || len(d.Batches) == 0 {
+	single := d.Kind == "disclosure"
+	blocks := slices.ContainsFunc(d.Batches, func(b batch) bool { return b.Block != nil || b.Path != nil })
+	known := d.Format == "chaperone proof" && (d.Version == 2 || d.Version == 1 && !blocks) && (single || d.Kind == "count" && !blocks)
+	if !known || single == (d.Disclosure == nil) || single == (d.Count != nil) || single == (d.Claimed.Objects != nil) ||
+		len(d.Batches) == 0 || single && len(d.Batches) > 1 {
 		return fmt.Errorf("a proof of format %q, version %d, kind %q is not known here, or it is not complete", d.Format, d.Version, d.Kind)
 	}
 	return nil
@@ -130,16 +132,14 @@ func insist(ok bool, format string, args ...any) {
 // report says what was proven, and what was not.
 func report(out io.Writer, d *document, k keys, size uint64, seen string, proven map[string]any) error {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "The proof holds. The ledger %s signed %d batches; this is about batches %d to %d.\n",
-		k.log.name, size, d.First, d.First+uint64(len(d.Batches))-1)
+	fmt.Fprintf(&b, "The proof holds. The ledger %s signed %d batches; this is about batches %d to %d.\n", k.log.name, size, d.First, d.First+uint64(len(d.Batches))-1)
 	b.WriteString(cmp.Or(seen, "No witness was asked for: whoever has the ledger's keys can have rewritten it before signing.\n"))
 	if d.Disclosure != nil {
 		fmt.Fprintf(&b, "PROVEN: disclosure %v (id %v) of %v: %v records with %v bytes, of %d identifiers and of %v records without one; outcome %v.\n",
 			proven["number"], proven["id"], proven["time"], proven["records"], proven["bytes"], len(proven["identifiers"].([]uint32)), proven["unidentified"], proven["outcome"])
 	} else {
 		fmt.Fprintf(&b, "PROVEN: from %q until %q (empty: open), of the ways %v (none: all): %v disclosures of %v distinct identifiers; %v records with %v bytes, %v records without identity; the first %q, the last %q. NOT COUNTED: %v disclosures of %v batches that are not opened, because they were purged or are kept back. CLAIMED: %d DICOM objects.\n",
-			proven["from"], proven["until"], proven["ways"], proven["disclosures"], proven["identifiers"], proven["records"], proven["bytes"], proven["unidentified"], proven["first"], proven["last"],
-			proven["disclosures_not_opened"], proven["batches_not_opened"], *d.Claimed.Objects)
+			proven["from"], proven["until"], proven["ways"], proven["disclosures"], proven["identifiers"], proven["records"], proven["bytes"], proven["unidentified"], proven["first"], proven["last"], proven["disclosures_not_opened"], proven["batches_not_opened"], *d.Claimed.Objects)
 	}
 	for _, w := range d.Claimed.Ways {
 		fmt.Fprintf(&b, "CLAIMED: way %d is %q %q, from %q to %q.\n", w.Number, w.Protocol, w.Action, w.From, w.To)

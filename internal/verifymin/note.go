@@ -68,31 +68,30 @@ func checkpoint(signed string, k keys) (size uint64, root []byte, seen string) {
 	return size, root, seen
 }
 
-// root gives the root of the tree of size leaves (RFC 6962 2.1) that has these from first on; nothing when there is none.
+// root gives the root of the tree of size leaves (RFC 6962 2.1) that has these from first on. There always is one: a path that does
+// not fit ends the check, since whoever signs could sign for what comes out of it.
 func root(first uint64, leaves [][]byte, size uint64, path [][]byte) []byte {
 	end := first + uint64(len(leaves))
-	if len(leaves) == 0 || end < first || end > size {
-		return nil
-	}
+	insist(first < end && end <= size, "what is shown is beyond the signed tree")
 	// A subtree without any of the leaves is the next hash of the path; others are made of their two halves.
 	var subtree func(from, until uint64) []byte
-	subtree = func(from, until uint64) (h []byte) {
+	subtree = func(from, until uint64) []byte {
 		switch {
-		case until > first && from < end && until-from == 1:
+		case until <= first || end <= from:
+			insist(len(path) > 0 && len(path[0]) == sha256.Size, "the path to the signed root is too short")
+			h := path[0]
+			path = path[1:]
+			return h
+		case until-from == 1:
 			return sum([]byte{0}, leaves[from-first])
-		case until > first && from < end:
-			middle := from + 1<<(bits.Len64(until-from-1)-1)
-			left := subtree(from, middle)
-			return sum([]byte{1}, left, subtree(middle, until))
-		case len(path) > 0 && len(path[0]) == sha256.Size:
-			h, path = path[0], path[1:]
 		}
-		return h // nothing when the path is too short: no tree has such a node
+		middle := from + 1<<(bits.Len64(until-from-1)-1)
+		left := subtree(from, middle)
+		return sum([]byte{1}, left, subtree(middle, until))
 	}
-	if h := subtree(0, size); len(path) == 0 {
-		return h
-	}
-	return nil
+	h := subtree(0, size)
+	insist(len(path) == 0, "the path to the signed root is too long")
+	return h
 }
 
 func sum(parts ...[]byte) []byte {

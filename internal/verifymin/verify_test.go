@@ -2,10 +2,7 @@ package main
 
 import (
 	"bytes"
-	"crypto/aes"
-	"crypto/cipher"
 	"encoding/base64"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"io"
@@ -321,43 +318,6 @@ func TestStructure(t *testing.T) {
 	}
 }
 
-// TestForgedBlock shows a block that is beyond those of its part, or in the place of another one, sealed with the right key and
-// under the right root: whoever holds the keys could. It is no leaf of the tree.
-func TestForgedBlock(t *testing.T) {
-	original := new(document)
-	if err := original.read(read(t, "disclosure.json")); err != nil {
-		t.Fatal(err)
-	}
-	b := original.Batches[0]
-	n := uint64(binary.BigEndian.Uint32(b.Entries[56:]))
-	top := root(b.Piece.Block, [][]byte{b.Entries[60:]}, n, b.Piece.Path)
-	if n < 2 || top == nil {
-		t.Fatalf("the proof is of %d blocks, want two: the test looks at nothing", n)
-	}
-	block, _ := aes.NewCipher(b.Key)
-	gcm, _ := cipher.NewGCM(block)
-	for _, forged := range []piece{{n, [][]byte{top}}, {n + 1, [][]byte{top}}, {1 << 63, [][]byte{top}}, {0, [][]byte{top}}, {1, nil}} {
-		nonce := binary.BigEndian.AppendUint32(slices.Clone(b.Entries[12:20]), uint32(forged.Block))
-		var document map[string]any
-		if err := strict(read(t, "disclosure.json"), &document); err != nil {
-			t.Fatal(err)
-		}
-		batch := document["batches"].([]any)[0].(map[string]any)
-		batch["piece"] = map[string]any{"block": forged.Block, "path": forged.Path}
-		batch["entries"] = gcm.Seal(slices.Clone(b.Entries[:60]), nonce, []byte("\x01\x09"), nil)
-		text, err := json.Marshal(document)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := check(text, knownKeys(t), io.Discard); err == nil || !strings.Contains(err.Error(), "not the entries that were signed") {
-			t.Errorf("block %d: got %v", forged.Block, err)
-		}
-		if _, err := proof.Verify(text, sameKeys(t)); err == nil || !strings.Contains(err.Error(), "not a block of its entries") && !strings.Contains(err.Error(), "not a document") {
-			t.Errorf("block %d, by ledger/proof: got %v", forged.Block, err)
-		}
-	}
-}
-
 // FuzzVerify reads whatever comes.
 func FuzzVerify(f *testing.F) {
 	k := knownKeys(f)
@@ -376,7 +336,7 @@ func FuzzOpen(f *testing.F) {
 		h[3], h[32], h[33], h[34], h[35] = '1'+how&1, 0, byte(len(part)>>16), byte(len(part)>>8), byte(len(part))
 		b := batch{Header: h, Entries: part, Key: key}
 		if how&2 > 0 {
-			b.Piece = &piece{block, [][]byte{sum(key), sum(part)}}
+			b.Block, b.Path = &block, [][]byte{sum(key), sum(part)}
 		}
 		for _, read := range []func(){func() { b.open() }, func() { parseDisclosure(part, 1, 1) }} {
 			func() {

@@ -197,6 +197,9 @@ func (l *Ledger) open(ctx context.Context, o Options) error {
 		return l.beside(ctx)
 	}
 	if o.reindex {
+		if err := l.readable(); err != nil {
+			return err
+		}
 		if err := l.unclean(); err != nil {
 			return err
 		}

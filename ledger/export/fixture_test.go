@@ -194,6 +194,10 @@ func TestNewer(t *testing.T) {
 			refused(t, "for asking", err, test.want)
 			_, err = disk.Open(t.Context(), disk.Options{Dir: filepath.Join(dir, "ledger"), Keys: filepath.Join(dir, "keys")})
 			refused(t, "for recording", err, test.want)
+			if test.name != "the index" { // which is what is made anew
+				err = disk.Reindex(t.Context(), disk.Options{Dir: filepath.Join(dir, "ledger"), Keys: filepath.Join(dir, "keys")})
+				refused(t, "for making its index anew", err, test.want)
+			}
 			after := content(t, filepath.Join(dir, "ledger"))
 			for name, b := range before {
 				if after[name] != b {

@@ -40,7 +40,7 @@ func Disclosure(s *Source, batch, number uint64) (*Document, error) {
 		return nil, err
 	}
 	doc.Batches = []Batch{b}
-	doc.Learn, doc.Trust = doc.words()
+	doc.Learn, doc.Trust = doc.Words()
 	if doc.Disclosure.File != 0 {
 		doc.Claimed.File = s.Words(doc.Disclosure.File)
 	}
@@ -81,7 +81,7 @@ func Count(ctx context.Context, s *Source, first, end uint64, f Filter) (*Docume
 		}
 		doc.Batches = append(doc.Batches, b)
 	}
-	doc.Learn, doc.Trust = doc.words()
+	doc.Learn, doc.Trust = doc.Words()
 	doc.Count = t.result()
 	doc.Claimed.Ways = []Way{}
 	for _, n := range slices.Sorted(maps.Keys(t.ways)) {

@@ -33,7 +33,7 @@ import (
 // Format and version of a document.
 const (
 	format  = "chaperone proof"
-	version = 2 // version 1 has no pieces; it is read too
+	version = 2 // version 1 has no single blocks; it is read too
 )
 
 // Kinds of documents.
@@ -72,19 +72,15 @@ type Document struct {
 	Batches    []Batch    `json:"batches"`
 }
 
-// Batch is one batch of a document. Entries and Key are missing when the batch has no entries, or was purged. With a Piece,
-// Entries are the first bytes of the part, as many as its sum has as they are (record.PartHead), and one block.
+// Batch is one batch of a document. Entries and Key are missing when the batch has no entries, or was purged. With a Block, Entries
+// are the first bytes of the part, as many as its sum has as they are (record.PartHead), and that block, and Path leads from it
+// to the root over the part's blocks.
 type Batch struct {
-	Header  []byte `json:"header"`
-	Entries []byte `json:"entries,omitempty"`
-	Key     []byte `json:"key,omitempty"`
-	Piece   *Piece `json:"piece,omitempty"`
-}
-
-// Piece says which block of a part is shown, and leads from it to the root over the part's blocks.
-type Piece struct {
-	Block uint32   `json:"block"` // from 0
-	Path  [][]byte `json:"path"`  // as that of a Document
+	Header  []byte   `json:"header"`
+	Entries []byte   `json:"entries,omitempty"`
+	Key     []byte   `json:"key,omitempty"`
+	Block   *uint32  `json:"block,omitempty"`      // from 0
+	Path    [][]byte `json:"block_path,omitempty"` // as that of a Document
 }
 
 // Disclosed is what is proven of one disclosure.
@@ -162,7 +158,7 @@ type Source struct {
 }
 
 const (
-	learnBlock      = "Up to eight disclosures that were recorded together: when, how much, and the ledger's running numbers for patients' identifiers. No name, no identifier, no token."
+	learnBlock      = "Up to eight disclosures that were recorded together: when, how much, and the ledger's running numbers for patients' identifiers. No name, no identifier, no token. The key opens all disclosures of the batch to whoever has the ledger's files too."
 	learnDisclosure = "All disclosures of one batch: when, how much, and the ledger's running numbers for patients' identifiers. No name, no identifier, no token."
 	learnCount      = "All disclosures of the batches in the range: when, how much, and the ledger's running numbers for patients' identifiers, so that equal ones can be told to be equal. No name, no identifier, no token."
 
@@ -170,12 +166,12 @@ const (
 	trustCount      = trustDisclosure + " That no disclosure of the period was recorded outside the range of batches. Identifiers are counted, not persons: one person may have several."
 )
 
-// words gives what a reader is told.
-func (d *Document) words() (learn, trust string) {
+// Words gives what the reader of such a document is told.
+func (d *Document) Words() (learn, trust string) {
 	switch {
 	case d.Kind == OfCount:
 		return learnCount, trustCount
-	case d.Batches[0].Piece != nil:
+	case d.Batches[0].Block != nil:
 		return learnBlock, trustDisclosure
 	}
 	return learnDisclosure, trustDisclosure

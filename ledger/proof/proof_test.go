@@ -358,22 +358,22 @@ func TestLies(t *testing.T) {
 			d.Checkpoint = strings.Join(lines[:len(lines)-2], "")
 			return d
 		},
-		"another block":      func() *proof.Document { d := far(); d.Batches[0].Piece.Block++; return d },
-		"a block beyond all": func() *proof.Document { d := far(); d.Batches[0].Piece.Block = 1 << 20; return d },
+		"another block":      func() *proof.Document { d := far(); *d.Batches[0].Block++; return d },
+		"a block beyond all": func() *proof.Document { d := far(); *d.Batches[0].Block = 1 << 20; return d },
 		"another block's place": func() *proof.Document {
 			d, other := far(), far2()
-			d.Batches[0].Piece = other.Batches[0].Piece
+			d.Batches[0].Block, d.Batches[0].Path = other.Batches[0].Block, other.Batches[0].Path
 			return d
 		},
 		"another block's disclosure": func() *proof.Document { d := far(); d.Batches = far2().Batches; return d },
-		"a path that is cut":         func() *proof.Document { d := far(); p := d.Batches[0].Piece; p.Path = p.Path[1:]; return d },
+		"a path that is cut":         func() *proof.Document { d := far(); p := &d.Batches[0]; p.Path = p.Path[1:]; return d },
 		"a path with one more": func() *proof.Document {
 			d := far()
-			p := d.Batches[0].Piece
+			p := &d.Batches[0]
 			p.Path = append(p.Path, p.Path[0])
 			return d
 		},
-		"a short hash": func() *proof.Document { d := far(); p := d.Batches[0].Piece; p.Path[2] = p.Path[2][:31]; return d },
+		"a short hash": func() *proof.Document { d := far(); p := &d.Batches[0]; p.Path[2] = p.Path[2][:31]; return d },
 		"fewer blocks": func() *proof.Document { d := far(); d.Batches[0].Entries[59]--; return d },
 		"a block that is cut": func() *proof.Document {
 			d := far()
@@ -381,15 +381,16 @@ func TestLies(t *testing.T) {
 			b.Entries = b.Entries[:len(b.Entries)-1]
 			return d
 		},
-		"no block":             func() *proof.Document { d := far(); b := &d.Batches[0]; b.Entries = b.Entries[:60]; return d },
-		"half a head":          func() *proof.Document { d := far(); b := &d.Batches[0]; b.Entries = b.Entries[:30]; return d },
-		"not opened":           func() *proof.Document { d := far(); b := &d.Batches[0]; b.Entries, b.Key = nil, nil; return d },
-		"a whole part as one":  func() *proof.Document { d := far(); d.Batches[0].Piece = nil; return d },
-		"a piece in a count":   func() *proof.Document { d := count(); d.Batches[0].Piece = &proof.Piece{}; return d },
-		"a piece in version 1": func() *proof.Document { d := far(); d.Version = 1; return d },
-		"other words":          func() *proof.Document { d := far(); d.Learn = "Nothing."; return d },
-		"no checkpoint":        func() *proof.Document { d := one(); d.Checkpoint = ""; return d },
-		"a newer version":      func() *proof.Document { d := one(); d.Version++; return d },
+		"no block":               func() *proof.Document { d := far(); b := &d.Batches[0]; b.Entries = b.Entries[:60]; return d },
+		"half a head":            func() *proof.Document { d := far(); b := &d.Batches[0]; b.Entries = b.Entries[:30]; return d },
+		"not opened":             func() *proof.Document { d := far(); b := &d.Batches[0]; b.Entries, b.Key = nil, nil; return d },
+		"a whole part as one":    func() *proof.Document { d := far(); d.Batches[0].Block, d.Batches[0].Path = nil, nil; return d },
+		"a block in a count":     func() *proof.Document { d := count(); d.Batches[0].Block = new(uint32); return d },
+		"a block in version 1":   func() *proof.Document { d := far(); d.Version = 1; return d },
+		"a path without a block": func() *proof.Document { d := count(); d.Batches[0].Path = [][]byte{make([]byte, 32)}; return d },
+		"other words":            func() *proof.Document { d := far(); d.Learn = "Nothing."; return d },
+		"no checkpoint":          func() *proof.Document { d := one(); d.Checkpoint = ""; return d },
+		"a newer version":        func() *proof.Document { d := one(); d.Version++; return d },
 	} {
 		if _, err := proof.Verify(text(t, lie()), s.keys); err == nil {
 			t.Errorf("%s: the proof holds", name)
@@ -414,7 +415,7 @@ func TestSize(t *testing.T) {
 		}
 		b := &doc.Batches[0]
 		path := bits.Len(uint(100_000_000 / disclosuresIn(int(batch))))
-		binary := len(b.Header) + len(b.Entries) + len(b.Key) + len(doc.Checkpoint) + 32*(len(b.Piece.Path)+path)
+		binary := len(b.Header) + len(b.Entries) + len(b.Key) + len(doc.Checkpoint) + 32*(len(b.Path)+path)
 		if binary > 2048 {
 			t.Errorf("got %d bytes, want 2048 at most", binary)
 		}

@@ -29,16 +29,16 @@ func Verify(text []byte, k Keys) (*Verified, error) {
 	}
 	doc := &v.Document
 	switch {
-	case doc.Format == format && doc.Version == 1 && doc.pieces():
-		return nil, fmt.Errorf("proof: version 1 has no pieces: %w", ErrInvalid)
+	case doc.Format == format && doc.Version == 1 && doc.blocks():
+		return nil, fmt.Errorf("proof: version 1 has no single blocks: %w", ErrInvalid)
 	case doc.Format != format || doc.Version < 1 || doc.Version > version:
 		return nil, fmt.Errorf("proof: format %q, version %d: only %q, up to version %d, can be checked", doc.Format, doc.Version, format, version)
 	case doc.Kind == OfDisclosure && doc.Disclosure != nil && doc.Count == nil && len(doc.Batches) == 1 && doc.Claimed.Objects == nil:
-	case doc.Kind == OfCount && doc.Disclosure == nil && doc.Count != nil && len(doc.Batches) > 0 && doc.Claimed.Objects != nil && !doc.pieces():
+	case doc.Kind == OfCount && doc.Disclosure == nil && doc.Count != nil && len(doc.Batches) > 0 && doc.Claimed.Objects != nil && !doc.blocks():
 	default:
 		return nil, fmt.Errorf("proof: kind %q does not fit what is there: %w", doc.Kind, ErrInvalid)
 	}
-	if learn, trust := doc.words(); doc.Learn != learn || doc.Trust != trust {
+	if learn, trust := doc.Words(); doc.Learn != learn || doc.Trust != trust {
 		return nil, fmt.Errorf("proof: what the reader learns and must trust is not what this kind of proof says: %w", ErrInvalid)
 	}
 	tree, cosigned, err := k.Witnesses.Open([]byte(doc.Checkpoint), k.Log)
@@ -135,8 +135,8 @@ func openBatch(t *tally, h *record.Header, b *Batch, each func(i uint64, d *reco
 	} else if b.Key != nil {
 		return fmt.Errorf("proof: batch %d: a key for nothing: %w", h.Batch, ErrInvalid)
 	}
-	if b.Piece != nil {
-		return openPiece(t, h, b, key, each)
+	if b.Block != nil {
+		return openBlock(t, h, b, key, each)
 	}
 	if uint64(len(b.Entries)) != uint64(h.EntriesSize) || !h.HasEntries(b.Entries) {
 		return fmt.Errorf("proof: batch %d: these are not its entries: %w", h.Batch, ErrInvalid)

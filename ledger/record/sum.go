@@ -36,11 +36,16 @@ func sumOf(part []byte) ([32]byte, error) {
 	// One hash for each full subtree from the left, as long as nothing of its size stands beside it.
 	var row [32]tlog.Hash
 	n := uint32(0)
+	hash, prefix := sha256.New(), []byte{0} // as tlog.RecordHash, which takes new memory each time
 	err := eachBlock(part, func(block []byte) {
-		h := tlog.RecordHash(block)
+		hash.Reset()
+		_, _ = hash.Write(prefix) // it has no error
+		_, _ = hash.Write(block)
+		var h tlog.Hash
+		hash.Sum(h[:0])
 		level := 0
 		for ; n>>level&1 == 1; level++ {
-			h = tlog.NodeHash(row[level], h)
+			h = nodeHash(&row[level], &h)
 		}
 		row[level] = h
 		n++
@@ -52,10 +57,19 @@ func sumOf(part []byte) ([32]byte, error) {
 	root := row[level]
 	for level++; n>>level > 0; level++ {
 		if n>>level&1 == 1 {
-			root = tlog.NodeHash(row[level], root)
+			root = nodeHash(&row[level], &root)
 		}
 	}
 	return TreeSum(part[:PartHead], root), nil
+}
+
+// nodeHash is tlog.NodeHash without new memory.
+func nodeHash(left, right *tlog.Hash) tlog.Hash {
+	var b [1 + 2*tlog.HashSize]byte
+	b[0] = 1
+	copy(b[1:], left[:])
+	copy(b[1+tlog.HashSize:], right[:])
+	return sha256.Sum256(b[:])
 }
 
 // TreeSum gives the sum of a part in version 2, from its first PartHead bytes and the root over its blocks.

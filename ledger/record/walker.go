@@ -122,7 +122,7 @@ func (w *Walker) step() (Frame, error) {
 	case err != nil:
 		return Frame{}, w.damaged("the header is not what was written")
 	case h.Version != w.version:
-		return Frame{}, w.damaged(fmt.Sprintf("the header is of version %d, in a segment of version %d", h.Version, w.version))
+		return Frame{}, w.contradicted(fmt.Sprintf("the header is of version %d, in a segment of version %d", h.Version, w.version))
 	case h.Batch != w.at.Batch:
 		return Frame{}, w.contradicted(fmt.Sprintf("batch %d stands here", h.Batch))
 	case w.counted && h.Before != w.before:

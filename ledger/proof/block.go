@@ -39,22 +39,22 @@ func (b *Batch) cut(number uint64) error {
 	if err != nil {
 		return fmt.Errorf("proof: block %d of batch %d: %w", i, h.Batch, err)
 	}
-	b.Piece = &Piece{Block: uint32(i), Path: make([][]byte, len(path))}
+	n := uint32(i)
+	b.Block = &n
 	for k := range path {
-		b.Piece.Path[k] = path[k][:]
+		b.Path = append(b.Path, path[k][:])
 	}
 	b.Entries = slices.Concat(b.Entries[:record.PartHead], blocks[i])
 	return nil
 }
 
-// pieces reports whether a batch is shown in part.
-func (d *Document) pieces() bool {
-	return slices.ContainsFunc(d.Batches, func(b Batch) bool { return b.Piece != nil })
+// blocks reports whether a batch is shown in part.
+func (d *Document) blocks() bool {
+	return slices.ContainsFunc(d.Batches, func(b Batch) bool { return b.Block != nil || b.Path != nil })
 }
 
-// openPiece checks one block of a batch, opens and counts it. That all blocks before it are full is what gives its disclosures
-// their numbers: so it must not have more entries than a full one.
-func openPiece(t *tally, h *record.Header, b *Batch, key record.PartKey, each func(i uint64, d *record.Disclosure)) error {
+// openBlock checks one block of a batch, opens and counts it.
+func openBlock(t *tally, h *record.Header, b *Batch, key record.PartKey, each func(i uint64, d *record.Disclosure)) error {
 	wrong := func(what string) error {
 		return fmt.Errorf("proof: batch %d: %s: %w", h.Batch, what, ErrInvalid)
 	}
@@ -62,44 +62,28 @@ func openPiece(t *tally, h *record.Header, b *Batch, key record.PartKey, each fu
 		return wrong("it cannot be shown in part")
 	}
 	head, sealed := b.Entries[:record.PartHead], b.Entries[record.PartHead:]
-	path, err := hashes(b.Piece.Path)
+	path, err := hashes(b.Path)
 	if err != nil {
 		return err
 	}
 	size := record.BlocksIn(head)
-	root, err := seal.RangeRoot(uint64(b.Piece.Block), []tlog.Hash{tlog.RecordHash(sealed)}, uint64(size), path)
+	if !fullBlocks(h, size) {
+		return wrong("it has not as many blocks as its entries need")
+	}
+	root, err := seal.RangeRoot(uint64(*b.Block), []tlog.Hash{tlog.RecordHash(sealed)}, uint64(size), path)
 	if err != nil || record.TreeSum(head, root) != h.EntriesSum {
 		return wrong("this is not a block of its entries")
 	}
-	plain, err := record.OpenBlock(head, sealed, int(b.Piece.Block), key)
+	plain, err := record.OpenBlock(head, sealed, int(*b.Block), key)
 	if err != nil {
 		return fmt.Errorf("proof: batch %d: %w: %w", h.Batch, ErrInvalid, err)
 	}
-	before := uint64(b.Piece.Block) * record.EntriesBlock
-	entries, seen := uint64(0), before
-	for rest := plain; len(rest) > 0; entries++ {
-		var entry []byte
-		if entry, rest, err = record.Next(rest); err != nil {
-			return err
-		}
-		is, err := t.one(entry, h.Day)
-		if err != nil {
-			return err
-		}
-		if is && seen != before+entries {
-			return wrong("a disclosure stands behind other entries")
-		}
-		if is {
-			each(seen, &t.entry.Disclosure)
-			seen++
-		}
-	}
-	blocks := (uint64(h.Entries) + record.EntriesBlock - 1) / record.EntriesBlock
-	disclosures := min(uint64(h.Disclosures), before+entries)
-	if uint64(size) != blocks || entries != min(record.EntriesBlock, uint64(h.Entries)-before) || seen != max(disclosures, before) {
-		return wrong("its block has another number of entries than its header says")
-	}
-	return nil
+	return t.block(h, *b.Block, plain, each)
+}
+
+// fullBlocks reports whether a part of so many blocks can have all but the last of them full.
+func fullBlocks(h *record.Header, blocks uint32) bool {
+	return uint64(blocks) == (uint64(h.Entries)+record.EntriesBlock-1)/record.EntriesBlock
 }
 
 // hashes reads a path.
