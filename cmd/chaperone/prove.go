@@ -89,7 +89,7 @@ func (f *proveFlags) prove(c *cobra.Command, l *disk.Ledger, id [16]byte, q ledg
 		}
 		return doc, err
 	}
-	if err := strangers(l, q); err != nil {
+	if err := f.question.strangers(l, q); err != nil {
 		return nil, err
 	}
 	doc, err := l.ProveCount(c.Context(), q)
