@@ -29,7 +29,7 @@ const unrecordedWord = "unrecorded"
 // unrecorded is a guard with recording off, in a process of its own: what recording costs is what the real one is slower.
 // There is no such guard for users.
 func unrecorded(ctx context.Context, path string, log io.Writer) (err error) {
-	thrift.Room(8<<20, 48<<20) // as chaperone guard does
+	thrift.Room(8<<20, 128<<20) // as chaperone guard does
 	thrift.Begin()
 	s, err := site.Load(path)
 	if err != nil {

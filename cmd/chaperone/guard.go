@@ -125,7 +125,7 @@ func (f *guardFlags) run(c *cobra.Command, s *site.Site) (err error) {
 	again := make(chan os.Signal, 1)
 	signal.Notify(again, reloadSignals()...) // before the first of them would end the program: opening a ledger may take long
 	defer signal.Stop(again)
-	thrift.Room(8<<20, 48<<20)
+	thrift.Room(8<<20, 128<<20)
 	if os.Getenv("GOMAXPROCS") == "" {
 		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1) // one more works while one waits for the disk: a twentieth more messages on two processors
 	}
