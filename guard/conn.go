@@ -108,7 +108,7 @@ func (c *conn) work(ctx context.Context) error {
 		return err
 	}
 	if err := c.identify(spec); err != nil {
-		return err
+		return c.decline(spec, err)
 	}
 	if spec.Protocol == site.TCP {
 		return c.serveTCP(ctx) // it decides before it dials
