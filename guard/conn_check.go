@@ -52,11 +52,11 @@ func (c *conn) disbelieved(why *identity.Error) error {
 	if from.Proven == "" {
 		from.Claimed = why.Party
 	}
-	c.guard.refused.note(refusal{
+	reference := c.guard.refused.note(refusal{
 		listener: c.listener.name, word: connection, from: from, to: c.to.record(), at: c.guard.now(),
 		decision: policy.Decision{Reason: policy.Reason(why.Code), Version: r.site.Version, Hint: "See chaperone enroll list."},
 	})
-	return &unwelcome{policy.Reason(why.Code), why.Believed}
+	return &unwelcome{policy.Reason(why.Code), reference, why.Believed}
 }
 
 // bound checks what a certificate alone does not prove: that the party is known, and where it stands.
@@ -71,8 +71,7 @@ func (c *conn) bound(r *rules) error {
 	if reason == "" {
 		return nil
 	}
-	c.refused(reason, "If it is right, add it to the site file.")
-	return &unwelcome{reason, c.secured}
+	return &unwelcome{reason, c.refused(reason, "If it is right, add it to the site file."), c.secured}
 }
 
 // checked is by what a check found nothing wrong, and when.

@@ -12,8 +12,9 @@ import (
 
 // unwelcome is why a connection is not let in: who it is. It is noted already.
 type unwelcome struct {
-	reason   policy.Reason
-	believed bool // by a certificate that is believed: only who shows it is nobody here, or stands elsewhere
+	reason    policy.Reason
+	reference string
+	believed  bool // by a certificate that is believed: only who shows it is nobody here, or stands elsewhere
 }
 
 func (u *unwelcome) Error() string { return errRefused.Error() + ": " + string(u.reason) }
@@ -36,37 +37,36 @@ func (c *conn) decline(spec *site.Listener, why error) error {
 	case site.DICOM:
 		_ = goodbye(c.client, rejectionOf(u.reason)) // it is over anyway
 	case site.HL7:
-		if reference := c.declineHL7(spec, u.reason); reference != "" {
-			return fmt.Errorf("%w, reference %s", why, reference)
+		if c.declineHL7(spec, u) {
+			return fmt.Errorf("%w, reference %s", why, u.reference)
 		}
 	}
 	return why
 }
 
 // declineHL7 answers the first message with a refusal, as the listener's rule says: where that holds messages back, the sender keeps
-// it by not being answered. It gives the reference of the answer, "" when there was none.
-func (c *conn) declineHL7(spec *site.Listener, reason policy.Reason) string {
+// it by not being answered. It reports whether it did.
+func (c *conn) declineHL7(spec *site.Listener, u *unwelcome) bool {
 	if spec.Refuse == site.Hold {
-		return ""
+		return false
 	}
 	in := frames{from: c.client, limit: int(spec.Limits.Message), large: &c.guard.large}
 	defer in.end()
 	list, err := in.next(func(bool) error { return nil })
 	if err != nil {
-		return ""
+		return false
 	}
 	m := parse(list[0].payload, &before{})
 	if m.word == "" || m.content.Ack != "" {
-		return ""
+		return false
 	}
-	name := reference()
-	answer := refusalTo(m.first, hl7.Refusal{Error: spec.Refuse == site.Fail, Reason: string(reason), Reference: name, ID: "CHAP" + name, Now: c.guard.now()})
+	answer := refusalTo(m.first, hl7.Refusal{Error: spec.Refuse == site.Fail, Reason: string(u.reason), Reference: u.reference, ID: "CHAP" + u.reference, Now: c.guard.now()})
 	if answer == nil {
-		return ""
+		return false
 	}
 	if _, err := c.client.Write(framed(answer)); err != nil {
-		return ""
+		return false
 	}
 	linger(c.client)
-	return name
+	return true
 }
