@@ -18,10 +18,11 @@ import (
 // behind the guard sends was not asked for, and is not passed on.
 //
 // All of them are in one list, from the oldest to the newest, since the oldest is forgotten when there are too many; by an id
-// the oldest of those that have it is found, and those behind it from there.
+// the oldest of those that have it is found, and those behind it from there. A few are looked through, which are all that most
+// connections ever have; of more there is a map.
 type asked struct {
 	mu             sync.Mutex
-	of             map[string]*question
+	of             map[string]*question // nil while there are few
 	oldest, newest *question
 	count          int
 }
@@ -43,16 +44,14 @@ type question struct {
 func (a *asked) add(q *question, most int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.of == nil {
+	if a.of == nil && a.count == fewAsked {
 		a.of = map[string]*question{}
-	}
-	if first := a.of[q.id]; first == nil {
-		a.of[q.id] = q
-	} else {
-		for first.same != nil {
-			first = first.same
+		for q := a.oldest; q != nil; q = q.behind {
+			a.index(q)
 		}
-		first.same = q
+	}
+	if a.of != nil {
+		a.index(q)
 	}
 	if q.before = a.newest; q.before != nil {
 		q.before.behind = q
@@ -63,6 +62,22 @@ func (a *asked) add(q *question, most int) {
 	if a.count++; a.count > most {
 		a.remove(a.oldest)
 	}
+}
+
+// fewAsked are looked through faster than a map is kept.
+const fewAsked = 16
+
+// index puts a question behind those of the same id.
+func (a *asked) index(q *question) {
+	first := a.of[q.id]
+	if first == nil {
+		a.of[q.id] = q
+		return
+	}
+	for first.same != nil {
+		first = first.same
+	}
+	first.same = q
 }
 
 // remove takes a question out. It does nothing for one that is out.
@@ -81,6 +96,13 @@ func (a *asked) remove(q *question) {
 		q.behind.before = q.before
 	} else {
 		a.newest = q.before
+	}
+	if a.of == nil {
+		return
+	}
+	if a.count == 0 { // a map that was large once stays large
+		a.of = nil
+		return
 	}
 	first := a.of[q.id]
 	switch {
@@ -145,7 +167,14 @@ func (a *asked) find(m *message) *question {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.of[m.content.AckFor]
+	if a.of != nil {
+		return a.of[m.content.AckFor]
+	}
+	q := a.oldest
+	for q != nil && q.id != m.content.AckFor {
+		q = q.behind
+	}
+	return q
 }
 
 // done forgets a question that has its answer.

@@ -14,11 +14,11 @@ import (
 // TestAsked compares with a plain list: of several questions with one id the oldest is found, and the oldest of all is forgotten.
 func TestAsked(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		const most = 6
+		most := rapid.SampledFrom([]int{6, 2 * fewAsked}).Draw(t, "most")
 		var a asked
 		var want []*question
 		id := rapid.IntRange(0, 4)
-		for range rapid.IntRange(0, 60).Draw(t, "steps") {
+		for range rapid.IntRange(0, 10*most).Draw(t, "steps") {
 			if rapid.Bool().Draw(t, "add") {
 				q := &question{id: fmt.Sprint(id.Draw(t, "id"))}
 				a.add(q, most)

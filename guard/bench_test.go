@@ -67,3 +67,22 @@ func BenchmarkRelease(b *testing.B) {
 		}
 	})
 }
+
+// BenchmarkParse reads a laboratory's result and its acknowledgement, as both directions of a connection do.
+func BenchmarkParse(b *testing.B) {
+	m := result("LAB|NORTH", "4711", "77001")
+	for i := range 11 {
+		m += fmt.Sprintf("OBX|%d|NM|%d^ANALYTE %d^L||%d.%d|mmol/l|3.5-5.1|N|||F\r", i+2, 1000+i, i, i, i)
+	}
+	for name, text := range map[string]string{"result": m, "answer": ack(m)} {
+		b.Run(name, func(b *testing.B) {
+			payload, last := []byte(text), before{}
+			b.ReportAllocs()
+			for b.Loop() {
+				if parse(payload, &last).err != nil {
+					b.Fatal("it cannot be read")
+				}
+			}
+		})
+	}
+}

@@ -21,6 +21,7 @@ type clinic struct {
 	lab      *tls.Config
 	guard    *exec.Cmd
 	forgets  *exec.Cmd // a guard with recording off
+	relay    *exec.Cmd
 	haproxy  *exec.Cmd
 	ports    map[string]string
 }
@@ -37,6 +38,7 @@ func (c *clinic) contenders() []contender {
 	if c.haproxy != nil {
 		list = append(list, contender{"HAProxy", c.ports["haproxy"], c.haproxy.Process})
 	}
+	list = append(list, contender{bareRelay, c.ports["relay"], c.relay.Process})
 	// What records still has an index to write when it is done: what forgets comes first.
 	return append(list, contender{"guard, recording off", c.ports["unrecorded"], c.forgets.Process}, contender{"guard", c.ports["guard"], c.guard.Process})
 }
@@ -76,7 +78,7 @@ func newClinic(ctx context.Context, dir string) (c *clinic, err error) {
 		return c, err
 	}
 	c.lab = lab.Client("guard", "")
-	for _, name := range []string{"guard", "unrecorded", "haproxy"} {
+	for _, name := range []string{"guard", "unrecorded", "relay", "haproxy"} {
 		if c.ports[name], err = freePort(); err != nil {
 			return c, err
 		}
@@ -133,7 +135,11 @@ func (c *clinic) startGuard(ctx context.Context) error {
 		return err
 	}
 	c.forgets = exec.CommandContext(ctx, self, unrecordedWord, c.path("unrecorded.yaml"))
-	return c.start(c.forgets, "unrecorded")
+	if err := c.start(c.forgets, "unrecorded"); err != nil {
+		return err
+	}
+	c.relay = exec.CommandContext(ctx, self, relayWord, c.dir, c.ports["relay"], c.receiver.Addr().String())
+	return c.start(c.relay, "relay")
 }
 
 const haproxyFile = `global
@@ -186,7 +192,7 @@ func (c *clinic) start(p *exec.Cmd, name string) error {
 }
 
 func (c *clinic) close() {
-	for _, p := range []*exec.Cmd{c.guard, c.forgets, c.haproxy} {
+	for _, p := range []*exec.Cmd{c.guard, c.forgets, c.relay, c.haproxy} {
 		if p != nil && p.Process != nil {
 			_ = p.Process.Signal(os.Interrupt) // it ends one way or the other
 			_ = p.Wait()

@@ -50,6 +50,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if len(args) == 2 && args[0] == unrecordedWord {
 		return unrecorded(ctx, args[1], stderr)
 	}
+	if len(args) == 4 && args[0] == relayWord {
+		return relay(ctx, args[1], args[2], args[3])
+	}
 	var o options
 	flags := flag.NewFlagSet("guard", flag.ContinueOnError)
 	flags.SetOutput(stderr)
@@ -58,7 +61,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags.BoolVar(&o.Smoke, "smoke", false, "half a second each: shows that everything works, not how fast")
 	flags.BoolVar(&o.HL7, "hl7", true, "measure HL7 too, before DICOM")
 	flags.BoolVar(&o.DICOM, "dicom", true, "measure DICOM")
-	flags.StringVar(&o.Only, "only", "", "one `contender` of HL7: direct, HAProxy or guard (default: all)")
+	flags.StringVar(&o.Only, "only", "", "one `contender` of HL7, as the table names it (default: all)")
 	flags.Func("connections", "`numbers` of connections of HL7, with commas (default: 1,16,256)", o.crowd)
 	flags.BoolVar(&o.Decide, "decide", false, "measure one decision and the memory of its windows, and nothing else")
 	if err := flags.Parse(args); err != nil {
@@ -156,6 +159,13 @@ func compare(stdout io.Writer, rates map[string]float64, connections int, disk t
 	}
 	if proxy > 0 {
 		fmt.Fprintf(stdout, " %.2f of HAProxy's;", mine/proxy)
+	}
+	if bare := rates[bareRelay]; bare > 0 {
+		fmt.Fprintf(stdout, " %.2f of the bare relay's", mine/bare)
+		if proxy > 0 {
+			fmt.Fprintf(stdout, ", which has %.2f of HAProxy's", bare/proxy)
+		}
+		fmt.Fprint(stdout, ";")
 	}
 	if off := rates["guard, recording off"]; off > 0 {
 		fmt.Fprintf(stdout, " %.2f of its own with recording off;", mine/off)

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // place lets a command that is about one folder alone take the ledger as its argument, too.
@@ -52,6 +54,20 @@ const (
 	ofQuestion = ofLedger + ", a recipient with --party, and a patient's number is typed on standard input"
 	ofPatient  = ofLedger + ", and a patient's number is typed on standard input"
 )
+
+// flagMistake says what is wrong with a flag. As with arguments, what may be a patient's number is not repeated.
+func flagMistake(_ *cobra.Command, err error) error {
+	var value *pflag.InvalidValueError
+	if errors.As(err, &value) {
+		flag := value.GetFlag()
+		wanted := map[string]string{"bool": "takes no value", "int": "wants a whole number", "uint64": "wants a whole number", "duration": "wants a length of time, such as 30s"}
+		return fmt.Errorf("--%s: %s (--help says more)", flag.Name, cmp.Or(wanted[flag.Value.Type()], "its value is not understood"))
+	}
+	if strings.ContainsAny(err.Error(), "0123456789^") { // no flag's name
+		return errors.New("there is no such flag (--help lists them)")
+	}
+	return err
+}
 
 // noSuchCommand is for commands that only have others below them.
 func noSuchCommand(c *cobra.Command, args []string) error {

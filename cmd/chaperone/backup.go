@@ -23,8 +23,8 @@ table of people are left out: they are made anew. A backup takes purges over, so
 
 The keys are not in it: whoever has both can read everything. It says which keys it needs; keep those apart from it.
 
-With --live nobody has to be stopped: beside a guard or a watch that records, everything under its latest checkpoint is copied, which is
-a second old at most.`,
+With --live nobody has to be stopped, and nobody is kept out who begins to record meanwhile: everything under the latest checkpoint is
+copied, which is a second old at most beside a guard or a watch that records.`,
 		Example: `  chaperone ledger backup /mnt/backup/ledger --ledger /var/lib/chaperone/ledger
   chaperone ledger backup /mnt/backup/ledger --ledger /var/lib/chaperone/ledger --live`,
 		Args:              onePath("where to? For example: chaperone ledger backup /mnt/backup/ledger"),
@@ -32,7 +32,7 @@ a second old at most.`,
 		RunE:              func(c *cobra.Command, args []string) error { return runBackup(c, f, args[0]) },
 	}
 	f.add(c)
-	c.Flags().BoolVar(&f.live, "live", false, "also while another process records: what is under its latest checkpoint is copied")
+	c.Flags().BoolVar(&f.live, "live", false, "what is under the latest checkpoint, also while another process records, and keeping none out")
 	return c
 }
 

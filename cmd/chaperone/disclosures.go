@@ -68,7 +68,7 @@ func (f *disclosuresFlags) list(c *cobra.Command, l *disk.Ledger, q ledger.Query
 	if q.Patient, err = f.patient.read(c, l); err != nil {
 		return err
 	}
-	if err := strangers(l, q); err != nil {
+	if err := f.question.strangers(l, q); err != nil {
 		return err
 	}
 	format := ask.Table

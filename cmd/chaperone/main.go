@@ -74,6 +74,7 @@ func newRoot() *cobra.Command {
 		Args:          noSuchCommand,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
+	root.SetFlagErrorFunc(flagMistake)
 	root.AddCommand(newInvestigate(), newWatch(), newGuard(), newCompanion(), newEnroll(), newApprove(), newBreakGlass(), newSpool(), newPolicy(), newScope(), newDisclosures(), newDigest(), newReport(), newLedger(), newWitness(), newInspect(), newSimulate(), newVersion())
 	return root
 }

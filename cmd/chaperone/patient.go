@@ -38,11 +38,11 @@ func (f *patientFlags) add(c *cobra.Command) {
 	flags.StringSliceVar(&f.authorities, "authority", nil, "`authority` that gave a number where none is named: CLINIC in 4711^^^CLINIC^MR (CX-4)")
 	_ = c.RegisterFlagCompletionFunc("patient-id", cobra.NoFileCompletions)
 	c.MarkFlagsMutuallyExclusive("patient-id", "patient")
-	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
+	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		if strings.Contains(err.Error(), `for "--patient" flag`) { // it repeats what was typed
 			return errors.New("--patient: takes no value; the patient's number is typed on standard input")
 		}
-		return err
+		return flagMistake(c, err)
 	})
 }
 

@@ -29,9 +29,9 @@ func newProve() *cobra.Command {
 		Use:   "prove {DISCLOSURE-ID | --count}",
 		Short: "Make a proof of one disclosure, or of a count, for somebody outside",
 		Long: `Make a document that convinces somebody who does not trust this host: that one disclosure is on record, or how many there were
-in a period. It opens to its reader the batches that it is about: times, amounts, and the ledger's running numbers for
-identifiers, no name, number or token; it says itself what its reader learns and must trust. The reader needs the public keys
-of the ledger and of its witnesses, from elsewhere.
+in a period. It opens to its reader the block of up to eight disclosures that the one is in, or the batches that are counted:
+times, amounts, and the ledger's running numbers for identifiers, no name, number or token; it says itself what its reader
+learns and must trust. The reader needs the public keys of the ledger and of its witnesses, from elsewhere.
 
 A count is of everything on record in the days of the period, so that nothing in between can be missing: parties and protocol
 choose what is counted of it.`,
@@ -89,7 +89,7 @@ func (f *proveFlags) prove(c *cobra.Command, l *disk.Ledger, id [16]byte, q ledg
 		}
 		return doc, err
 	}
-	if err := strangers(l, q); err != nil {
+	if err := f.question.strangers(l, q); err != nil {
 		return nil, err
 	}
 	doc, err := l.ProveCount(c.Context(), q)

@@ -21,6 +21,7 @@ import (
 type questionFlags struct {
 	parties, sources []string
 	partyFile        string
+	lines            map[string]int // of the names in it
 	protocols        []string
 	since, until     string
 	names            string
@@ -66,7 +67,7 @@ func (f *questionFlags) read() (q ledger.Query, style ask.Style, err error) {
 		return q, style, err
 	}
 	if f.partyFile != "" {
-		list, err := readParties(f.partyFile, style.Names)
+		list, err := f.readParties(style.Names)
 		if err != nil {
 			return q, style, err
 		}
@@ -90,13 +91,15 @@ func period(since, until string) (from, to time.Time, err error) {
 }
 
 // readParties reads a file of recipients. One without any would mean all of them, so it is refused.
-func readParties(path string, names watch.Names) ([]ledger.Match, error) {
+func (f *questionFlags) readParties(names watch.Names) ([]ledger.Match, error) {
+	path := f.partyFile
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("--party-file: %w", err)
 	}
 	defer file.Close()
 	var list []ledger.Match
+	f.lines = map[string]int{}
 	lines := bufio.NewScanner(file)
 	for n := 1; lines.Scan(); n++ {
 		text, _, _ := strings.Cut(strings.TrimPrefix(lines.Text(), "\ufeff"), "#")
@@ -107,6 +110,7 @@ func readParties(path string, names watch.Names) ([]ledger.Match, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: line %d: %w", path, n, err)
 		}
+		f.lines[text] = n
 		list = append(list, m...)
 	}
 	if err := lines.Err(); err != nil {

@@ -76,7 +76,7 @@ func (f *scopeFlags) answer(c *cobra.Command, l *disk.Ledger, q ledger.Query, st
 	if q.Patient, err = f.patient.read(c, l); err != nil {
 		return err
 	}
-	if err := strangers(l, q); err != nil {
+	if err := f.question.strangers(l, q); err != nil {
 		return err
 	}
 	out := c.OutOrStdout()

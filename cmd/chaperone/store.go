@@ -45,7 +45,7 @@ func (f *ledgerFlags) addDir(c *cobra.Command) {
 func (f *ledgerFlags) addAsking(c *cobra.Command) {
 	f.add(c)
 	c.Flags().BoolVar(&f.live, "live", false,
-		"ask also while another process records: an index is made for this question alone, and the answer is as of the last checkpoint")
+		"ask also while another process records, and keep none from beginning to: an index is made for this question alone, and the answer is as of the last checkpoint")
 }
 
 // addRecording is add for commands that make a ledger and go on with it.

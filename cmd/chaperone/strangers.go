@@ -12,8 +12,9 @@ import (
 )
 
 // strangers refuses a name that nobody on record has: "none" would be the answer to a slip of the pen, and read as an
-// all-clear. Addresses and subnets are taken as they are: that nothing went there is an answer.
-func strangers(l *disk.Ledger, q ledger.Query) error {
+// all-clear. Addresses and subnets are taken as they are: that nothing went there is an answer. What stands in a file is told by its line,
+// and not said again: it may be another file than was meant, with patients in it.
+func (f *questionFlags) strangers(l *disk.Ledger, q ledger.Query) error {
 	givers, receivers := l.Parties()
 	for _, side := range []struct {
 		flag    string
@@ -26,8 +27,12 @@ func strangers(l *disk.Ledger, q ledger.Query) error {
 			if m.Prefix.IsValid() || slices.ContainsFunc(side.parties, m.Fits) || byName {
 				continue
 			}
+			flag, name := side.flag, page.Clean(m.Name, 60)
+			if line := f.lines[m.Name]; line > 0 && side.flag == "--party" {
+				flag, name = fmt.Sprintf("%s: line %d", f.partyFile, line), "that"
+			}
 			return fmt.Errorf("%s: nobody on record is called %s%s; an address or a subnet can be asked for too, and --names brings your own names",
-				side.flag, page.Clean(m.Name, 60), similar(m.Name, side.parties))
+				flag, name, similar(m.Name, side.parties))
 		}
 	}
 	return nil

@@ -37,7 +37,7 @@ and the answer says so.
 The ledger's public key and its witnesses are best given from outside, as ledger status and chaperone witness key print them:
 a ledger that was replaced as a whole vouches for itself.
 
-Exit status: 0 whole; 1 something was removed or changed; 2 could not be checked, as while somebody writes to it.`,
+Exit status: 0 whole; 1 something was removed or changed, or its making was never finished; 2 could not be checked, as while somebody writes to it.`,
 		Example: `  chaperone ledger verify /var/lib/chaperone/ledger
   chaperone ledger verify --verifier "$(cat /media/usb/ledger.vkey)" --witnesses /media/usb /var/lib/chaperone/ledger
   chaperone ledger verify --offline --deep --json | jq .whole`,
@@ -78,14 +78,27 @@ func runVerify(c *cobra.Command, f verifyFlags) error {
 	} else {
 		err = verifyText(c.OutOrStdout(), r)
 	}
+	if err == nil && unmade(r) {
+		return notHeld{"there is no ledger yet: " + page.Clean(r.Problems[0].String(), 500)}
+	}
 	if err == nil && !r.Whole() {
 		return notHeld{"the ledger is not whole: " + page.Clean(r.Problems[0].String(), 500)}
 	}
 	return err
 }
 
+// unmade reports whether all there is to say of a ledger is that its making was never finished.
+func unmade(r *verify.Report) bool {
+	return len(r.Problems) == 1 && r.Problems[0].Kind == verify.Unmade
+}
+
 func verifyText(out io.Writer, r *verify.Report) error {
 	p := page.Writer{Out: out}
+	if unmade(r) {
+		p.Line("NOT A LEDGER YET.")
+		p.Wrap("  - ", page.Clean(r.Problems[0].String(), 500))
+		return p.Err
+	}
 	if r.Whole() {
 		p.Line("WHOLE: nothing was removed or changed, as far as what follows goes.")
 	} else {
@@ -137,7 +150,7 @@ func verifyText(out io.Writer, r *verify.Report) error {
 }
 
 // sorts are the words for kinds of problems.
-var sorts = map[verify.Kind]string{verify.Changed: "changed", verify.Kept: "kept", verify.Unseen: "unseen", verify.Ahead: "ahead"}
+var sorts = map[verify.Kind]string{verify.Changed: "changed", verify.Kept: "kept", verify.Unseen: "unseen", verify.Ahead: "ahead", verify.Unmade: "unmade"}
 
 // verifyJSON writes what was found, a line each, and the summary last.
 func verifyJSON(out io.Writer, r *verify.Report) error {

@@ -9,12 +9,14 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"chaperone/ledger/seal"
 	"chaperone/ledger/witness"
+	"chaperone/page"
 )
 
 // witnessFlags are the options of chaperone witness as they are typed.
@@ -112,6 +114,15 @@ func (f *witnessFlags) listenAs(c *cobra.Command, w *witness.Witness, key *seal.
 	}
 	if _, err := fmt.Fprintf(c.OutOrStdout(), "%s\nlistening at http://%s\n", key.VerifierKey(), listener.Addr()); err != nil {
 		return errors.Join(err, listener.Close())
+	}
+	var mu sync.Mutex
+	w.Warn = func(text string) {
+		mu.Lock()
+		defer mu.Unlock()
+		_, _ = fmt.Fprintln(c.ErrOrStderr(), "chaperone: "+page.Clean(text, 500))
+	}
+	for _, line := range w.Evidence() { // its page says it too
+		w.Warn(line)
 	}
 	return serve(c.Context(), listener, w)
 }

@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"io"
 	"os"
@@ -76,6 +78,15 @@ func TestWitness(t *testing.T) {
 	stop()
 	if got := <-ended; got != 0 {
 		t.Errorf("after Ctrl-C: got exit status %d, want 0", got)
+	}
+	origin, _, _ := strings.Cut(status.Verifier, "+")
+	sum := sha256.Sum256([]byte(origin))
+	if err := os.WriteFile(filepath.Join(away, "forks", hex.EncodeToString(sum[:])+"-0"), []byte("evidence"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var told saidThere
+	if got := run(ctx, []string{"witness", "--dir", away, "--name", "witness.example", "--listen", "127.0.0.1:0"}, strings.NewReader(""), io.Discard, &told); got != 0 || !strings.Contains(told.String(), origin+": FORK ") {
+		t.Errorf("at a start with evidence: got exit status %d and %q", got, told.String())
 	}
 	call(2, "witness", "key", "--dir", away, "--name", "other.example") // its key has a name
 	call(2, "witness", "--dir", away, "--name", "other.example", "--listen", "127.0.0.1:0")

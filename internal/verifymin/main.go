@@ -17,6 +17,7 @@ import (
 	"io"
 	"os"
 	"reflect"
+	"slices"
 )
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
@@ -68,7 +69,7 @@ type document struct {
 	Disclosure, Count        json.RawMessage
 	First                    uint64 `json:"first_batch"`
 	Path                     [][]byte
-	Batches                  []struct{ Header, Entries, Key []byte }
+	Batches                  []batch
 	Claimed                  struct {
 		Ways    []way
 		File    string
@@ -89,42 +90,56 @@ func (d *document) read(text []byte) error {
 		return fmt.Errorf("it is no proof: %w", err)
 	}
 	single := d.Kind == "disclosure"
-	if d.Format != "chaperone proof" || d.Version != 1 || !single && d.Kind != "count" || single == (d.Disclosure == nil) ||
-		single == (d.Count != nil) || single == (d.Claimed.Objects != nil) || len(d.Batches) == 0 {
+	blocks := slices.ContainsFunc(d.Batches, func(b batch) bool { return b.Block != nil || b.Path != nil })
+	known := d.Format == "chaperone proof" && (d.Version == 2 || d.Version == 1 && !blocks) && (single || d.Kind == "count" && !blocks)
+	if !known || single == (d.Disclosure == nil) || single == (d.Count != nil) || single == (d.Claimed.Objects != nil) ||
+		len(d.Batches) == 0 || single && len(d.Batches) > 1 {
 		return fmt.Errorf("a proof of format %q, version %d, kind %q is not known here, or it is not complete", d.Format, d.Version, d.Kind)
 	}
 	return nil
 }
 
 // verify checks everything that can be checked and says in words what follows.
-func verify(d *document, k keys, out io.Writer) error {
-	size, root, seen, err := checkpoint(d.Checkpoint, k)
-	if err != nil {
-		return err
+func verify(d *document, k keys, out io.Writer) (err error) {
+	defer func() {
+		switch r := recover().(type) {
+		case nil:
+		case wrong:
+			err = r
+		default:
+			panic(r)
+		}
+	}()
+	size, signed, seen := checkpoint(d.Checkpoint, k)
+	var leaves [][]byte // of the log: its headers
+	for _, b := range d.Batches {
+		leaves = append(leaves, b.Header)
 	}
-	if err := included(d, size, root); err != nil {
-		return err
+	insist(bytes.Equal(root(d.First, leaves, size, d.Path), signed), "the batches are not in the signed tree")
+	return report(out, d, k, size, seen, recount(d))
+}
+
+// wrong is why a proof does not hold.
+type wrong struct{ error }
+
+// insist ends the check when something is wrong.
+func insist(ok bool, format string, args ...any) {
+	if !ok {
+		panic(wrong{fmt.Errorf(format, args...)})
 	}
-	proven, err := recount(d)
-	if err != nil {
-		return err
-	}
-	return report(out, d, k, size, seen, proven)
 }
 
 // report says what was proven, and what was not.
 func report(out io.Writer, d *document, k keys, size uint64, seen string, proven map[string]any) error {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "The proof holds. The ledger %s signed %d batches; this is about batches %d to %d.\n",
-		k.log.name, size, d.First, d.First+uint64(len(d.Batches))-1)
+	fmt.Fprintf(&b, "The proof holds. The ledger %s signed %d batches; this is about batches %d to %d.\n", k.log.name, size, d.First, d.First+uint64(len(d.Batches))-1)
 	b.WriteString(cmp.Or(seen, "No witness was asked for: whoever has the ledger's keys can have rewritten it before signing.\n"))
 	if d.Disclosure != nil {
 		fmt.Fprintf(&b, "PROVEN: disclosure %v (id %v) of %v: %v records with %v bytes, of %d identifiers and of %v records without one; outcome %v.\n",
 			proven["number"], proven["id"], proven["time"], proven["records"], proven["bytes"], len(proven["identifiers"].([]uint32)), proven["unidentified"], proven["outcome"])
 	} else {
 		fmt.Fprintf(&b, "PROVEN: from %q until %q (empty: open), of the ways %v (none: all): %v disclosures of %v distinct identifiers; %v records with %v bytes, %v records without identity; the first %q, the last %q. NOT COUNTED: %v disclosures of %v batches that are not opened, because they were purged or are kept back. CLAIMED: %d DICOM objects.\n",
-			proven["from"], proven["until"], proven["ways"], proven["disclosures"], proven["identifiers"], proven["records"], proven["bytes"], proven["unidentified"], proven["first"], proven["last"],
-			proven["disclosures_not_opened"], proven["batches_not_opened"], *d.Claimed.Objects)
+			proven["from"], proven["until"], proven["ways"], proven["disclosures"], proven["identifiers"], proven["records"], proven["bytes"], proven["unidentified"], proven["first"], proven["last"], proven["disclosures_not_opened"], proven["batches_not_opened"], *d.Claimed.Objects)
 	}
 	for _, w := range d.Claimed.Ways {
 		fmt.Fprintf(&b, "CLAIMED: way %d is %q %q, from %q to %q.\n", w.Number, w.Protocol, w.Action, w.From, w.To)

@@ -47,63 +47,51 @@ func (v *vkey) signature(lines []string) []byte {
 }
 
 // checkpoint checks a signed note of three lines, origin, size, root (C2SP tlog-checkpoint), and its cosignatures.
-func checkpoint(signed string, k keys) (size uint64, root []byte, seen string, err error) {
+func checkpoint(signed string, k keys) (size uint64, root []byte, seen string) {
 	at := strings.LastIndex(signed, "\n\n")
-	if at < 0 {
-		return 0, nil, "", errors.New("the checkpoint is not a signed note")
-	}
+	insist(at >= 0 && strings.HasSuffix(signed, "\n") && strings.Count(signed[at+2:], "\n") == strings.Count(signed[at+1:], "\n— "), "the checkpoint is not a signed note")
 	text, lines := signed[:at+1], strings.Split(signed[at+2:], "\n")
-	if !ed25519.Verify(k.log.key, []byte(text), k.log.signature(lines)) {
-		return 0, nil, "", errors.New("the checkpoint is not signed by this ledger")
-	}
+	insist(ed25519.Verify(k.log.key, []byte(text), k.log.signature(lines)), "the checkpoint is not signed by this ledger")
 	for _, w := range k.witnesses {
 		// C2SP tlog-cosignature: 8 bytes of seconds, then a signature of them and the text.
 		sig := w.signature(lines)
-		if len(sig) != 8+ed25519.SignatureSize {
-			return 0, nil, "", fmt.Errorf("%s did not cosign", w.name)
-		}
+		insist(len(sig) == 8+ed25519.SignatureSize, "%s did not cosign", w.name)
 		seconds := binary.BigEndian.Uint64(sig)
 		message := fmt.Sprintf("cosignature/v1\ntime %d\n%s", seconds, text)
-		if seconds>>63 != 0 || !ed25519.Verify(w.key, []byte(message), sig[8:]) {
-			return 0, nil, "", fmt.Errorf("the cosignature of %s is wrong", w.name)
-		}
+		insist(seconds>>63 == 0 && ed25519.Verify(w.key, []byte(message), sig[8:]), "the cosignature of %s is wrong", w.name)
 		seen += fmt.Sprintf("The witness %s saw them at %s.\n", w.name, time.Unix(int64(seconds), 0).UTC().Format(time.RFC3339))
 	}
 	fields := append(strings.Split(text, "\n"), "", "")
 	size, err1 := strconv.ParseUint(fields[1], 10, 63)
 	root, err2 := base64.StdEncoding.DecodeString(fields[2])
-	if fields[0] != k.log.name || err1 != nil || err2 != nil || len(root) != sha256.Size {
-		return 0, nil, "", errors.New("the checkpoint is not of this ledger, or malformed")
-	}
-	return size, root, seen, nil
+	insist(fields[0] == k.log.name && err1 == nil && err2 == nil && len(root) == sha256.Size, "the checkpoint is not of this ledger, or malformed")
+	return size, root, seen
 }
 
-// included checks that the headers are the leaves first, first+1, … of the signed tree (RFC 6962 2.1).
-func included(d *document, size uint64, root []byte) error {
-	first, end := d.First, d.First+uint64(len(d.Batches))
-	if end < first || end > size {
-		return errors.New("the batches are beyond the checkpoint")
-	}
-	path := d.Path
+// root gives the root of the tree of size leaves (RFC 6962 2.1) that has these from first on. There always is one: a path that does
+// not fit ends the check, since whoever signs could sign for what comes out of it.
+func root(first uint64, leaves [][]byte, size uint64, path [][]byte) []byte {
+	end := first + uint64(len(leaves))
+	insist(first < end && end <= size, "what is shown is beyond the signed tree")
 	// A subtree without any of the leaves is the next hash of the path; others are made of their two halves.
 	var subtree func(from, until uint64) []byte
-	subtree = func(from, until uint64) (h []byte) {
+	subtree = func(from, until uint64) []byte {
 		switch {
-		case until > first && from < end && until-from == 1:
-			return sum([]byte{0}, d.Batches[from-first].Header)
-		case until > first && from < end:
-			middle := from + 1<<(bits.Len64(until-from-1)-1)
-			left := subtree(from, middle)
-			return sum([]byte{1}, left, subtree(middle, until))
-		case len(path) > 0 && len(path[0]) == sha256.Size:
-			h, path = path[0], path[1:]
+		case until <= first || end <= from:
+			insist(len(path) > 0 && len(path[0]) == sha256.Size, "the path to the signed root is too short")
+			h := path[0]
+			path = path[1:]
+			return h
+		case until-from == 1:
+			return sum([]byte{0}, leaves[from-first])
 		}
-		return h // nothing when the path is too short: no tree has such a node
+		middle := from + 1<<(bits.Len64(until-from-1)-1)
+		left := subtree(from, middle)
+		return sum([]byte{1}, left, subtree(middle, until))
 	}
-	if !bytes.Equal(subtree(0, size), root) || len(path) > 0 {
-		return errors.New("the batches are not in the signed tree")
-	}
-	return nil
+	h := subtree(0, size)
+	insist(len(path) == 0, "the path to the signed root is too long")
+	return h
 }
 
 func sum(parts ...[]byte) []byte {

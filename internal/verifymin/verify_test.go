@@ -98,7 +98,7 @@ func TestRun(t *testing.T) {
 		{"empty", []string{put("empty.json", ""), "--key", lines[0]}, 2, "", "empty.json was not checked: it is no proof: EOF"},
 		{"other JSON", []string{put("other.json", `{"hello": 1}`), "--key", lines[0]}, 2, "", "other.json was not checked: it is no proof: json: unknown field"},
 		{"empty JSON", []string{put("object.json", `{}`), "--key", lines[0]}, 2, "", "object.json was not checked: a proof of format"},
-		{"a later version", []string{put("later.json", strings.Replace(whole, `"version": 1`, `"version": 2`, 1)), "--key", lines[0]}, 2, "", "version 2"},
+		{"a later version", []string{put("later.json", strings.Replace(whole, `"version": 2`, `"version": 3`, 1)), "--key", lines[0]}, 2, "", "version 3"},
 		{"no file", []string{"none.json", "--key", lines[0]}, 2, "", "none.json was not checked: open none.json"},
 		{"no key", []string{path}, 2, "", "Usage of verifymin PROOF.json"},
 		{"a key that is none", []string{path, "--key", "4711"}, 2, "", "not a key NAME+ID+KEY"},
@@ -121,8 +121,10 @@ func TestRun(t *testing.T) {
 func TestVerify(t *testing.T) {
 	k := knownKeys(t)
 	for name, want := range map[string][]string{
-		"disclosure.json": {"The proof holds", "w1.example saw them at 2027-01-15T08:00:00Z", "PROVEN: disclosure 40 ", "9 identifiers", "3 records with 40000 bytes"},
-		"count.json":      {"The proof holds", "batches 118 to 129", "35 disclosures of 315 distinct identifiers", "4 disclosures of 1 batches", "34 DICOM objects"},
+		"disclosure.json":    {"The proof holds", "w1.example saw them at 2027-01-15T08:00:00Z", "PROVEN: disclosure 40 ", "9 identifiers", "3 records with 40000 bytes"},
+		"count.json":         {"The proof holds", "batches 118 to 129", "35 disclosures of 315 distinct identifiers", "4 disclosures of 1 batches", "34 DICOM objects"},
+		"disclosure-v1.json": {"The proof holds", "PROVEN: disclosure 40 ", "9 identifiers"},
+		"count-v1.json":      {"The proof holds", "35 disclosures of 315 distinct identifiers"},
 	} {
 		var out bytes.Buffer
 		if err := check(read(t, name), k, &out); err != nil {
@@ -236,7 +238,7 @@ func TestMutations(t *testing.T) {
 	theirs := sameKeys(t)
 	random := rand.New(rand.NewPCG(1, 2))
 	tried := 0
-	for _, name := range []string{"disclosure.json", "count.json"} {
+	for _, name := range []string{"disclosure.json", "count.json", "disclosure-v1.json"} {
 		original := read(t, name)
 		load := func() []place {
 			var document any
@@ -255,7 +257,7 @@ func TestMutations(t *testing.T) {
 			}
 			rounds := 2
 			if list[i].binary() || list[i].path == ".checkpoint" {
-				rounds = 20
+				rounds = 40
 			}
 			for range rounds {
 				fresh := load()
@@ -324,16 +326,28 @@ func FuzzVerify(f *testing.F) {
 	f.Fuzz(func(_ *testing.T, text []byte) { _ = check(text, k, io.Discard) })
 }
 
-// FuzzOpen reads parts and disclosures that were not made by anybody.
+// FuzzOpen reads parts, pieces and disclosures that were not made by anybody.
 func FuzzOpen(f *testing.F) {
-	f.Add([]byte("part"), []byte("key"))
-	f.Fuzz(func(_ *testing.T, part, key []byte) {
+	f.Add([]byte("part"), []byte("key"), uint64(0), byte(0))
+	f.Fuzz(func(_ *testing.T, part, key []byte, block uint64, how byte) {
 		h := make(header, 128)
 		copy(h, key)
 		copy(h[96:], sum(part))
-		h[32], h[33], h[34], h[35] = 0, byte(len(part)>>16), byte(len(part)>>8), byte(len(part))
-		_, _ = open(part, key, h)
-		_, _ = parseDisclosure(part, 1, 1)
+		h[3], h[32], h[33], h[34], h[35] = '1'+how&1, 0, byte(len(part)>>16), byte(len(part)>>8), byte(len(part))
+		b := batch{Header: h, Entries: part, Key: key}
+		if how&2 > 0 {
+			b.Block, b.Path = &block, [][]byte{sum(key), sum(part)}
+		}
+		for _, read := range []func(){func() { b.open() }, func() { parseDisclosure(part, 1, 1) }} {
+			func() {
+				defer func() {
+					if r := recover(); r != nil {
+						_ = r.(wrong) // and nothing else
+					}
+				}()
+				read()
+			}()
+		}
 	})
 }
 

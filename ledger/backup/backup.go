@@ -25,7 +25,6 @@ import (
 	"chaperone/ledger/disk"
 	"chaperone/ledger/durable"
 	"chaperone/ledger/keys"
-	"chaperone/ledger/lock"
 	"chaperone/ledger/record"
 	"chaperone/ledger/verify"
 )
@@ -59,7 +58,7 @@ type Options struct {
 	Dir  string // a ledger that nobody has open for recording, but for Live
 	To   string // a new folder, or one with an earlier backup of the same ledger
 	Keys string // folder with data.key: then every entry of the copy is opened, and purges reach the backup; "" without
-	Live bool   // also while another process records: then what is under the latest checkpoint is copied
+	Live bool   // what is under the latest checkpoint, also while another process records or begins to
 }
 
 // Written is what a backup came to.
@@ -87,13 +86,11 @@ func write(ctx context.Context, o Options) (w Written, err error) {
 	if err := apart(o.Dir, o.To); err != nil {
 		return w, err
 	}
-	release, err := disk.Lock(o.Dir, true)
-	live := o.Live && errors.Is(err, lock.ErrHeld)
-	switch {
-	case live:
-	case err != nil:
-		return w, err
-	default:
+	if !o.Live { // else whoever records is not kept out, now or later: what is copied does not change
+		release, err := disk.Lock(o.Dir, true)
+		if err != nil {
+			return w, err
+		}
 		defer func() { err = errors.Join(err, release()) }()
 	}
 	meta, err := keys.ReadMeta(o.Dir)
@@ -104,7 +101,7 @@ func write(ctx context.Context, o Options) (w Written, err error) {
 		return w, err
 	}
 	c := &copier{from: o.Dir, to: o.To, id: meta.ID}
-	if live {
+	if o.Live {
 		v, err := keys.ParseVerifier(meta.Verifier)
 		if err != nil {
 			return w, err

@@ -22,8 +22,8 @@ type copier struct {
 	end      record.Position
 	copied   int64
 	state    *state // of the log, once it is read
-	live     bool   // another process records: of the record only
-	until    uint64 // so many batches are looked at
+	live     bool   // another process may record: of the record only
+	until    uint64 // so many batches are copied
 }
 
 // compare finds out how much of the record is there already. All of that must be what the ledger has: headers hold the sums
@@ -55,7 +55,8 @@ func (c *copier) compare(ctx context.Context) error {
 			}
 		}
 		var f record.Frame
-		if err = io.EOF; !c.live || theirs.At().Batch < c.until {
+		// A copy that was made after a crash may have batches that are not under a checkpoint yet: they are compared as well.
+		if err = io.EOF; !c.live || theirs.At().Batch < c.until || more {
 			f, err = theirs.Next()
 		}
 		switch {
@@ -63,7 +64,7 @@ func (c *copier) compare(ctx context.Context) error {
 		case err == nil && bytes.Equal(f.Leaf, have.Leaf) && f.Segment == have.Segment && f.Offset == have.Offset:
 		case err == nil:
 			return fmt.Errorf("batch %d of the ledger is not that of its backup: one of them was rewritten, keep both as evidence", f.Batch)
-		case more && errors.Is(err, io.EOF):
+		case more && whole(err) == nil:
 			return fmt.Errorf("the ledger has %d batches and its backup has more: it was rolled back, restore it from the backup", theirs.At().Batch)
 		default:
 			c.end = theirs.At()

@@ -5,6 +5,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -96,5 +97,68 @@ func TestNothingYet(t *testing.T) {
 		to, _, err := h.restore(func(o *RestoreOptions) { o.AsBranch = branch })
 		h.must(err)
 		h.must(h.open(to).Close())
+	}
+}
+
+// TestLiveKeepsNobodyOut: whoever begins to record while a ledger is copied is let in, also when nobody recorded as it began.
+func TestLiveKeepsNobodyOut(t *testing.T) {
+	h := newHouse(t, 0)
+	for range 3 {
+		h.day()
+	}
+	done := make(chan error, 1)
+	go func() {
+		_, err := Write(t.Context(), Options{Dir: h.dir, To: h.to, Keys: h.keys, Live: true})
+		done <- err
+	}()
+	for tries := 0; ; tries++ {
+		select {
+		case err := <-done:
+			h.must(err)
+			t.Logf("tried %d times", tries)
+			return
+		default:
+		}
+		release, err := disk.Lock(h.dir, false) // what whoever records begins with
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.must(release())
+	}
+}
+
+// TestLiveBehind: a copy that was made after a crash has what nobody had signed yet. It is not ahead of the ledger for that.
+func TestLiveBehind(t *testing.T) {
+	h := newHouse(t, 0)
+	h.day()
+	signed, err := os.ReadFile(filepath.Join(h.dir, "log", "checkpoint"))
+	h.must(err)
+	tiles := filepath.Join(t.TempDir(), "log")
+	h.must(os.CopyFS(tiles, os.DirFS(filepath.Join(h.dir, "log"))))
+	h.day()
+	h.must(os.RemoveAll(filepath.Join(h.dir, "log"))) // the log as it was before the second day
+	h.must(os.CopyFS(filepath.Join(h.dir, "log"), os.DirFS(tiles)))
+	h.must(os.Remove(filepath.Join(h.dir, "closed")))
+	all := h.backup()
+	w, err := Write(t.Context(), Options{Dir: h.dir, To: h.to, Keys: h.keys, Live: true})
+	h.must(err)
+	if w.Batches != all.Batches || w.Copied != 0 {
+		t.Errorf("got %d batches, %d bytes of them new, want %d and none", w.Batches, w.Copied, all.Batches)
+	}
+	if now, err := os.ReadFile(filepath.Join(h.to, "log", "checkpoint")); err != nil || !bytes.Equal(now, signed) {
+		t.Errorf("the copy's checkpoint is not the ledger's: %v", err)
+	}
+	h.must(h.open(h.dir).Close()) // which signs
+	h.backup()
+	segment := filepath.Join(h.dir, "record", "0000000001.seg")
+	info, err := os.Stat(segment)
+	h.must(err)
+	for _, size := range []int64{info.Size() - 5, 64} { // within a batch, and between two
+		h.must(os.Truncate(segment, size))
+		for _, live := range []bool{false, true} {
+			if _, err := Write(t.Context(), Options{Dir: h.dir, To: h.to, Keys: h.keys, Live: live}); err == nil || !strings.Contains(err.Error(), "rolled back") {
+				t.Errorf("of a ledger that is shorter, cut at %d, live %t: got %v", size, live, err)
+			}
+		}
 	}
 }

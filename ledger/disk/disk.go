@@ -34,7 +34,7 @@ type Options struct {
 	Dir      string
 	Keys     string                  // folder of the keys; "" for the usual one
 	ReadOnly bool                    // for asking: needs data.key alone, makes nothing, and many may do so at a time
-	Live     bool                    // with ReadOnly: also beside a process that records; the answer is as of its last checkpoint
+	Live     bool                    // with ReadOnly: also beside a process that records, and keeping none out; the answer is as of the last checkpoint
 	Existing bool                    // do not make one where there is none
 	Clock    bool                    // refuse a clock that is behind what was recorded last
 	Reserve  int64                   // bytes kept free, so that refusals are still recorded when the disk is full; 0: as many as before, less: none
@@ -60,7 +60,7 @@ type Ledger struct {
 
 	lock   *os.File
 	undo   func() // takes back the making of a ledger; nil when there is one
-	apart  string // folder of an index beside a process that records, else ""
+	apart  string // folder of an index that is made for one opening (Live), else ""
 	meta   keys.Meta
 	data   keys.Data
 	names  *keys.Names
@@ -157,10 +157,11 @@ func (l *Ledger) open(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	l.lock, err = acquire(l.dir, l.readOnly)
-	live := o.Live && o.ReadOnly && errors.Is(err, lock.ErrHeld)
-	if err != nil && !live {
-		return err
+	live := o.Live && o.ReadOnly // takes no lock: see beside
+	if !live {
+		if l.lock, err = acquire(l.dir, l.readOnly); err != nil {
+			return err
+		}
 	}
 	if made {
 		if _, err := os.Stat(filepath.Join(l.dir, keys.MetaFile)); err == nil { // another process made it meanwhile
@@ -196,6 +197,9 @@ func (l *Ledger) open(ctx context.Context, o Options) error {
 		return l.beside(ctx)
 	}
 	if o.reindex {
+		if err := l.readable(); err != nil {
+			return err
+		}
 		if err := l.unclean(); err != nil {
 			return err
 		}

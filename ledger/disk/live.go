@@ -11,9 +11,13 @@ import (
 	"chaperone/ledger/seal"
 )
 
-// beside opens a ledger for asking while another process records in it: what is derived is made in a folder of its own, from the
-// batches under the latest checkpoint. All of them are durable, signed, and never changed again; nothing of the ledger is touched.
+// beside opens a ledger for asking, whether another process records in it, begins to, or none does: what is derived is made in a
+// folder of its own, from the batches under the latest checkpoint. All of them are durable, signed, and never changed again; nothing
+// of the ledger is touched. So it needs no lock, and takes none: a question must not keep a guard from starting.
 func (l *Ledger) beside(ctx context.Context) error {
+	if l.log.Latest() == nil {
+		return fmt.Errorf("%s: nothing of it is signed yet: ask without --live, when it was opened for recording since it was restored", l.dir)
+	}
 	if err := l.readable(); err != nil {
 		return err
 	}
@@ -22,7 +26,7 @@ func (l *Ledger) beside(ctx context.Context) error {
 		return err
 	}
 	l.apart = dir
-	l.warn(fmt.Sprintf("another process records in it: the answer is as of its last checkpoint, over %d batches, and an index is made for it in a temporary folder", l.log.Tree().N))
+	l.warn(fmt.Sprintf("the answer is as of the last checkpoint, over %d batches, and an index is made for it in a temporary folder", l.log.Tree().N))
 	const tries = 3 // a file may be cut to its length, a day purged, while they are read
 	for try := 1; ; try++ {
 		_, err := l.derive(ctx, filepath.Join(dir, fmt.Sprint(try)))
@@ -31,7 +35,7 @@ func (l *Ledger) beside(ctx context.Context) error {
 			return nil
 		}
 		if errors.Is(err, io.EOF) {
-			err = fmt.Errorf("the record ends before its last checkpoint: stop the process that records, and run ledger verify")
+			err = fmt.Errorf("the record ends before its last checkpoint: run ledger verify when nobody records")
 		}
 		if ctx.Err() != nil || try == tries {
 			return err

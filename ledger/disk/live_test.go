@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -149,5 +150,143 @@ func TestLiveIsAskedFor(t *testing.T) {
 		if _, err := Open(t.Context(), other); !errors.Is(err, lock.ErrHeld) {
 			t.Errorf("read only %t, live %t: got %v, want that another process has it", other.ReadOnly, other.Live, err)
 		}
+	}
+}
+
+// A question that begins while nobody records keeps nobody out: whoever begins to record in any moment of it is let in, and it is
+// answered as of the checkpoint that it found. Without --live a question and a recording keep each other out, as before.
+func TestLiveKeepsNobodyOut(t *testing.T) {
+	o := folders(t)
+	var l *Ledger
+	asking := Options{Dir: o.Dir, Keys: o.Keys, ReadOnly: true, Live: true, Warn: func(string) { // before anything is read
+		l = open(t, o)
+		mustRecord(t, l, someBatch(30, 5))
+		if err := l.sign(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}}
+	during := open(t, asking)
+	defer during.Close()
+	if l == nil {
+		t.Fatal("nobody was told as of when the answer is")
+	}
+	if c := count(t, during); c.Disclosures != first {
+		t.Errorf("as of its checkpoint: got %d disclosures, want %d", c.Disclosures, first)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	asking.Warn = nil
+	before := open(t, asking)
+	defer before.Close()
+	l = open(t, o)
+	mustRecord(t, l, someBatch(40, 5))
+	if c := count(t, before); c.Disclosures != first+5 {
+		t.Errorf("before anybody recorded: got %d disclosures, want %d", c.Disclosures, first+5)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	alone := open(t, Options{Dir: o.Dir, Keys: o.Keys, ReadOnly: true})
+	if _, err := Open(t.Context(), o); !errors.Is(err, lock.ErrHeld) {
+		t.Errorf("beside a question that is not live: got %v, want that another process has it", err)
+	}
+	if c := count(t, alone); c.Disclosures != first+10 {
+		t.Errorf("when nobody records: got %d disclosures, want %d", c.Disclosures, first+10)
+	}
+	if err := alone.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestLiveAfterCrash: what was signed is answered, also when nobody has opened the ledger since; what nobody has signed is not.
+func TestLiveAfterCrash(t *testing.T) {
+	o := folders(t)
+	l := open(t, o)
+	mustRecord(t, l, someBatch(30, 5))
+	l.crash()
+	signed := sizeSigned(t, o.Dir)
+	want := int64(first)
+	if signed == 2 { // the sealer was quicker
+		want += 5
+	}
+	one := openLive(t, o)
+	defer one.Close()
+	if c := count(t, one); c.Disclosures != want {
+		t.Errorf("got %d disclosures under a checkpoint of %d batches, want %d", c.Disclosures, signed, want)
+	}
+	if err := os.RemoveAll(filepath.Join(o.Dir, logFolder)); err != nil { // as a branch has none that was just restored
+		t.Fatal(err)
+	}
+	if _, err := Open(t.Context(), Options{Dir: o.Dir, Keys: o.Keys, ReadOnly: true, Live: true}); err == nil || !strings.Contains(err.Error(), "nothing of it is signed yet") {
+		t.Errorf("without a checkpoint: got %v, want that nothing is signed", err)
+	}
+}
+
+// TestLiveBehindPurge: a kill between a purge and the checkpoint that says so is not told as damage alone.
+func TestLiveBehindPurge(t *testing.T) {
+	o := folders(t)
+	l := open(t, o)
+	l.crash()
+	for _, key := range namesBelow(t, filepath.Join(o.Dir, "keys")) {
+		if key != "." {
+			if err := os.Remove(filepath.Join(o.Dir, "keys", key)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if _, err := Open(t.Context(), Options{Dir: o.Dir, Keys: o.Keys, ReadOnly: true, Live: true}); err == nil || !strings.Contains(err.Error(), "it may have been purged just now") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestLiveThroughStarts: questions while somebody opens the ledger, records, and closes it or is killed, over and over. Nobody is kept
+// out, and each answer is whole batches, never fewer than the one before.
+func TestLiveThroughStarts(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	o := folders(t)
+	end, done := make(chan bool), make(chan error, 1)
+	const size = 7
+	go func() {
+		for n := 0; ; n++ {
+			select {
+			case <-end:
+				done <- nil
+				return
+			default:
+			}
+			l, err := Open(t.Context(), o)
+			if err == nil {
+				_, err = l.Record(t.Context(), someBatch(100+n*size, size))
+			}
+			if err == nil && n%3 == 0 {
+				l.crash()
+			} else if err == nil {
+				err = l.Close()
+			}
+			if err != nil {
+				done <- err
+				return
+			}
+		}
+	}()
+	var last int64 = first
+	for range 30 {
+		one := openLive(t, o)
+		if got := count(t, one).Disclosures; got < last || (got-first)%size != 0 {
+			t.Errorf("got %d disclosures after %d, in batches of %d", got, last, size)
+		} else {
+			last = got
+		}
+		if err := one.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	close(end)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if last == first {
+		t.Error("nothing new was ever found")
 	}
 }

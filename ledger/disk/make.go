@@ -27,6 +27,8 @@ func (l *Ledger) describe(o Options) (made bool, err error) {
 		return false, l.noBackup()
 	case !errors.Is(err, os.ErrNotExist):
 		return false, err
+	case (o.ReadOnly || o.Existing) && Unmade(l.dir):
+		return false, fmt.Errorf("%s: the making of this ledger was never finished, and nothing was on record: whoever records into it finishes it", l.dir)
 	case o.ReadOnly || o.Existing:
 		return false, fmt.Errorf("%s: there is no ledger (no %s in it)", l.dir, keys.MetaFile)
 	}
@@ -36,23 +38,50 @@ func (l *Ledger) describe(o Options) (made bool, err error) {
 	if signed, _ := filepath.Glob(filepath.Join(l.dir, logFolder, "*")); len(signed) > 0 && !signedEmpty(l.dir) {
 		return false, fmt.Errorf("%s: has a signed log and no %s: restore that file from a backup", l.dir, keys.MetaFile)
 	}
+	if hasDays(l.dir) {
+		return false, fmt.Errorf("%s: has keys of days and no %s: restore that file from a backup", l.dir, keys.MetaFile)
+	}
 	if entries, err := os.ReadDir(l.dir); err == nil && !onlyLeftovers(entries) {
 		return false, fmt.Errorf("%s: not a ledger and not empty; name a folder of its own", l.dir)
 	}
 	return true, os.MkdirAll(l.dir, 0o700)
 }
 
-// signedEmpty reports whether a log is at most what a making that was cut off leaves: a checkpoint of nothing.
+// signedEmpty reports whether a log is at most what a making leaves that was cut off: a checkpoint of nothing, or a part of it.
 func signedEmpty(dir string) bool {
 	for name := range namesIn(filepath.Join(dir, logFolder)) {
 		b, err := os.ReadFile(filepath.Join(dir, logFolder, name))
 		lines := strings.SplitN(string(b), "\n", 3)
-		temporary := strings.HasPrefix(name, "checkpoint.")
-		if !temporary && (name != "checkpoint" || err != nil || len(lines) < 3 || lines[1] != "0") {
+		whole := len(lines) == 3
+		switch {
+		case err == nil && name == "checkpoint" && whole && lines[1] == "0":
+		case err == nil && strings.HasPrefix(name, "checkpoint.") && (!whole || lines[1] == "0"): // while it was written
+		default:
 			return false
 		}
 	}
 	return true
+}
+
+// Unmade reports whether a folder is exactly what a making leaves that was cut off before the description was there: the lock,
+// folders that nothing was ever put into, at most the checkpoint of nothing. So it is said of no folder that holds, or names,
+// anything of a ledger that was used; what somebody emptied to the same state only a witness can tell.
+func Unmade(dir string) bool {
+	entries, err := os.ReadDir(dir)
+	if err != nil || !onlyLeftovers(entries) || !signedEmpty(dir) {
+		return false
+	}
+	if len(namesIn(filepath.Join(dir, recordFolder))) > 0 || len(namesIn(filepath.Join(dir, indexFolder))) > 0 || hasDays(dir) {
+		return false
+	}
+	info, err := os.Stat(filepath.Join(dir, lockFile)) // which comes first; a folder of anybody's has none
+	return err == nil && info.Size() == 0
+}
+
+// hasDays reports whether there are keys of days. Other keys may be in that folder, of whoever keeps the ledger's own there.
+func hasDays(dir string) bool {
+	days, err := keys.OpenDays(dir, keys.Data{}, [16]byte{}).List() // which opens none of them
+	return err != nil || len(days) > 0
 }
 
 // BackupFile is what makes a folder a backup (ledger/backup).

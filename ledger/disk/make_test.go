@@ -155,3 +155,25 @@ func TestMakeOverLeftovers(t *testing.T) {
 		t.Errorf("got %q left, want %q", got, before)
 	}
 }
+
+// TestKeysOfDays: keys of days without a description are what is left of a ledger; other keys in their folder are not.
+func TestKeysOfDays(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		taken bool
+	}{{"20261128.key", true}, {"data.key.1.new", false}} {
+		o := nowhere(t)
+		o.Keys = filepath.Join(o.Dir, "keys") // beside them
+		file := filepath.Join(o.Keys, test.name)
+		if err := errors.Join(os.MkdirAll(o.Keys, 0o700), os.WriteFile(file, nil, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		l, err := Open(t.Context(), o)
+		if err == nil {
+			_ = l.Close()
+		}
+		if got := err != nil && strings.Contains(err.Error(), "has keys of days"); got != test.taken || !test.taken && err != nil {
+			t.Errorf("%s: got %v", test.name, err)
+		}
+	}
+}

@@ -105,6 +105,10 @@ func (r *rebuild) end(at record.Position) error {
 	l := r.ledger
 	l.end = at
 	for day := range r.lost {
+		if !l.dictionary.purged(day) && l.apart != "" {
+			return fmt.Errorf("%s is missing or damaged and the last checkpoint does not say that %s was purged: it may have been purged just now, ask again; if nobody records, open the ledger for recording first, which says more: %w",
+				filepath.Join(l.dir, keys.DaysFolder, keys.DayFile(day)), day, keys.ErrNoKey)
+		}
 		if !l.dictionary.purged(day) {
 			return fmt.Errorf("%s is missing or damaged and %s was not purged: restore it from the backup of the ledger: %w",
 				filepath.Join(l.dir, keys.DaysFolder, keys.DayFile(day)), day, keys.ErrNoKey)

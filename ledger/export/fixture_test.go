@@ -13,6 +13,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -24,14 +25,18 @@ import (
 	"chaperone/ledger/disk"
 	"chaperone/ledger/index"
 	"chaperone/ledger/keys"
+	"chaperone/ledger/proof"
 	"chaperone/ledger/record"
 	"chaperone/ledger/verify"
 )
 
-var update = flag.Bool("update", false, "make testdata/ledger-v1 anew: only before a first release, later versions must read the old one")
+var update = flag.Bool("update", false, "make the fixture of the format that is written now anew: only before its first release, later versions must read the old one")
 
-// The fixture is a closed ledger of format 1, its keys, and what it answers. Everything in it is invented.
-const fixture = "testdata/ledger-v1"
+// A fixture is a closed ledger of one format, its keys, and what it answers. Everything in it is invented.
+const (
+	older   = "testdata/ledger-v1"
+	fixture = "testdata/ledger-v2"
+)
 
 // answers is what is compared.
 type answers struct {
@@ -46,29 +51,54 @@ func TestFixture(t *testing.T) {
 	if *update {
 		makeFixture(t)
 	}
-	o := disk.Options{Dir: filepath.Join(fixture, "ledger"), Keys: filepath.Join(fixture, "keys"), ReadOnly: true}
-	got := ask(t, o)
-	expected := filepath.Join(fixture, "answers.json")
-	if *update {
-		if err := os.WriteFile(expected, got, 0o644); err != nil {
-			t.Fatal(err)
+	for _, dir := range []string{older, fixture} {
+		t.Run(filepath.Base(dir), func(t *testing.T) {
+			o := disk.Options{Dir: filepath.Join(dir, "ledger"), Keys: filepath.Join(dir, "keys"), ReadOnly: true}
+			got := ask(t, o)
+			expected := filepath.Join(dir, "answers.json")
+			if *update && dir == fixture {
+				if err := os.WriteFile(expected, got, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(expected)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(got, want) {
+				t.Errorf("it answers something else than when it was made; got\n%s", got)
+			}
+			goOn(t, dir, want)
+			size := int64(0)
+			_ = filepath.WalkDir(dir, func(_ string, e fs.DirEntry, err error) error {
+				if err != nil || e.IsDir() {
+					return err
+				}
+				info, err := e.Info()
+				size += info.Size()
+				return err
+			})
+			if size > 200<<10 {
+				t.Errorf("the fixture has %d bytes, more than 200 KiB", size)
+			}
+		})
+	}
+}
+
+// goOn verifies a copy of a fixture, records into it, and asks, verifies and proves again: the answers about what was there stay,
+// and what is new is under the same log.
+func goOn(t *testing.T, fixture string, want []byte) {
+	t.Helper()
+	copied := copyOf(t, fixture)
+	o := disk.Options{Dir: filepath.Join(copied, "ledger"), Keys: filepath.Join(copied, "keys")}
+	whole := func(when string) {
+		t.Helper()
+		r, err := verify.Run(t.Context(), verify.Options{Dir: o.Dir, Keys: o.Keys, Deep: true})
+		if err != nil || !r.Whole() || !r.Recounted || len(r.Warnings) > 0 {
+			t.Errorf("verifying it %s: got %v, problems %v, warnings %v", when, err, r.Problems, r.Warnings)
 		}
 	}
-	want, err := os.ReadFile(expected)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(got, want) {
-		t.Errorf("it answers something else than when it was made; got\n%s", got)
-	}
-
-	copied := copyOf(t)
-	r, err := verify.Run(t.Context(), verify.Options{Dir: filepath.Join(copied, "ledger"), Keys: o.Keys, Deep: true})
-	if err != nil || !r.Whole() || !r.Recounted || len(r.Warnings) > 0 {
-		t.Errorf("verifying it: got %v, problems %v, warnings %v", err, r.Problems, r.Warnings)
-	}
-	// Recording goes on in it, and the answers about what was there stay.
-	o.Dir, o.ReadOnly = filepath.Join(copied, "ledger"), false
+	whole("as it is")
 	l, err := disk.Open(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
@@ -85,17 +115,46 @@ func TestFixture(t *testing.T) {
 	if again := ask(t, o); !bytes.Equal(again, want) {
 		t.Errorf("with its index made anew it answers something else; got\n%s", again)
 	}
-	size := int64(0)
-	_ = filepath.WalkDir(fixture, func(_ string, e fs.DirEntry, err error) error {
-		if err != nil || e.IsDir() {
-			return err
+	if l, err = disk.Open(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	more := disclosures(400, 40) // of later days than those that were asked for
+	if receipt, err := l.Record(t.Context(), ledger.Batch{Disclosures: more}); err != nil || receipt.Recorded != len(more) {
+		t.Errorf("what is new: got %+v and %v", receipt, err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	whole("after recording")
+	seal := regexp.MustCompile(`(?s)"Seal": \{.*?\}`) // it counts the batches of all days
+	if again := ask(t, o); !bytes.Equal(seal.ReplaceAll(again, nil), seal.ReplaceAll(want, nil)) {
+		t.Errorf("after recording it answers something else; got\n%s", again)
+	}
+	o.ReadOnly = true
+	if l, err = disk.Open(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	meta, err := keys.ReadMeta(o.Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	log, err := note.NewVerifier(meta.Verifier)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range []ledger.Disclosure{disclosures(3, 2)[0], more[20]} {
+		doc, err := l.Prove(t.Context(), d.ID)
+		if err != nil {
+			t.Fatal(err)
 		}
-		info, err := e.Info()
-		size += info.Size()
-		return err
-	})
-	if size > 200<<10 {
-		t.Errorf("the fixture has %d bytes, more than 200 KiB", size)
+		text, err := json.Marshal(doc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v, err := proof.Verify(text, proof.Keys{Log: log}); err != nil || v.Disclosure.Records != d.Records {
+			t.Errorf("the proof of a disclosure of %s: %v", d.Time.Format(time.DateOnly), err)
+		}
 	}
 }
 
@@ -128,13 +187,17 @@ func TestNewer(t *testing.T) {
 		}, record.ErrNewer},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			dir := copyOf(t)
+			dir := copyOf(t, fixture)
 			test.change(t, filepath.Join(dir, "ledger"))
 			before := content(t, filepath.Join(dir, "ledger"))
 			_, err := disk.Open(t.Context(), disk.Options{Dir: filepath.Join(dir, "ledger"), Keys: filepath.Join(dir, "keys"), ReadOnly: true})
 			refused(t, "for asking", err, test.want)
 			_, err = disk.Open(t.Context(), disk.Options{Dir: filepath.Join(dir, "ledger"), Keys: filepath.Join(dir, "keys")})
 			refused(t, "for recording", err, test.want)
+			if test.name != "the index" { // which is what is made anew
+				err = disk.Reindex(t.Context(), disk.Options{Dir: filepath.Join(dir, "ledger"), Keys: filepath.Join(dir, "keys")})
+				refused(t, "for making its index anew", err, test.want)
+			}
 			after := content(t, filepath.Join(dir, "ledger"))
 			for name, b := range before {
 				if after[name] != b {
@@ -162,7 +225,7 @@ func newerSegments(t *testing.T, dir string) {
 	segments, _ := filepath.Glob(filepath.Join(dir, "record", "*.seg"))
 	for _, path := range segments {
 		change(t, path, func(b []byte) []byte {
-			b[11] = 2
+			b[11] = record.Version + 1
 			binary.BigEndian.PutUint32(b[60:], crc32.Checksum(b[:60], castagnoli))
 			return b
 		})
@@ -222,7 +285,7 @@ func content(t *testing.T, dir string) map[string]string {
 	return all
 }
 
-func copyOf(t *testing.T) string {
+func copyOf(t *testing.T, fixture string) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "copy")
 	if err := os.CopyFS(dir, os.DirFS(fixture)); err != nil {

@@ -10,8 +10,8 @@ import (
 	"chaperone/ledger/record"
 )
 
-// Disclosure proves one disclosure by its number in the order of recording, which is in a batch. The whole batch is opened
-// to the reader.
+// Disclosure proves one disclosure by its number in the order of recording, which is in a batch. Its block is opened to the
+// reader, or the whole batch when its format has no blocks that can be shown alone.
 //
 // Errors: ErrNotSigned, ErrPurged, ledger.ErrUnknown when the disclosure is not in the batch, seal.ErrTile.
 func Disclosure(s *Source, batch, number uint64) (*Document, error) {
@@ -36,7 +36,11 @@ func Disclosure(s *Source, batch, number uint64) (*Document, error) {
 	case doc.Disclosure == nil:
 		return nil, fmt.Errorf("proof: disclosure %d in batch %d: %w", number, batch, ledger.ErrUnknown)
 	}
+	if err := b.cut(number); err != nil {
+		return nil, err
+	}
 	doc.Batches = []Batch{b}
+	doc.Learn, doc.Trust = doc.Words()
 	if doc.Disclosure.File != 0 {
 		doc.Claimed.File = s.Words(doc.Disclosure.File)
 	}
@@ -77,6 +81,7 @@ func Count(ctx context.Context, s *Source, first, end uint64, f Filter) (*Docume
 		}
 		doc.Batches = append(doc.Batches, b)
 	}
+	doc.Learn, doc.Trust = doc.Words()
 	doc.Count = t.result()
 	doc.Claimed.Ways = []Way{}
 	for _, n := range slices.Sorted(maps.Keys(t.ways)) {
@@ -101,7 +106,6 @@ func (s *Source) begin(kind string, first, end uint64) (*Document, error) {
 		return nil, err
 	}
 	doc := &Document{Format: format, Version: version, Kind: kind, Checkpoint: text, First: first, Path: make([][]byte, len(path))}
-	doc.Learn, doc.Trust = words(kind)
 	for i := range path {
 		doc.Path[i] = path[i][:]
 	}

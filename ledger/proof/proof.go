@@ -7,9 +7,12 @@
 //
 // The checkpoint is a signed note (C2SP tlog-checkpoint) with cosignatures (C2SP tlog-cosignature). Headers of the batches
 // first, first+1, … are the data of leaves with these numbers. path has the hashes of the largest subtrees of the tree
-// (RFC 6962) that hold none of these leaves, from left to right. A header has the SHA-256 of the entries part, the part
+// (RFC 6962) that hold none of these leaves, from left to right. A header has the sum of the entries part, the part
 // begins with a commitment to its key, and the key opens its blocks: ledger/record has the formats. Then everything under
 // "disclosure" and "count" can be computed again, and must come out the same.
+//
+// Of one disclosure only its block is shown, with the hashes that lead from it to the sum of its part. The key would open the
+// others too, but the reader does not have them. Batches of a record of version 1 have no such hashes and are shown as a whole.
 //
 // # What is not
 //
@@ -30,7 +33,7 @@ import (
 // Format and version of a document.
 const (
 	format  = "chaperone proof"
-	version = 1
+	version = 2 // version 1 has no single blocks; it is read too
 )
 
 // Kinds of documents.
@@ -69,11 +72,15 @@ type Document struct {
 	Batches    []Batch    `json:"batches"`
 }
 
-// Batch is one batch of a document. Entries and Key are missing when the batch has no entries, or was purged.
+// Batch is one batch of a document. Entries and Key are missing when the batch has no entries, or was purged. With a Block, Entries
+// are the first bytes of the part, as many as its sum has as they are (record.PartHead), and that block, and Path leads from it
+// to the root over the part's blocks.
 type Batch struct {
-	Header  []byte `json:"header"`
-	Entries []byte `json:"entries,omitempty"`
-	Key     []byte `json:"key,omitempty"`
+	Header  []byte   `json:"header"`
+	Entries []byte   `json:"entries,omitempty"`
+	Key     []byte   `json:"key,omitempty"`
+	Block   *uint32  `json:"block,omitempty"`      // from 0
+	Path    [][]byte `json:"block_path,omitempty"` // as that of a Document
 }
 
 // Disclosed is what is proven of one disclosure.
@@ -151,6 +158,7 @@ type Source struct {
 }
 
 const (
+	learnBlock      = "Up to eight disclosures that were recorded together: when, how much, and the ledger's running numbers for patients' identifiers. No name, no identifier, no token. The key opens all disclosures of the batch to whoever has the ledger's files too."
 	learnDisclosure = "All disclosures of one batch: when, how much, and the ledger's running numbers for patients' identifiers. No name, no identifier, no token."
 	learnCount      = "All disclosures of the batches in the range: when, how much, and the ledger's running numbers for patients' identifiers, so that equal ones can be told to be equal. No name, no identifier, no token."
 
@@ -158,10 +166,13 @@ const (
 	trustCount      = trustDisclosure + " That no disclosure of the period was recorded outside the range of batches. Identifiers are counted, not persons: one person may have several."
 )
 
-// words gives what a reader is told.
-func words(kind string) (learn, trust string) {
-	if kind == OfCount {
+// Words gives what the reader of such a document is told.
+func (d *Document) Words() (learn, trust string) {
+	switch {
+	case d.Kind == OfCount:
 		return learnCount, trustCount
+	case d.Batches[0].Block != nil:
+		return learnBlock, trustDisclosure
 	}
 	return learnDisclosure, trustDisclosure
 }

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"flag"
 	"iter"
+	"math/bits"
 	"net/http/httptest"
 	"net/netip"
 	"os"
@@ -36,6 +37,7 @@ const (
 	batches = 300
 	purged  = 123 // a batch whose key is gone
 	empty   = 124 // a batch without entries
+	large   = 290 // a batch of 250 blocks
 )
 
 var dayKey, dictionaryKey = record.NewMaster([32]byte{1}), record.NewMaster([32]byte{2})
@@ -63,8 +65,11 @@ type scene struct {
 
 // disclosuresIn is how many disclosures a batch has.
 func disclosuresIn(n int) int {
-	if n == empty {
+	switch n {
+	case empty:
 		return 0
+	case large:
+		return 1997
 	}
 	return 1 + n*7%11
 }
@@ -79,7 +84,7 @@ func newScene(t testing.TB) *scene {
 		for range disclosuresIn(n) {
 			i := len(s.disclosures)
 			d := record.Disclosure{
-				Time: day.Time().Add(time.Duration(i) * 41 * time.Second), Way: uint32(i%3 + 1), FromPort: 104,
+				Time: day.Time().Add(time.Duration(i%2000) * 41 * time.Second), Way: uint32(i%3 + 1), FromPort: 104,
 				ToPort: uint16(40000 + i), Outcome: chaperone.Delivered, Unseen: i%5 == 0, Unidentified: i % 4, Records: 2 + i%3,
 				Bytes: int64(1000 * i), Evidence: record.Evidence{File: 4, Packet: int64(10 * i), Offset: int64(7 * i)},
 			}
@@ -306,13 +311,16 @@ func TestLies(t *testing.T) {
 		}
 		return doc
 	}
-	one := func() *proof.Document {
-		doc, err := proof.Disclosure(&s.source, s.batch[40], 40)
+	of := func(i int) *proof.Document {
+		doc, err := proof.Disclosure(&s.source, s.batch[i], uint64(i))
 		if err != nil {
 			t.Fatal(err)
 		}
 		return doc
 	}
+	one := func() *proof.Document { return of(40) }
+	first := slices.Index(s.batch, large)
+	far, far2 := func() *proof.Document { return of(first + 1000) }, func() *proof.Document { return of(first + 1016) }
 	for name, lie := range map[string]func() *proof.Document{
 		"a batch left out": func() *proof.Document {
 			d := count()
@@ -350,41 +358,83 @@ func TestLies(t *testing.T) {
 			d.Checkpoint = strings.Join(lines[:len(lines)-2], "")
 			return d
 		},
-		"no checkpoint":   func() *proof.Document { d := one(); d.Checkpoint = ""; return d },
-		"a newer version": func() *proof.Document { d := one(); d.Version++; return d },
+		"another block":      func() *proof.Document { d := far(); *d.Batches[0].Block++; return d },
+		"a block beyond all": func() *proof.Document { d := far(); *d.Batches[0].Block = 1 << 20; return d },
+		"another block's place": func() *proof.Document {
+			d, other := far(), far2()
+			d.Batches[0].Block, d.Batches[0].Path = other.Batches[0].Block, other.Batches[0].Path
+			return d
+		},
+		"another block's disclosure": func() *proof.Document { d := far(); d.Batches = far2().Batches; return d },
+		"a path that is cut":         func() *proof.Document { d := far(); p := &d.Batches[0]; p.Path = p.Path[1:]; return d },
+		"a path with one more": func() *proof.Document {
+			d := far()
+			p := &d.Batches[0]
+			p.Path = append(p.Path, p.Path[0])
+			return d
+		},
+		"a short hash": func() *proof.Document { d := far(); p := &d.Batches[0]; p.Path[2] = p.Path[2][:31]; return d },
+		"fewer blocks": func() *proof.Document { d := far(); d.Batches[0].Entries[59]--; return d },
+		"a block that is cut": func() *proof.Document {
+			d := far()
+			b := &d.Batches[0]
+			b.Entries = b.Entries[:len(b.Entries)-1]
+			return d
+		},
+		"no block":               func() *proof.Document { d := far(); b := &d.Batches[0]; b.Entries = b.Entries[:60]; return d },
+		"half a head":            func() *proof.Document { d := far(); b := &d.Batches[0]; b.Entries = b.Entries[:30]; return d },
+		"not opened":             func() *proof.Document { d := far(); b := &d.Batches[0]; b.Entries, b.Key = nil, nil; return d },
+		"a whole part as one":    func() *proof.Document { d := far(); d.Batches[0].Block, d.Batches[0].Path = nil, nil; return d },
+		"a block in a count":     func() *proof.Document { d := count(); d.Batches[0].Block = new(uint32); return d },
+		"a block in version 1":   func() *proof.Document { d := far(); d.Version = 1; return d },
+		"a path without a block": func() *proof.Document { d := count(); d.Batches[0].Path = [][]byte{make([]byte, 32)}; return d },
+		"other words":            func() *proof.Document { d := far(); d.Learn = "Nothing."; return d },
+		"no checkpoint":          func() *proof.Document { d := one(); d.Checkpoint = ""; return d },
+		"a newer version":        func() *proof.Document { d := one(); d.Version++; return d },
 	} {
 		if _, err := proof.Verify(text(t, lie()), s.keys); err == nil {
 			t.Errorf("%s: the proof holds", name)
 		}
 	}
-	for name, doc := range map[string]*proof.Document{"count": count(), "one": one()} {
+	for name, doc := range map[string]*proof.Document{"count": count(), "one": one(), "far": far()} {
 		if _, err := proof.Verify(text(t, doc), s.keys); err != nil {
 			t.Errorf("%s, as it was: %v", name, err)
 		}
 	}
 }
 
-// TestSize keeps the proof of one disclosure in a batch of five small: 2 KB without the words for people, in a log of 10
-// million batches.
+// TestSize keeps the proof of one disclosure small, however many were recorded together: 2 KB without the words for people, in a
+// ledger of 100 million disclosures.
 func TestSize(t *testing.T) {
 	s := newScene(t)
-	for i := range s.disclosures {
-		if disclosuresIn(int(s.batch[i])) != 5 || s.batch[i] == purged {
-			continue
-		}
-		doc, err := proof.Disclosure(&s.source, s.batch[i], uint64(i))
+	for _, batch := range []uint64{6, large} {
+		i := slices.Index(s.batch, batch)
+		doc, err := proof.Disclosure(&s.source, batch, uint64(i))
 		if err != nil {
 			t.Fatal(err)
 		}
 		b := &doc.Batches[0]
-		binary := len(b.Header) + len(b.Entries) + len(b.Key) + len(doc.Checkpoint) + 24*32
+		path := bits.Len(uint(100_000_000 / disclosuresIn(int(batch))))
+		binary := len(b.Header) + len(b.Entries) + len(b.Key) + len(doc.Checkpoint) + 32*(len(b.Path)+path)
 		if binary > 2048 {
 			t.Errorf("got %d bytes, want 2048 at most", binary)
 		}
-		t.Logf("%d bytes, as JSON with a path of %d: %d", binary, len(doc.Path), len(text(t, doc)))
-		return
+		t.Logf("in a batch of %d disclosures: %d bytes; as JSON, under %d batches: %d", disclosuresIn(int(batch)), binary, batches, len(text(t, doc)))
 	}
-	t.Fatal("no batch of five")
+}
+
+// TestOlder: what was made by version 1, of a record of version 1, still holds.
+func TestOlder(t *testing.T) {
+	s := newScene(t)
+	for _, name := range []string{"disclosure-v1.json", "count-v1.json"} {
+		b, err := os.ReadFile(filepath.Join("testdata", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v, err := proof.Verify(b, s.keys); err != nil || v.Version != 1 {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }
 
 // TestGolden keeps documents that other verifiers are tested with, and the format from changing.
@@ -420,7 +470,7 @@ func TestGolden(t *testing.T) {
 // FuzzVerify reads whatever comes.
 func FuzzVerify(f *testing.F) {
 	var keys proof.Keys
-	for _, name := range []string{"disclosure.json", "count.json"} {
+	for _, name := range []string{"disclosure.json", "count.json", "disclosure-v1.json", "count-v1.json"} {
 		b, err := os.ReadFile(filepath.Join("testdata", name))
 		if err != nil {
 			f.Fatal(err)

@@ -58,28 +58,53 @@ func (t *tally) closed(h *record.Header) {
 
 // batch counts an opened entries part. each sees every disclosure, whether it is counted or not; it may be nil.
 func (t *tally) batch(h *record.Header, part *record.Part, each func(i uint64, d *record.Disclosure)) error {
-	seen, entries := uint64(0), uint32(0)
-	err := part.Each(func(b []byte) error {
-		entries++
-		if err := record.Decode(b, h.Day, &t.entry); err != nil {
+	if !fullBlocks(h, uint32(part.Blocks())) || h.Disclosures > h.Entries {
+		return fmt.Errorf("proof: batch %d has %d blocks and says that it has %d entries with %d disclosures: %w",
+			h.Batch, part.Blocks(), h.Entries, h.Disclosures, ErrInvalid)
+	}
+	var block []byte
+	for i := range part.Blocks() {
+		var err error
+		if block, err = part.Open(i, block[:0]); err != nil {
 			return err
 		}
-		if t.entry.Kind != record.KindDisclosure {
-			return nil
+		if err := t.block(h, uint32(i), block, each); err != nil {
+			return err
 		}
-		d := &t.entry.Disclosure
-		if each != nil {
-			each(seen, d)
-		}
-		seen++
-		return t.add(d)
-	})
-	if err != nil {
-		return err
 	}
-	if seen != uint64(h.Disclosures) || entries != h.Entries {
-		return fmt.Errorf("proof: batch %d has %d entries with %d disclosures and says %d with %d: %w",
-			h.Batch, entries, seen, h.Entries, h.Disclosures, ErrInvalid)
+	return nil
+}
+
+// block counts one block. A disclosure has its number by its place: all blocks but the last are full, and disclosures come before
+// other entries. Else one signed batch could be shown with two disclosures of one number.
+func (t *tally) block(h *record.Header, n uint32, block []byte, each func(i uint64, d *record.Disclosure)) error {
+	first := uint64(n) * record.EntriesBlock
+	i := first
+	for ; len(block) > 0; i++ {
+		var entry []byte
+		var err error
+		if entry, block, err = record.Next(block); err == nil {
+			err = record.Decode(entry, h.Day, &t.entry)
+		}
+		if err != nil {
+			return err
+		}
+		is := t.entry.Kind == record.KindDisclosure
+		if is != (i < uint64(h.Disclosures)) {
+			return fmt.Errorf("proof: batch %d: entry %d is of another kind than its header says: %w", h.Batch, i, ErrInvalid)
+		}
+		if !is {
+			continue
+		}
+		if each != nil {
+			each(i, &t.entry.Disclosure)
+		}
+		if err := t.add(&t.entry.Disclosure); err != nil {
+			return err
+		}
+	}
+	if i-first != min(record.EntriesBlock, uint64(h.Entries)-first) {
+		return fmt.Errorf("proof: batch %d: block %d has %d entries, which its header does not say: %w", h.Batch, n, i-first, ErrInvalid)
 	}
 	return nil
 }

@@ -2,7 +2,6 @@ package proof
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -30,14 +29,16 @@ func Verify(text []byte, k Keys) (*Verified, error) {
 	}
 	doc := &v.Document
 	switch {
-	case doc.Format != format || doc.Version != version:
-		return nil, fmt.Errorf("proof: format %q, version %d: only %q, version %d can be checked", doc.Format, doc.Version, format, version)
+	case doc.Format == format && doc.Version == 1 && doc.blocks():
+		return nil, fmt.Errorf("proof: version 1 has no single blocks: %w", ErrInvalid)
+	case doc.Format != format || doc.Version < 1 || doc.Version > version:
+		return nil, fmt.Errorf("proof: format %q, version %d: only %q, up to version %d, can be checked", doc.Format, doc.Version, format, version)
 	case doc.Kind == OfDisclosure && doc.Disclosure != nil && doc.Count == nil && len(doc.Batches) == 1 && doc.Claimed.Objects == nil:
-	case doc.Kind == OfCount && doc.Disclosure == nil && doc.Count != nil && len(doc.Batches) > 0 && doc.Claimed.Objects != nil:
+	case doc.Kind == OfCount && doc.Disclosure == nil && doc.Count != nil && len(doc.Batches) > 0 && doc.Claimed.Objects != nil && !doc.blocks():
 	default:
 		return nil, fmt.Errorf("proof: kind %q does not fit what is there: %w", doc.Kind, ErrInvalid)
 	}
-	if learn, trust := words(doc.Kind); doc.Learn != learn || doc.Trust != trust {
+	if learn, trust := doc.Words(); doc.Learn != learn || doc.Trust != trust {
 		return nil, fmt.Errorf("proof: what the reader learns and must trust is not what this kind of proof says: %w", ErrInvalid)
 	}
 	tree, cosigned, err := k.Witnesses.Open([]byte(doc.Checkpoint), k.Log)
@@ -60,12 +61,9 @@ func included(doc *Document, tree tlog.Tree) error {
 	for i := range doc.Batches {
 		leaves[i] = seal.LeafHash(doc.Batches[i].Header)
 	}
-	path := make([]tlog.Hash, len(doc.Path))
-	for i, h := range doc.Path {
-		if len(h) != tlog.HashSize {
-			return fmt.Errorf("proof: path: %w", ErrInvalid)
-		}
-		path[i] = tlog.Hash(h)
+	path, err := hashes(doc.Path)
+	if err != nil {
+		return err
 	}
 	root, err := seal.RangeRoot(doc.First, leaves, uint64(tree.N), path)
 	if err != nil || root != tree.Hash {
@@ -126,11 +124,8 @@ func recount(doc *Document) error {
 	return nil
 }
 
-// openBatch checks the entries part of a batch, opens and counts it.
+// openBatch checks what is shown of a batch, opens and counts it.
 func openBatch(t *tally, h *record.Header, b *Batch, each func(i uint64, d *record.Disclosure)) error {
-	if uint64(len(b.Entries)) != uint64(h.EntriesSize) || sha256.Sum256(b.Entries) != h.EntriesSum {
-		return fmt.Errorf("proof: batch %d: these are not its entries: %w", h.Batch, ErrInvalid)
-	}
 	var key record.PartKey
 	if len(b.Entries) > 0 {
 		if len(b.Key) != len(key) {
@@ -139,6 +134,12 @@ func openBatch(t *tally, h *record.Header, b *Batch, each func(i uint64, d *reco
 		copy(key[:], b.Key)
 	} else if b.Key != nil {
 		return fmt.Errorf("proof: batch %d: a key for nothing: %w", h.Batch, ErrInvalid)
+	}
+	if b.Block != nil {
+		return openBlock(t, h, b, key, each)
+	}
+	if uint64(len(b.Entries)) != uint64(h.EntriesSize) || !h.HasEntries(b.Entries) {
+		return fmt.Errorf("proof: batch %d: these are not its entries: %w", h.Batch, ErrInvalid)
 	}
 	part, err := record.OpenPartWith(b.Entries, key)
 	if err != nil {

@@ -2,8 +2,8 @@ package record
 
 import (
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -51,7 +51,7 @@ func (b *Builder) Reset() {
 	b.statements, b.stated, b.disclosures = b.statements[:0], 0, 0
 }
 
-// Frame appends the frame of what was added to dst and resets the Builder. Sizes, sums and counts of the header are filled
+// Frame appends the frame of what was added to dst and resets the Builder. Version, sizes, sums and counts of the header are filled
 // in; the rest is the caller's. The key of a part without entries may be nil.
 //
 // Errors: ErrTooLarge when the parts would be larger than MaxParts; dst is returned as it was and the entries are kept.
@@ -65,6 +65,7 @@ func (b *Builder) Frame(dst []byte, h Header, dictionary, day *Master) ([]byte, 
 		b.entries.add(rest[n:end], EntriesBlock)
 		rest = rest[end:]
 	}
+	h.Version = Version
 	h.Entries, h.Disclosures = uint32(b.entries.count), uint32(b.disclosures)
 	h.DictionarySize, h.EntriesSize = uint32(b.dictionary.size()), uint32(b.entries.size())
 
@@ -73,8 +74,12 @@ func (b *Builder) Frame(dst []byte, h Header, dictionary, day *Master) ([]byte, 
 	dst = b.dictionary.seal(dst, dictionary, b.Random)
 	dst = b.entries.seal(dst, day, b.Random)
 	at := start + int(h.EntriesAt())
-	h.DictionarySum = sha256.Sum256(dst[start+HeaderSize : at])
-	h.EntriesSum = sha256.Sum256(dst[at:])
+	var err1, err2 error
+	h.DictionarySum, err1 = sumOf(dst[start+HeaderSize : at])
+	h.EntriesSum, err2 = sumOf(dst[at:])
+	if err := errors.Join(err1, err2); err != nil {
+		panic(err) // of parts that were made here
+	}
 	h.Append(dst[:start])
 	b.Reset()
 	return dst, h, nil

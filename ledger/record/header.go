@@ -1,7 +1,6 @@
 package record
 
 import (
-	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 	"time"
@@ -11,15 +10,18 @@ import (
 
 const (
 	headMagic   = "chaprec1"
-	headerMagic = "CHB1"
-	version     = 1 // of the format; Head keeps its layout in all of them
+	headerMagic = "CHB" // and the version as a digit
 )
+
+// Version is the format of segments that this program writes: see record.go. It reads this one and those before it. Head keeps
+// its layout in all of them.
+const Version = 2
 
 // Head is the beginning of a segment:
 //
 //	offset  size  field
 //	0       8     magic "chaprec1"
-//	8       4     version of the format
+//	8       4     version of the format, of all its frames
 //	12      16    id of the ledger
 //	28      4     number of the segment
 //	32      8     number of its first batch
@@ -27,6 +29,7 @@ const (
 //	48      12    zero
 //	60      4     CRC-32C of bytes 0 to 60
 type Head struct {
+	Version uint32
 	ID      [16]byte
 	Segment uint32
 	First   uint64
@@ -37,7 +40,7 @@ type Head struct {
 func (h *Head) Append(b []byte) []byte {
 	start := len(b)
 	b = append(b, headMagic...)
-	b = binary.BigEndian.AppendUint32(b, version)
+	b = binary.BigEndian.AppendUint32(b, h.Version)
 	b = append(b, h.ID[:]...)
 	b = binary.BigEndian.AppendUint32(b, h.Segment)
 	b = binary.BigEndian.AppendUint64(b, h.First)
@@ -54,10 +57,15 @@ func ParseHead(b []byte) (Head, error) {
 	if string(b[:8]) != headMagic || binary.BigEndian.Uint32(b[60:]) != checksum(b[:60]) {
 		return Head{}, fmt.Errorf("record: head of a segment: %w", ErrMalformed)
 	}
-	if v := binary.BigEndian.Uint32(b[8:]); v > version {
+	v := binary.BigEndian.Uint32(b[8:])
+	switch {
+	case v > Version:
 		return Head{}, fmt.Errorf("record: format version %d: %w", v, ErrNewer)
+	case v == 0:
+		return Head{}, fmt.Errorf("record: format version 0: %w", ErrMalformed)
 	}
 	return Head{
+		Version: v,
 		ID:      [16]byte(b[12:28]),
 		Segment: binary.BigEndian.Uint32(b[28:]),
 		First:   binary.BigEndian.Uint64(b[32:]),
@@ -68,7 +76,7 @@ func ParseHead(b []byte) (Head, error) {
 // Header is the beginning of a frame, and the leaf of its batch in the log:
 //
 //	offset  size  field
-//	0       4     magic "CHB1"
+//	0       4     magic "CHB" and the version of the format as a digit
 //	4       4     CRC-32C of bytes 8 to 128
 //	8       8     number of the batch
 //	16      8     when it was written
@@ -81,9 +89,10 @@ func ParseHead(b []byte) (Head, error) {
 //	52      4     persons' numbers before it
 //	56      4     words before it
 //	60      4     ways before it
-//	64      32    SHA-256 of the dictionary part
-//	96      32    SHA-256 of the entries part
+//	64      32    sum of the dictionary part
+//	96      32    sum of the entries part
 type Header struct {
+	Version        uint32
 	Batch          uint64
 	Written        time.Time
 	Day            ledger.Day
@@ -110,7 +119,7 @@ func (h *Header) EntriesAt() int64 { return HeaderSize + int64(h.DictionarySize)
 // Append appends the 128 bytes.
 func (h *Header) Append(b []byte) []byte {
 	start := len(b)
-	b = append(b, headerMagic...)
+	b = append(append(b, headerMagic...), '0'+byte(h.Version))
 	b = binary.BigEndian.AppendUint32(b, 0)
 	b = binary.BigEndian.AppendUint64(b, h.Batch)
 	b = binary.BigEndian.AppendUint64(b, uint64(h.Written.UnixMicro()))
@@ -134,12 +143,13 @@ func ParseHeader(b []byte) (Header, error) {
 	switch {
 	case len(b) != HeaderSize:
 		return Header{}, fmt.Errorf("record: header of %d bytes: %w", len(b), ErrMalformed)
-	case string(b[:4]) != headerMagic:
+	case string(b[:3]) != headerMagic || b[3] < '1' || b[3] > '0'+Version:
 		return Header{}, fmt.Errorf("record: no frame begins here: %w", ErrMalformed)
 	case binary.BigEndian.Uint32(b[4:]) != checksum(b[8:]):
 		return Header{}, fmt.Errorf("record: checksum of a header: %w", ErrMalformed)
 	}
 	h := Header{
+		Version:        uint32(b[3] - '0'),
 		Batch:          binary.BigEndian.Uint64(b[8:]),
 		Written:        timeOf(b[16:]),
 		Day:            ledger.Day(binary.BigEndian.Uint32(b[24:])),
@@ -160,6 +170,9 @@ func ParseHeader(b []byte) (Header, error) {
 	return h, nil
 }
 
+// HasEntries reports whether an entries part is the one that the header has the sum of.
+func (h *Header) HasEntries(part []byte) bool { return fits(h.Version, part, h.EntriesSum) }
+
 // Frame is one batch as it stands in a segment.
 type Frame struct {
 	Header
@@ -173,10 +186,10 @@ type Frame struct {
 // Check compares the parts with their sums. Those of a purged day's entries need not fit: they may have been punched out.
 // Error: ErrMalformed.
 func (f *Frame) Check(purged bool) error {
-	if sha256.Sum256(f.Dictionary) != f.DictionarySum {
+	if !fits(f.Version, f.Dictionary, f.DictionarySum) {
 		return fmt.Errorf("record: sum of a dictionary part: %w", ErrMalformed)
 	}
-	if !purged && sha256.Sum256(f.Entries) != f.EntriesSum {
+	if !purged && !f.HasEntries(f.Entries) {
 		return fmt.Errorf("record: sum of an entries part: %w", ErrMalformed)
 	}
 	return nil

@@ -15,6 +15,7 @@ import (
 func TestHeaderRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		want := record.Header{
+			Version:        rapid.Uint32Range(1, record.Version).Draw(t, "version"),
 			Batch:          rapid.Uint64().Draw(t, "batch"),
 			Written:        moment(t),
 			Day:            ledger.Day(rapid.Uint32().Draw(t, "day")),
@@ -43,14 +44,14 @@ func TestHeaderRoundTrip(t *testing.T) {
 }
 
 func TestHeaderTooLarge(t *testing.T) {
-	h := record.Header{DictionarySize: record.MaxParts, EntriesSize: 1}
+	h := record.Header{Version: record.Version, DictionarySize: record.MaxParts, EntriesSize: 1}
 	if _, err := record.ParseHeader(h.Append(nil)); !errors.Is(err, record.ErrMalformed) {
 		t.Errorf("got %v, want ErrMalformed", err)
 	}
 }
 
 func TestHead(t *testing.T) {
-	want := record.Head{ID: id, Segment: 7, First: 1 << 40, Made: written}
+	want := record.Head{Version: record.Version, ID: id, Segment: 7, First: 1 << 40, Made: written}
 	b := want.Append(nil)
 	got, err := record.ParseHead(b)
 	if err != nil || !reflect.DeepEqual(got, want) {

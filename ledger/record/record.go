@@ -9,6 +9,9 @@
 // are big-endian, times are microseconds since 1970, checksums are CRC-32C. Behind the last frame of the last segment there
 // may be up to MaxBlank zeros.
 //
+// Version 2 differs from version 1 in the sums of parts alone: see sum.go. All frames of a segment have its version; what goes
+// on with an older record begins a segment.
+//
 // # Parts
 //
 // A part is empty (0 bytes) or

@@ -27,6 +27,7 @@ type Walker struct {
 	segments []uint32
 	next     int // index in segments
 	file     *os.File
+	version  uint32 // of the segment
 	tape     tape
 	at       Position
 	before   uint64 // disclosures before at
@@ -120,6 +121,8 @@ func (w *Walker) step() (Frame, error) {
 		return Frame{}, w.damaged("the file ends in a header")
 	case err != nil:
 		return Frame{}, w.damaged("the header is not what was written")
+	case h.Version != w.version:
+		return Frame{}, w.contradicted(fmt.Sprintf("the header is of version %d, in a segment of version %d", h.Version, w.version))
 	case h.Batch != w.at.Batch:
 		return Frame{}, w.contradicted(fmt.Sprintf("batch %d stands here", h.Batch))
 	case w.counted && h.Before != w.before:
@@ -188,7 +191,7 @@ func (w *Walker) open() error {
 	case h.First != w.at.Batch:
 		return w.contradicted(fmt.Sprintf("the file begins with batch %d", h.First))
 	}
-	w.at.Offset = HeadSize
+	w.version, w.at.Offset = h.Version, HeadSize
 	return nil
 }
 

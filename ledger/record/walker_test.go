@@ -191,11 +191,11 @@ func TestDamage(t *testing.T) {
 			store(t, segment(dir, 2), one)
 		}, 1, 0, 2, 0},
 		{"another ledger's segment", func(t *testing.T, dir string) {
-			h := record.Head{ID: [16]byte{9}, Segment: 2, First: 4}
+			h := record.Head{Version: record.Version, ID: [16]byte{9}, Segment: 2, First: 4}
 			store(t, segment(dir, 2), h.Append(nil))
 		}, 2, 0, 4, 0},
 		{"another first batch", func(t *testing.T, dir string) {
-			h := record.Head{ID: id, Segment: 2, First: 5}
+			h := record.Head{Version: record.Version, ID: id, Segment: 2, First: 5}
 			store(t, segment(dir, 2), h.Append(nil))
 		}, 2, 0, 4, 0},
 		{"a frame removed from the last segment", func(t *testing.T, dir string) {

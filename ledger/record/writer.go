@@ -19,6 +19,7 @@ type Writer struct {
 	file   *os.File // nil before the first segment
 	end    int64    // of the file: from at to there it is blank
 	roll   bool
+	older  bool // the open segment is of an older version: nothing is appended to it
 	joined []byte
 	err    error
 }
@@ -69,6 +70,7 @@ func (w *Writer) check() error {
 	if info.Size() != w.at.Offset {
 		return fmt.Errorf("record: %s has %d bytes, not %d: cut the record first", w.name(), info.Size(), w.at.Offset)
 	}
+	w.older = h.Version < Version
 	return nil
 }
 
@@ -101,6 +103,9 @@ func (w *Writer) Append(frames ...[]byte) (Position, error) {
 		h, err := ParseHeader(rest[:min(len(rest), HeaderSize)])
 		if err != nil {
 			return w.at, err
+		}
+		if h.Version != Version {
+			return w.at, fmt.Errorf("record: batch %d is of format version %d, where %d is written", h.Batch, h.Version, Version)
 		}
 		if h.Batch != batch || h.Size() > int64(len(rest)) {
 			return w.at, fmt.Errorf("record: batch %d of %d bytes does not follow as batch %d", h.Batch, len(rest), batch)
@@ -141,13 +146,13 @@ func (w *Writer) join(frames [][]byte) []byte {
 	return w.joined
 }
 
-// full reports whether a group goes into a segment of its own. One that has no frames yet takes any.
+// full reports whether a group goes into a segment of its own. One of this version that has no frames yet takes any.
 func (w *Writer) full(size int) bool {
 	limit := w.Limit
 	if limit == 0 {
 		limit = MaxSegment
 	}
-	return w.at.Offset > HeadSize && (w.roll || w.at.Offset+int64(size) > limit)
+	return w.older || w.at.Offset > HeadSize && (w.roll || w.at.Offset+int64(size) > limit)
 }
 
 // begin makes the next segment. The one before is durable first, so that only the last one is ever torn.
@@ -161,13 +166,13 @@ func (w *Writer) begin(made time.Time) error {
 		w.at.Segment++
 		w.at.Offset, w.end = 0, 0
 	}
-	w.roll = false
+	w.roll, w.older = false, false
 	f, err := os.OpenFile(w.name(), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
 	w.file = f
-	h := Head{ID: w.id, Segment: w.at.Segment, First: w.at.Batch, Made: made}
+	h := Head{Version: Version, ID: w.id, Segment: w.at.Segment, First: w.at.Batch, Made: made}
 	if _, err := f.WriteAt(h.Append(nil), 0); err != nil {
 		return err
 	}

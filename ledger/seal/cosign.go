@@ -230,6 +230,8 @@ func (o *offer) accept(w *Witness, lines []byte, a *Answer) (uint64, error) {
 func (o *offer) conflict(text []byte, seen uint64) (uint64, error) {
 	size, err := strconv.ParseUint(strings.TrimSuffix(string(text), "\n"), 10, 63)
 	switch {
+	case err != nil && seen == uint64(o.tree.N): // C2SP tlog-witness: of two roots of one size the status is all that must be said
+		return seen, fmt.Errorf("it saw another tree of %d batches: %w", seen, ErrRewritten)
 	case err != nil:
 		return seen, errors.New("it has seen another size, and does not say which")
 	case size > uint64(o.tree.N):

@@ -103,6 +103,11 @@ func (l *Log) ProveRange(first, end, size uint64) ([]tlog.Hash, error) {
 	if err != nil {
 		return nil, err
 	}
+	return ProveRange(r, first, end, size)
+}
+
+// ProveRange is that of a Log, for any tree whose hashes r gives. 0 <= first < end <= size.
+func ProveRange(r tlog.HashReader, first, end, size uint64) ([]tlog.Hash, error) {
 	var indexes []int64
 	var parts []int // how many hashes each subtree is made of
 	outside(0, size, first, end, func(lo, hi uint64) {

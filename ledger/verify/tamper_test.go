@@ -3,6 +3,7 @@ package verify
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -199,6 +200,18 @@ func TestYesterdayAndAppend(t *testing.T) {
 		h.noticed(r, "log/checkpoint", "witness east")
 		if days > 0 {
 			said(h, r, "not the one that was signed")
+		}
+		if days == 1 { // two roots of one size: the witness has both, signed
+			kept, err := filepath.Glob(filepath.Join(filepath.Dir(h.dir), "witness", "forks", "*"))
+			h.must(err)
+			if len(kept) != 1 {
+				t.Fatalf("got %d pieces of evidence at the witness, want one", len(kept))
+			}
+			b, err := os.ReadFile(kept[0])
+			h.must(err)
+			if size := fmt.Sprintf("%s\n%d\n", r.Origin, r.Sealed); bytes.Count(b, []byte(size)) != 2 {
+				t.Errorf("not two checkpoints of %d batches:\n%s", r.Sealed, b)
+			}
 		}
 	}
 }

@@ -121,14 +121,23 @@ func (r *run) all(ctx context.Context) error {
 	return nil
 }
 
-// describe reads ledger.json and the keys that fit it. ok is false when there is nothing to check anything else with.
+// describe reads ledger.json and the keys that fit it. ok is false when there is nothing to check anything else with. Whoever has
+// the verifier or the witnesses from outside has them of a ledger that was made: its making was not cut off.
 func (r *run) describe() (ok bool, err error) {
 	r.meta, err = keys.ReadMeta(r.Dir)
 	switch {
 	case errors.Is(err, keys.ErrNewer):
 		return false, err
+	case errors.Is(err, fs.ErrNotExist) && r.Verifier == "" && r.Witnesses == "" && disk.Unmade(r.Dir):
+		r.report.add(Problem{Unmade, keys.MetaFile, -1, -1, "the making of this ledger was never finished; nothing was on record. Whoever records into it finishes it. " +
+			"If it had been in use, its witnesses would know how much it held"})
+		return false, nil
 	case errors.Is(err, fs.ErrNotExist):
-		r.report.whole(keys.MetaFile, "it is missing: everything was deleted, its making was cut off, or this is not a ledger's folder")
+		begun := ""
+		if entries, err := os.ReadDir(r.Dir); err == nil && len(entries) == 0 {
+			begun = " its making was cut off," // before anything that could tell
+		}
+		r.report.whole(keys.MetaFile, "it is missing: everything was deleted,%s or this is not a ledger's folder", begun)
 		return false, nil
 	case err != nil:
 		r.report.whole(keys.MetaFile, "%v", err)

@@ -37,7 +37,7 @@ func parseRequest(body []byte) (request, error) {
 	}
 	for _, line := range lines[1:] {
 		h, err := tlog.ParseHash(line)
-		if err != nil {
+		if err != nil || h.String() != line { // the decoder takes other spellings as well
 			return r, errors.New("a line of the proof is not a hash")
 		}
 		r.proof = append(r.proof, h)

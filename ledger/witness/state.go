@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
 
 	"chaperone/ledger/durable"
 	"chaperone/ledger/lock"
@@ -170,8 +171,8 @@ func (w *Witness) restore(l *log) error {
 		return fmt.Errorf("witness: %s is not what this witness cosigned, with this name and key: it must not start without it: %w", path, seal.ErrCheckpoint)
 	}
 	l.signed = signed
-	w.withdraw(l) // a kill may have been between the two
-	return nil
+	w.settle(l, func(t tlog.Tree) bool { return t == l.tree }) // a kill may have been between the two
+	return w.proven(l, l.tree, signed)
 }
 
 // keep makes a cosigned checkpoint the latest.

@@ -9,7 +9,8 @@
 //	lock           held by the process that has it open
 //	logs           the logs it knows: a line "ORIGIN VKEY" for each key of each
 //	state/HASH     the latest cosigned checkpoint of a log; HASH is SHA-256 of its origin
-//	forks/HASH-N   evidence: the checkpoint that was cosigned and one that does not continue it, both signed by the log
+//	forks/HASH-N   evidence: two checkpoints of one size, or the one that was cosigned and one that is not shown to continue
+//	               it; both signed by the log, with an empty line between them
 //
 // The state must not be put back to an earlier one: a witness that lost it is to be given a new key.
 package witness
@@ -34,6 +35,8 @@ const maxBody = 64 << 10
 
 // Witness answers for one folder (http.Handler). It is safe for concurrent use; no other process can use its folder.
 type Witness struct {
+	Warn func(text string) // one line for the operator when something could not be kept; may be nil, is set before anybody is answered
+
 	dir    string
 	signer *seal.Cosigner
 	logs   map[string]*log // by origin
@@ -58,9 +61,14 @@ func (w *Witness) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.Method == http.MethodPost && r.URL.Path == "/add-checkpoint":
 		w.add(rw, r)
-	case r.Method == http.MethodGet && r.URL.Path == "/":
+	case (r.Method == http.MethodGet || r.Method == http.MethodHead) && r.URL.Path == "/":
 		w.page(rw)
 	case r.URL.Path == "/" || r.URL.Path == "/add-checkpoint":
+		allow := "POST"
+		if r.URL.Path == "/" {
+			allow = "GET, HEAD"
+		}
+		rw.Header().Set("Allow", allow)
 		http.Error(rw, "not a method for this", http.StatusMethodNotAllowed)
 	default:
 		http.NotFound(rw, r)
@@ -95,6 +103,9 @@ func (w *Witness) add(rw http.ResponseWriter, r *http.Request) {
 		return
 	}
 	tree, err := seal.ParseCheckpoint(n.Text, l.origin)
+	if strings.Contains(n.Text, "\n\n") { // C2SP tlog-checkpoint: no line is empty
+		err = seal.ErrCheckpoint
+	}
 	if err != nil || req.old > uint64(tree.N) {
 		http.Error(rw, "not a checkpoint, or of fewer leaves than the old size", http.StatusBadRequest)
 		return
@@ -122,35 +133,56 @@ func (w *Witness) cosign(l *log, req request, tree tlog.Tree, n *note.Note) answ
 	case have == uint64(tree.N) && l.signed != nil && l.tree.Hash != tree.Hash:
 		// Two roots for one size: whatever else the request says, the log has signed two histories.
 		if err := w.keepFork(l, tree, n); err != nil {
-			return failed(err)
+			return w.failed(err)
 		}
 		return conflict(have)
 	case req.old != have:
+		if tree == l.tree { // whoever has the log can show this way that it went through what is suspected: the answer stays the same
+			w.settle(l, func(t tlog.Tree) bool { return t.N > 0 && uint64(t.N) == req.old && continues(t, tree, req.proof) })
+		}
 		return conflict(have)
 	case !continues(l.tree, tree, req.proof):
 		if err := w.keepFork(l, tree, n); err != nil {
-			return failed(err)
+			return w.failed(err)
 		}
 		return answer{http.StatusUnprocessableEntity, "it is not proven that this checkpoint continues the one before\n"}
 	}
 	before := len(n.Sigs)
+	own, err := note.Sign(n)
+	if err == nil {
+		err = w.proven(l, tree, own) // while it has no cosignature that could get out before it is kept
+	}
+	if err != nil {
+		return w.failed(err)
+	}
 	signed, err := note.Sign(n, w.signer)
 	if err != nil {
-		return failed(err)
+		return w.failed(err)
 	}
 	if err := w.keep(l, signed); err != nil {
-		return failed(err)
+		return w.failed(err)
 	}
+	known := hashesOf(l.tree, tree.N, req.proof)
 	l.tree, l.signed = tree, signed
-	w.withdraw(l)
+	w.settle(l, func(t tlog.Tree) bool {
+		if t.N >= tree.N {
+			return t == tree
+		}
+		root, ok := known.root(0, t.N)
+		return ok && root == t.Hash
+	})
 	lines := strings.SplitAfter(string(signed[len(n.Text)+1:]), "\n")
 	return answer{http.StatusOK, strings.Join(lines[before:], "")}
 }
 
 func conflict(size uint64) answer { return answer{http.StatusConflict, fmt.Sprintf("%d\n", size)} }
 
-func failed(err error) answer {
-	return answer{http.StatusInternalServerError, fmt.Sprintf("witness: %v\n", err)}
+// failed answers that nothing was cosigned. Why is for the operator: it names folders of this host.
+func (w *Witness) failed(err error) answer {
+	if w.Warn != nil {
+		w.Warn(fmt.Sprintf("witness: a checkpoint was not cosigned: %v", err))
+	}
+	return answer{http.StatusInternalServerError, "the witness could not keep what it saw, and cosigned nothing\n"}
 }
 
 // continues reports whether a proof shows that one tree is the beginning of the other.

@@ -53,6 +53,7 @@ type scene struct {
 	cosigner *seal.Cosigner
 	witness  *witness.Witness
 	server   *httptest.Server
+	proofs   int // of two histories, as its page says
 }
 
 func newScene(t testing.TB) *scene {
@@ -297,6 +298,7 @@ func TestAnswers(t *testing.T) {
 		{"negative", "old -1\n\n" + text, 400, "", ""},
 		{"no empty line", "old 0\n" + strings.Replace(text, "\n\n", "\n", 1), 400, "", ""},
 		{"not a hash", "old 0\nAAAA\n\n" + text, 400, "", ""},
+		{"a hash in another spelling", "old 0\n" + proof[0].String() + "\r\n\n" + text, 400, "", ""},
 		{"64 hashes", "old 0\n" + strings.Repeat(proof[0].String()+"\n", 64) + "\n" + text, 400, "", ""},
 		{"too large", "old 0\n\n" + text + strings.Repeat("x", 1<<17), 400, "", ""},
 		{"not signed", "old 0\n\n" + text[:strings.Index(text, "\n\n")+2], 400, "", ""},
@@ -669,4 +671,89 @@ func FuzzAdd(f *testing.F) {
 			t.Errorf("got %d", r.Code)
 		}
 	})
+}
+
+// TestTerse: where two roots of one size meet, C2SP tlog-witness asks of a witness for the status 409 and no more. Ours says which
+// size as well; one that does not is understood all the same.
+func TestTerse(t *testing.T) {
+	s := newScene(t)
+	terse := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		says := httptest.NewRecorder()
+		s.witness.ServeHTTP(says, r)
+		rw.WriteHeader(says.Code)
+		if says.Code != http.StatusConflict || !bytes.HasPrefix(body, []byte("old "+says.Body.String())) {
+			_, _ = rw.Write(says.Body.Bytes())
+		}
+	}))
+	defer terse.Close()
+	for _, test := range []struct {
+		salt byte
+		want error
+	}{{0, nil}, {1, seal.ErrRewritten}} {
+		dir := t.TempDir()
+		p := s.policy(dir, terse.URL)
+		l := s.log(dir, test.salt, 10)
+		if _, err := l.Cosign(t.Context(), terse.Client(), p); !errors.Is(err, test.want) {
+			t.Errorf("history %d: got %v, want %v", test.salt, err, test.want)
+		}
+	}
+}
+
+// TestMethods: whoever asks in another way is told in which to ask.
+func TestMethods(t *testing.T) {
+	s := newScene(t)
+	for _, test := range []struct {
+		method, path, allow string
+		code                int
+	}{
+		{http.MethodGet, "/add-checkpoint", "POST", http.StatusMethodNotAllowed},
+		{http.MethodPost, "/", "GET, HEAD", http.StatusMethodNotAllowed},
+		{http.MethodHead, "/", "", http.StatusOK},
+		{http.MethodPost, "/add-checkpoint/", "", http.StatusNotFound},
+	} {
+		req, err := http.NewRequest(test.method, s.server.URL+test.path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != test.code || resp.Header.Get("Allow") != test.allow {
+			t.Errorf("%s %s: got %d and %q, want %d and %q", test.method, test.path, resp.StatusCode, resp.Header.Get("Allow"), test.code, test.allow)
+		}
+	}
+}
+
+// TestUnkept: what could not be kept is not answered, and forgotten.
+func TestUnkept(t *testing.T) {
+	s := newScene(t)
+	state := filepath.Join(s.dir, "state")
+	if err := os.Remove(state); err != nil { // as a disk that has gone
+		t.Fatal(err)
+	}
+	var told []string
+	s.witness.Warn = func(text string) { told = append(told, text) }
+	body := "old 0\n\n" + string(s.log(t.TempDir(), 0, 10).Latest())
+	if code, text, _ := s.post(body); code != http.StatusInternalServerError || strings.Contains(text, "\u2014 ") || strings.Contains(text, s.dir) {
+		t.Errorf("without a place to keep it: got %d %q", code, text)
+	}
+	if len(told) != 1 || !strings.Contains(told[0], "was not cosigned: ") {
+		t.Errorf("the operator was told %q", told)
+	}
+	if err := os.Mkdir(state, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, _ := s.post("old 0\n\n" + string(s.log(t.TempDir(), 1, 8).Latest())); code != 200 {
+		t.Errorf("another, of which nobody was told of the first: got %d, want 200", code)
+	}
+	if code, size, _ := s.post(body); code != 409 || size != "8\n" {
+		t.Errorf("the first again: got %d %q, want 409 and 8", code, size)
+	}
 }

@@ -27,6 +27,9 @@ func (d *Disk) Cut(r *rand.Rand) {
 	d.cut(r, m)
 }
 
+// Keep is the moment after a kill: what the kernel was given stays, fsynced or not, and the disk works again.
+func (d *Disk) Keep() { d.cut(nil, keepAll) }
+
 // Drop is a power cut that takes all that was not fsynced.
 func (d *Disk) Drop() { d.cut(nil, dropAll) }
 
