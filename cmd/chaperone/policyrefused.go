@@ -38,8 +38,8 @@ func (f *policyFlags) explainRefusal(c *cobra.Command, reference uint64) error {
 	}
 	name := fmt.Sprintf("%012x", reference)
 	if !ok {
-		return fmt.Errorf("policy explain: no refusal of the reference %s is on record: it was a moment ago, or one of very many at once, or is another guard's, purged, or no refusal's. "+
-			"The log may have it: journalctl -u chaperone-guard | grep %s", name, name)
+		return errors.New("policy explain: no refusal of this reference is on record: it was a moment ago, or one of very many at once, or is another guard's, purged, or no refusal's. " +
+			"The log may have it: journalctl -u chaperone-guard | grep REFERENCE") // which is not repeated: it may be a patient's number
 	}
 	return refusedThen(c.OutOrStdout(), name, &r, s)
 }

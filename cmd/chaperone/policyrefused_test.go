@@ -130,7 +130,7 @@ func TestExplainRefusal(t *testing.T) {
 			t.Errorf("got %s, want %q", got, want)
 		}
 	}
-	if got := explain(statusNot, "CHAP00000000000a", "--ledger", books); !strings.Contains(got, "no refusal of the reference 00000000000a") || !strings.Contains(got, "grep 00000000000a") {
+	if got := explain(statusNot, "471147114711", "--ledger", books); !strings.Contains(got, "no refusal of this reference") || !strings.Contains(got, "journalctl") {
 		t.Errorf("got %s", got)
 	}
 }
