@@ -123,7 +123,7 @@ type Mark struct {
 type Evidence struct {
 	File   string `json:"file"`
 	Packet int64  `json:"packet,omitempty"` // number in the file, from 1
-	Record uint64 `json:"record,omitempty"` // number of an event log's record
+	Record uint64 `json:"record,omitempty"` // number of an event log's record; of a guard's refusal, of the first reference
 	Offset int64  `json:"offset"`           // in the bytes of its direction of the TCP connection, from 0
 }
 

@@ -291,7 +291,7 @@ func TestRestart(t *testing.T) {
 	a := usual()
 	note := a.Begins(noon().Add(-time.Hour)) // the guard saw it an hour before: the clock was put back since
 	past, ok := OfNote(note)
-	if !ok || past.ID != a.ID || past.Party != a.Party || past.Kind != a.Kind || past.Over || past.Digest != a.digest() {
+	if !ok || past.ID != a.ID || past.Party != a.Party || past.Kind != a.Kind || past.By != a.By || past.Over || past.Digest != a.digest() {
 		t.Fatalf("got %+v of %q", past, note.Text)
 	}
 	r := newRig(t, past)
@@ -325,6 +325,21 @@ func TestRestart(t *testing.T) {
 	if _, ended, bad := r.Look(noon()); len(ended) != 1 || len(bad) != 1 || len(r.InForce(a.Party, noon())) != 0 {
 		t.Errorf("a changed file: got %d over, %d troubles", len(ended), len(bad))
 	}
+	early, reason := past, a
+	early.Digest, reason.Reason = past.Digest[:leastDigest], a.Reason+"!"
+	for _, test := range []struct {
+		name string
+		past Past
+		says Approval
+		want bool
+	}{
+		{"as it was", past, a, true}, {"another reason", past, reason, false}, {"a note of an early guard", early, a, true}, {"another reason and an early note", early, reason, false},
+		{"no digest", Past{ID: a.ID}, a, false}, {"another's", Past{ID: "0123456789ab", Digest: past.Digest}, a, false},
+	} {
+		if got := test.past.Says(&test.says); got != test.want {
+			t.Errorf("%s: got %t", test.name, got)
+		}
+	}
 	for _, text := range []string{"policy 0123456789ab of north holds", "approval 3f9c0a5b2e48 waits", "approval x begins: party y"} {
 		if _, ok := OfNote(ledger.Note{Kind: ledger.Policy, Text: text}); ok {
 			t.Errorf("%q was taken for one", text)
@@ -354,7 +369,7 @@ func FuzzParse(f *testing.F) {
 		}
 		again := a
 		again.Revoked = noon()
-		if again.digest() != a.digest() || len(a.digest()) != 16 {
+		if again.digest() != a.digest() || len(a.digest()) != 64 {
 			t.Error("the digest depends on the end")
 		}
 	})

@@ -142,11 +142,11 @@ func Parse(b []byte) (a Approval, err error) {
 	return a, nil
 }
 
-// digest is what of an approval may not change.
+// digest is what of an approval may not change. It is whole, so that nobody can write two reasons beforehand that have the same.
 func (a *Approval) digest() string {
 	fixed := *a
 	fixed.Revoked = time.Time{}
 	b, _ := json.Marshal(&fixed, json.Deterministic(true)) // texts were checked: it cannot fail
 	sum := sha256.Sum256(bytes.TrimSpace(b))
-	return hex.EncodeToString(sum[:8])
+	return hex.EncodeToString(sum[:])
 }

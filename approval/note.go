@@ -14,9 +14,18 @@ type Past struct {
 	ID     string
 	Kind   Kind
 	Party  string
+	By     string    // who gave it
 	Digest string    // of what it said
 	Begun  time.Time // when the guard first saw it
 	Over   bool
+}
+
+// leastDigest is how much of a digest the notes of the first guards have.
+const leastDigest = 16
+
+// Says reports whether an approval says what it said when it began.
+func (p *Past) Says(a *Approval) bool {
+	return p.ID == a.ID && len(p.Digest) >= leastDigest && strings.HasPrefix(a.digest(), p.Digest)
 }
 
 // begins and isOver are how notes are read back: their words never change.
@@ -62,6 +71,8 @@ func OfNote(n ledger.Note) (p Past, ok bool) {
 	switch {
 	case strings.HasPrefix(rest, begins+": party "):
 		p.Party, _, _ = strings.Cut(strings.TrimPrefix(rest, begins+": party "), ",")
+		_, p.By, _ = strings.Cut(rest, ", by ")
+		p.By = p.By[:max(strings.LastIndex(p.By, ", at most "), 0)]
 		p.Digest = rest[strings.LastIndexByte(rest, ' ')+1:] // by may be any text: what is behind it is looked for from the end
 	case strings.HasPrefix(rest, isOver+": "):
 		p.Over = true

@@ -152,7 +152,7 @@ func (r *Register) see(a *Approval, now time.Time) error {
 		e.end(now, "its file was changed")
 		return errors.New("approval: the file was changed; what it said is over")
 	case e != nil:
-	case began && past.Digest != digest:
+	case began && !past.Says(a):
 		return errors.New("approval: the file was changed since it began")
 	case !began && (!now.Before(a.Until) || !a.Revoked.IsZero()): // it never was, for this guard
 		r.over[a.ID] = true

@@ -203,7 +203,7 @@ func begins(a *approval.Approval, now time.Time) chaperone.Finding {
 		f.Rule, f.Severity = GlassRule, chaperone.High
 		f.Title = fmt.Sprintf("The glass was broken for %s: until %s it may do what its role may do at all, for at most %s.",
 			a.Party, a.Until.UTC().Format(time.RFC3339), page.Count(a.Patients, "patient"))
-		f.Advice = "Ask whoever did it for the reason, and look at the receipt at its end."
+		f.Advice = whyGlass + " Ask " + a.By + ", and look at the receipt at its end."
 	}
 	return f
 }
@@ -217,17 +217,20 @@ func (u *use) receipt(patients int) string {
 	return text
 }
 
+// whyGlass says where the reason stands: a person's words are not for the record, which keeps a digest of them.
+const whyGlass = "The reason is in its file: chaperone approve list --check shows it, and that it is the one that was given."
+
 func (u *use) ends(c *approval.Change, patients int, now time.Time) chaperone.Finding {
 	f := chaperone.Finding{
 		Rule: ApprovalOverRule, Severity: chaperone.Info, From: chaperone.Party{Claimed: c.Party}, Account: c.By,
 		First: now, Last: now, Count: patients, Bytes: u.bytes.Load(),
-		Title:    fmt.Sprintf("What %s did under an approval that is over: %s.", c.Party, u.receipt(patients)),
+		Title:    fmt.Sprintf("What %s did under an approval that is over (%s): %s.", c.Party, c.Why, u.receipt(patients)),
 		Evidence: chaperone.Evidence{File: c.Name()},
 	}
 	if c.Kind == approval.BreakGlass {
 		f.Rule, f.Severity = GlassOverRule, chaperone.High
-		f.Title = fmt.Sprintf("What %s did behind broken glass, which is over: %s.", c.Party, u.receipt(patients))
-		f.Advice = "Have somebody look at each of them: chaperone disclosures lists them."
+		f.Title = fmt.Sprintf("What %s did behind broken glass, which is over (%s): %s.", c.Party, c.Why, u.receipt(patients))
+		f.Advice = "Have somebody look at each of them: chaperone disclosures lists them. " + whyGlass
 	}
 	return f
 }

@@ -144,6 +144,29 @@ func TestBreakGlass(t *testing.T) {
 	}
 }
 
+// TestBreakGlassGone: a file that is removed ends what it permitted, and the receipt says so; nothing on record repeats its reason.
+func TestBreakGlassGone(t *testing.T) {
+	a := beginApproved(t, withBudget(newEngine(t), ""))
+	one, path := a.approve(approval.BreakGlass, "lab", 50, time.Hour)
+	begun := a.receipt(GlassRule)
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	a.settle()
+	over := a.receipt(GlassOverRule)
+	if !strings.Contains(over.Title, "(its file is gone, or not good any more)") || !strings.Contains(begun.Advice, "chaperone approve list --check") || begun.Account != one.By {
+		t.Errorf("got %+v and %+v", begun, over)
+	}
+	if err := a.ledger.Notes(t.Context(), func(n ledger.Note) error {
+		if strings.Contains(n.Text, one.Reason) {
+			t.Errorf("the reason is on record: %s", n.Text)
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestBreakGlassSite: the budget of the site holds behind broken glass, too.
 func TestBreakGlassSite(t *testing.T) {
 	file := withBudget(newEngine(t), "") + "budgets: {site: {24h: 5}}\n"

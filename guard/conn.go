@@ -108,7 +108,7 @@ func (c *conn) work(ctx context.Context) error {
 		return err
 	}
 	if err := c.identify(spec); err != nil {
-		return err
+		return c.decline(spec, err)
 	}
 	if spec.Protocol == site.TCP {
 		return c.serveTCP(ctx) // it decides before it dials
@@ -181,9 +181,9 @@ func (c *conn) swap(place *net.Conn, socket net.Conn) error {
 	}
 }
 
-// refused notes a connection that is not let through. The line of the log is that of its end.
-func (c *conn) refused(reason policy.Reason, hint string) {
-	c.guard.refused.note(refusal{
+// refused notes a connection that is not let through, and gives the reference of that. The line of the log is that of its end.
+func (c *conn) refused(reason policy.Reason, hint string) string {
+	return c.guard.refused.note(refusal{
 		listener: c.listener.name, word: connection, from: c.from.record(), to: c.to.record(), at: c.guard.now(),
 		decision: policy.Decision{Reason: reason, Version: c.guard.rules.Load().site.Version, Hint: hint},
 	})

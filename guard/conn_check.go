@@ -21,7 +21,12 @@ type proof struct {
 func (c *conn) identify(spec *site.Listener) (err error) {
 	r := c.guard.rules.Load()
 	if c.secured {
-		if c.peer, err = c.guard.trust.Check(&c.state, c.guard.now()); err != nil {
+		if c.peer, err = c.guard.trust.CheckAt(&c.state, c.from.addr.Addr(), c.guard.now()); err != nil {
+			c.guard.metrics.handshake(c.listener.name)
+			var why *identity.Error
+			if errors.As(err, &why) {
+				return c.disbelieved(why)
+			}
 			return err
 		}
 		c.from.proven = c.peer.Subject
@@ -31,11 +36,13 @@ func (c *conn) identify(spec *site.Listener) (err error) {
 	}
 	c.to.party = r.site.Party(spec.Upstream.Party)
 	c.observes = spec.Mode == site.Observe
-	c.identified.Store(true)
-	if spec.Mode == site.Observe {
-		return nil
+	if !c.observes {
+		if err := c.bound(r); err != nil {
+			return err
+		}
 	}
-	return c.bound(r)
+	c.identified.Store(true)
+	return nil
 }
 
 // disbelieved notes a certificate that is not believed. It gives why the connection ends.
@@ -45,11 +52,11 @@ func (c *conn) disbelieved(why *identity.Error) error {
 	if from.Proven == "" {
 		from.Claimed = why.Party
 	}
-	c.guard.refused.note(refusal{
+	reference := c.guard.refused.note(refusal{
 		listener: c.listener.name, word: connection, from: from, to: c.to.record(), at: c.guard.now(),
 		decision: policy.Decision{Reason: policy.Reason(why.Code), Version: r.site.Version, Hint: "See chaperone enroll list."},
 	})
-	return fmt.Errorf("%w: %s", errRefused, why.Code)
+	return &unwelcome{policy.Reason(why.Code), reference, why.Believed}
 }
 
 // bound checks what a certificate alone does not prove: that the party is known, and where it stands.
@@ -64,8 +71,7 @@ func (c *conn) bound(r *rules) error {
 	if reason == "" {
 		return nil
 	}
-	c.refused(reason, "If it is right, add it to the site file.")
-	return fmt.Errorf("%w: %s", errRefused, reason)
+	return &unwelcome{reason, c.refused(reason, "If it is right, add it to the site file."), c.secured}
 }
 
 // checked is by what a check found nothing wrong, and when.

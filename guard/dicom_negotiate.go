@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"chaperone/format/dicom"
+	"chaperone/identity"
 	"chaperone/policy"
 	"chaperone/site"
 	"chaperone/wire"
@@ -15,7 +16,7 @@ type rejection [3]byte
 
 func rejectionOf(reason policy.Reason) rejection {
 	switch reason {
-	case unknown, policy.IdentityTitle, policy.IdentityAddress:
+	case unknown, policy.IdentityTitle, policy.IdentityAddress, policy.Reason(identity.Name):
 		return rejection{1, 1, 3} // calling AE title not recognized
 	case reasonCalled:
 		return rejection{1, 1, 7} // called AE title not recognized

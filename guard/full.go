@@ -47,18 +47,17 @@ func (l *listener) farewell(socket net.Conn) bool {
 	}
 	l.guard.work.Go(func() {
 		defer l.goodbyes.Add(-1)
-		_ = goodbye(socket, time.Now().Add(goodbyeTime)) // it is over anyway
+		if socket.SetDeadline(time.Now().Add(goodbyeTime)) == nil {
+			_ = goodbye(socket, congested) // it is over anyway
+		}
 		_ = socket.Close()
 	})
 	return true
 }
 
 // goodbye answers an A-ASSOCIATE-RQ with a rejection (PS3.8 section 9.3.4) and waits for the client's end. What the request says is
-// not kept.
-func goodbye(socket net.Conn, until time.Time) error {
-	if err := socket.SetDeadline(until); err != nil {
-		return err
-	}
+// not kept. How long it may take is the socket's deadline.
+func goodbye(socket net.Conn, r rejection) error {
 	var head [6]byte
 	if _, err := io.ReadFull(socket, head[:]); err != nil {
 		return err
@@ -73,15 +72,9 @@ func goodbye(socket net.Conn, until time.Time) error {
 	if _, err := io.CopyN(io.Discard, socket, int64(length)); err != nil {
 		return err
 	}
-	r := congested
 	if _, err := socket.Write([]byte{pduAssociateRJ, 0, 0, 0, 0, 4, 0, r[0], r[1], r[2]}); err != nil {
 		return err
 	}
-	if half, ok := socket.(interface{ CloseWrite() error }); ok {
-		if err := half.CloseWrite(); err != nil {
-			return err
-		}
-	}
-	_, err := io.CopyN(io.Discard, socket, mostAssociate) // closed before it has read, it could lose the answer
-	return err
+	linger(socket)
+	return nil
 }

@@ -62,7 +62,8 @@ func TestGoodbye(t *testing.T) {
 			client, socket := net.Pipe()
 			defer client.Close()
 			go func() {
-				_ = goodbye(socket, time.Now().Add(300*time.Millisecond))
+				_ = socket.SetDeadline(time.Now().Add(300 * time.Millisecond))
+				_ = goodbye(socket, congested)
 				_ = socket.Close()
 			}()
 			_ = client.SetDeadline(time.Now().Add(20 * time.Second))

@@ -139,7 +139,7 @@ func Start(ctx context.Context, o Options) (*Guard, error) {
 	began := g.now()
 	g.book = budget.New(began)
 	if g.trust != nil {
-		g.server = g.trust.Server()
+		g.server = g.trust.Receiver() // identify asks again
 	}
 	g.refused = newRefusals(o.Log, func(b ledger.Batch) error {
 		_, err := g.ledger.Record(context.WithoutCancel(ctx), b)

@@ -58,13 +58,13 @@ func (h *hl7Conn) hold(ctx context.Context, f frame, p *passing, v verdict) erro
 		v, m := h.decide(j, f, wire.FromClient)
 		if !v.Permit {
 			if h.spec().Refuse != site.Hold || v.Reason == ambiguous { // the rules are others now
-				h.guard.refused.note(*j.held)
+				v.reference = h.guard.refused.note(*j.held)
 				over()
 				return h.refuse(ctx, m, v, f)
 			}
 			if v.Reason != why {
 				why = v.Reason
-				h.guard.refused.note(*j.held)
+				v.reference = h.guard.refused.note(*j.held)
 				h.tellHeld(v)
 			}
 			continue

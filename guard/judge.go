@@ -2,7 +2,6 @@ package guard
 
 import (
 	"crypto/rand"
-	"fmt"
 	"time"
 
 	"chaperone"
@@ -231,31 +230,21 @@ func (j *judge) all(ids []chaperone.Identifier) []chaperone.PatientToken {
 	return tokens
 }
 
-// reference is a name for something that somebody may ask about.
-func reference() string {
-	var b [6]byte
-	_, _ = rand.Read(b[:]) // it never fails (crypto/rand)
-	return fmt.Sprintf("%x", b)
-}
-
 // refuse makes a refusal of a wish, and has it noted.
 func (j *judge) refuse(r *rules, w *wish, d policy.Decision) verdict {
 	d.Permit = false
 	if d.Version == "" {
 		d.Version = r.site.Version
 	}
-	v := verdict{Decision: d, reference: reference()}
+	v := verdict{Decision: d}
 	f := refusal{
-		listener: j.listener, word: w.word, decision: d, reference: v.reference, from: w.from.record(), to: w.to.record(),
+		listener: j.listener, word: w.word, action: w.action, decision: d, said: !j.unsaid, from: w.from.record(), to: w.to.record(),
 		records: len(w.records), offset: w.offset, at: j.guard.now(), observed: j.observes,
-	}
-	if j.unsaid {
-		f.reference = ""
 	}
 	if j.held != nil {
 		*j.held = f
 	} else {
-		j.guard.refused.note(f)
+		v.reference = j.guard.refused.note(f)
 	}
 	return v
 }

@@ -2,10 +2,8 @@ package guard
 
 import (
 	"errors"
-	"slices"
 	"strings"
 
-	"chaperone"
 	"chaperone/format/hl7"
 	"chaperone/wire"
 	"chaperone/wire/mllp"
@@ -22,7 +20,7 @@ type message struct {
 	nobody  bool  // a query that names nobody
 	acks    int   // different messages that it answers
 	awaited bool  // its sender asks for an answer
-	free    bool  // it has notes, or segments of two systems' own: words that anything may stand in
+	free    bool  // it has words that anything may stand in: hl7.Message.Free
 	err     error // it cannot be read in one way
 }
 
@@ -72,11 +70,8 @@ func parseSound(payload []byte, last *before) *message {
 		}
 		one.Claims = &last.claims
 		content := one.Read()
-		content.Records = append(content.Records, content.Others...)
-		if len(content.Records)+len(content.Merges) == 0 && bearing(&one, content.Ack != "") {
-			content.Records = append(content.Records, chaperone.Record{}) // somebody's, and nobody knows whose
-		}
-		m.free = m.free || free(&one)
+		content.Records = content.Bearing()
+		m.free = m.free || one.Free()
 		role := mllp.RoleOf(content)
 		m.awaited = m.awaited || awaited(&one, role)
 		if role == wire.Query && len(parts) > 1 {
@@ -128,32 +123,6 @@ func (m *message) asks(first *hl7.Message) bool {
 		}
 	}
 	return queries == 1 && !m.bears()
-}
-
-// bearing reports whether a message without a PID has something of a patient all the same: results, a visit, lines of a display
-// or rows of a table (HL7 v2.5 chapter 5, DSP and RDT), a charge, a dose, a problem, or what two systems have agreed on (Z segments: chapter 2).
-// An answer says again which order it answers, and systems add segments of their own to their acknowledgements.
-func bearing(m *hl7.Message, answer bool) bool {
-	for _, s := range m.Segments {
-		if s.Name[0] == 'Z' && !answer {
-			return true
-		}
-		switch string(s.Name[:]) {
-		case "FT1", "RXD", "RXG", "PRB", "PD1", "NK1", "GT1", "IN1", "IN2", "IN3", "PV1", "PV2", "OBX", "TXA", "DSP", "RDT", "AL1", "DG1", "PR1", "RXA", "MRG":
-			return true
-		case "OBR", "RXE", "RXO":
-			if !answer {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// free reports whether a message has notes (NTE) or segments of two systems' own (Z). An acknowledgement may have them too; what
-// answers a query with nothing else answers it with them.
-func free(m *hl7.Message) bool {
-	return slices.ContainsFunc(m.Segments, func(s hl7.Segment) bool { return s.Name[0] == 'Z' || s.Is("NTE") })
 }
 
 // awaited tells whether a message will have an answer whatever becomes of it: in original mode, and where MSH-15 or MSH-16 say

@@ -2,7 +2,6 @@ package guard
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
@@ -17,8 +16,10 @@ import (
 type refusal struct {
 	listener  string
 	word      string // the protocol's own
+	action    policy.Action
 	decision  policy.Decision
-	reference string
+	reference uint64          // what somebody may ask about it by; note gives it
+	said      bool            // an answer bears the reference, and the log has no line of its own about it
 	from, to  chaperone.Party // of the records
 	observed  bool            // it passed all the same: the listener only observes
 	records   int             // that were held back
@@ -72,8 +73,8 @@ func newRefusals(log *slog.Logger, record func(ledger.Batch) error) *refusals {
 	return &refusals{record: record, log: log, kinds: map[kindOfRefusal]*repeated{}, wake: make(chan struct{}, 1)}
 }
 
-// note takes a refusal. It does not wait for the record: nothing was released.
-func (r *refusals) note(f refusal) {
+// note takes a refusal, and gives its reference. It does not wait for the record: nothing was released.
+func (r *refusals) note(f refusal) string {
 	k := kindOfRefusal{f.listener, f.word, string(f.decision.Reason), name(f.from), name(f.to)}
 	r.mu.Lock()
 	if n := len(r.kinds); n >= mostRefusals || n >= mostStrangers && (f.word == connection || f.word == fullListener) {
@@ -84,8 +85,12 @@ func (r *refusals) note(f refusal) {
 	if have != nil {
 		have.count++
 		have.last = f.at
+		if f.reference = have.first.reference + uint64(have.count); k.word == "" {
+			f.reference = newReference()
+		}
 		line = r.refer(have, &f, k.word == "")
 	} else {
+		f.reference = newReference()
 		r.kinds[k] = &repeated{first: f, since: f.at, last: f.at}
 		r.waiting = append(r.waiting, f)
 	}
@@ -96,25 +101,26 @@ func (r *refusals) note(f refusal) {
 	if have == nil {
 		if f.word != heldQueue && (f.word != connection || f.observed) { // those have lines of their own
 			r.log.Warn("refused", "listener", f.listener, "what", f.word, "reason", f.decision.Reason, "from", name(f.from), "to", name(f.to), "budget", f.decision.Budget,
-				"policy", f.decision.Version, "reference", f.reference, "observed", f.observed)
+				"policy", f.decision.Version, "reference", referenceOf(f.reference), "observed", f.observed)
 		}
 		select {
 		case r.wake <- struct{}{}:
 		default:
 		}
 	}
+	return referenceOf(f.reference)
 }
 
 // refer keeps the reference of one more of a kind, with whose it is where kinds fell together. It gives the line to be written when
 // there are enough of them for one. Called with the lock.
 func (r *refusals) refer(have *repeated, f *refusal, mixed bool) func() {
-	if f.reference == "" || f.observed {
+	if !f.said || f.observed {
 		return nil // nobody was told one
 	}
 	if len(have.untold) == 0 {
 		have.from = f.at
 	}
-	text := f.reference
+	text := referenceOf(f.reference)
 	if mixed {
 		text += " (" + f.word + ", " + name(f.from) + ")"
 	}
@@ -217,6 +223,9 @@ func (r *refusals) flush(now time.Time, all bool) {
 		if have.count > 0 {
 			f := have.first
 			f.at = have.since.Add(time.Microsecond) // not the finding that was told already
+			if f.reference++; k.word == "" {
+				f.reference = 0 // they are not all of one kind: only the log knows which is whose
+			}
 			batch.Findings = append(batch.Findings, f.finding(have.count, have.last))
 			if line := r.line(have); line != nil {
 				lines = append(lines, line)
@@ -257,7 +266,7 @@ func (f *refusal) finding(count int, last time.Time) chaperone.Finding {
 	out := chaperone.Finding{
 		Rule: RefusedRule + string(f.decision.Reason), Severity: severity(f.decision.Reason), From: f.from, To: f.to, First: f.at, Last: last, Count: count,
 		Title: "An exchange was refused: " + explain(f.decision.Reason), Advice: f.decision.Hint,
-		Evidence: chaperone.Evidence{File: fmt.Sprintf("guard %s, policy %s", f.listener, f.decision.Version), Offset: f.offset},
+		Evidence: chaperone.Evidence{File: f.ground(), Record: f.reference, Offset: f.offset},
 	}
 	if f.word == heldQueue {
 		held(&out, f.decision.Reason)

@@ -126,7 +126,7 @@ func (h *hl7Conn) put(entries []spool.Entry) {
 				h.sayAway(&m, hint)
 				continue
 			}
-			if answer := hl7.Accept(&m, hl7.Acceptance{ID: "CHAP" + reference(), Now: h.guard.now()}); answer != nil {
+			if answer := hl7.Accept(&m, hl7.Acceptance{ID: "CHAP" + referenceOf(newReference()), Now: h.guard.now()}); answer != nil {
 				h.tell(answer)
 			}
 		}

@@ -6,13 +6,17 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"chaperone/policy"
 	"chaperone/site"
 )
 
-// Check says what of a site file that was read cannot be guarded by: its policy.
-func Check(s *site.Site) error {
-	_, err := newRules(s)
-	return err
+// Check says what of a site file that was read cannot be guarded by, its policy, and what of that may be a slip of the pen.
+func Check(s *site.Site) (doubts []policy.Problem, err error) {
+	r, err := newRules(s)
+	if err != nil {
+		return nil, err
+	}
+	return r.policy.Doubts(), nil
 }
 
 // Status answers /metrics in Prometheus' format, and /healthz: 200 while connections are taken and releases can be recorded.

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"maps"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -87,6 +88,18 @@ func (t *Trust) Check(s *tls.ConnectionState, now time.Time) (Peer, error) {
 	return v.peer, nil
 }
 
+// CheckAt is Check for a client that is at an address, where its certificate has to be good.
+func (t *Trust) CheckAt(s *tls.ConnectionState, address netip.Addr, now time.Time) (Peer, error) {
+	peer, err := t.Check(s, now)
+	if err != nil {
+		return Peer{}, err
+	}
+	if !peer.At(address.WithZone("")) {
+		return Peer{}, &Error{Code: Address, Serial: peer.Serial, Party: peer.Party, Believed: true, Why: "it is bound to another address than the one that it came from"}
+	}
+	return peer, nil
+}
+
 // CheckServer is Check for the server of a connection, which has to be that party. Of an outside authority, the certificate must
 // bear the DNS name, when there is one, and else be bound to the party.
 func (t *Trust) CheckServer(s *tls.ConnectionState, party, dns string, now time.Time) (Peer, error) {
@@ -113,7 +126,7 @@ func (t *Trust) CheckServer(s *tls.ConnectionState, party, dns string, now time.
 }
 
 func unbound(v *verdict) error {
-	return &Error{Code: Name, Serial: v.peer.Serial, Why: "its authority is an outside one, and its subject is bound to no party"}
+	return &Error{Code: Name, Serial: v.peer.Serial, Believed: true, Why: "its authority is an outside one, and its subject is bound to no party"}
 }
 
 // prove gives what the other side of a connection proves, from memory or by looking.

@@ -27,35 +27,39 @@ func (t *Trust) common() *tls.Config {
 // quote a certificate, and is not for logs.
 //
 // In TLS 1.3 the client's side of a handshake ends before the server has refused. Nothing is sent to it before that.
-func (t *Trust) Server() *tls.Config {
+func (t *Trust) Server() *tls.Config { return t.server(false) }
+
+// Receiver is Server for a caller that refuses in words of its own: a client whose certificate is believed (Error.Believed), and who
+// is nobody here or at another address, is let end its handshake. The caller MUST ask CheckAt before it does anything for it.
+func (t *Trust) Receiver() *tls.Config { return t.server(true) }
+
+func (t *Trust) server(tells bool) *tls.Config {
 	c := t.common()
 	c.GetCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return t.own() }
 	// Check looks at the certificate, with more rules than crypto/tls has, and with errors that quote nothing. It stands in
 	// VerifyConnection, since VerifyPeerCertificate is not asked when a session is resumed.
 	c.ClientAuth = tls.RequireAnyClientCert
-	c.VerifyConnection = t.client(netip.Addr{})
+	c.VerifyConnection = t.client(netip.Addr{}, tells)
 	c.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 		if len(hello.SupportedProtos) > 0 && len(c.NextProtos) == 0 { // RFC 9325, 3.7: else another protocol's words could be taken for ours
 			return nil, &Error{Code: Protocol, Why: "the client asked for another protocol (ALPN)"}
 		}
 		mine := c.Clone()
-		mine.VerifyConnection = t.client(addressOf(hello.Conn))
+		mine.VerifyConnection = t.client(addressOf(hello.Conn), tells)
 		return mine, nil
 	}
 	return c
 }
 
 // client checks the client of one connection.
-func (t *Trust) client(address netip.Addr) func(tls.ConnectionState) error {
+func (t *Trust) client(address netip.Addr, tells bool) func(tls.ConnectionState) error {
 	return func(s tls.ConnectionState) error {
-		peer, err := t.Check(&s, t.o.Now())
-		if err != nil {
-			return err
+		_, err := t.CheckAt(&s, address, t.o.Now())
+		var why *Error
+		if tells && errors.As(err, &why) && why.Believed {
+			return nil
 		}
-		if !peer.At(address) {
-			return &Error{Code: Address, Serial: peer.Serial, Party: peer.Party, Why: "it is bound to another address than the one that it came from"}
-		}
-		return nil
+		return err
 	}
 }
 

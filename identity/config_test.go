@@ -120,6 +120,13 @@ func TestRefused(t *testing.T) {
 				if got := r.got == "data"; got != (test.want == "") {
 					t.Errorf("%s: the client got %q", tls.VersionName(version), r.got)
 				}
+				want := test.want
+				if want == Address { // it is believed, and refused behind the handshake
+					want = ""
+				}
+				if r := connect(t, s.trust.Receiver(), client); code(r.server) != want || (r.server == nil) != (want == "") {
+					t.Errorf("%s, to be told: got %v, want %q", tls.VersionName(version), r.server, want)
+				}
 			}
 		})
 	}

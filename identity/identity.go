@@ -54,6 +54,8 @@ type Error struct {
 	Serial string
 	Party  string
 	Why    string // for people
+	// Believed says that nothing is wrong with the certificate: no party here is meant by it, or it is shown at another address.
+	Believed bool
 }
 
 func (e *Error) Error() string {

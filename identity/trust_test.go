@@ -63,18 +63,19 @@ func TestOutside(t *testing.T) {
 		template *x509.Certificate
 		party    string
 		want     Code
+		believed bool
 	}{
-		{"by its subject", named(func(c *x509.Certificate) { c.Subject.CommonName, c.Subject.Organization = "ct1", []string{"Hospital"} }), "ct1", ""},
-		{"by a host's name", named(func(c *x509.Certificate) { c.DNSNames = []string{"pacs.hospital.example"} }), "pacs", ""},
-		{"by a URI", named(func(c *x509.Certificate) { c.URIs = uri("urn:mr1") }), "mr1", ""},
-		{"another subject", named(func(c *x509.Certificate) { c.Subject.CommonName = "ct1" }), "", Name},
+		{"by its subject", named(func(c *x509.Certificate) { c.Subject.CommonName, c.Subject.Organization = "ct1", []string{"Hospital"} }), "ct1", "", false},
+		{"by a host's name", named(func(c *x509.Certificate) { c.DNSNames = []string{"pacs.hospital.example"} }), "pacs", "", false},
+		{"by a URI", named(func(c *x509.Certificate) { c.URIs = uri("urn:mr1") }), "mr1", "", false},
+		{"another subject", named(func(c *x509.Certificate) { c.Subject.CommonName = "ct1" }), "", Name, true},
 		{"bound to two", named(func(c *x509.Certificate) {
 			c.DNSNames = []string{"pacs.hospital.example", "two.hospital.example"}
-		}), "", Name},
-		{"a party of ours by its own word", named(func(c *x509.Certificate) { c.URIs = uri("spiffe://north-clinic/party/ct1") }), "", Name},
+		}), "", Name, false},
+		{"a party of ours by its own word", named(func(c *x509.Certificate) { c.URIs = uri("spiffe://north-clinic/party/ct1") }), "", Name, true},
 		{"for servers", named(func(c *x509.Certificate) {
 			c.DNSNames, c.ExtKeyUsage = []string{"pacs.hospital.example"}, []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
-		}), "", Use},
+		}), "", Use, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			for _, by := range []*outsideCA{ca, below} {
@@ -88,6 +89,16 @@ func TestOutside(t *testing.T) {
 				}
 				if r := connect(t, s.trust.Server(), asClient(cert)); code(r.server) != test.want {
 					t.Errorf("connected: got %v, want %q", r.server, test.want)
+				}
+				want := test.want
+				if test.believed { // and refused behind the handshake
+					want = ""
+				}
+				if r := connect(t, s.trust.Receiver(), asClient(cert)); code(r.server) != want {
+					t.Errorf("to be told: got %v, want %q", r.server, want)
+				}
+				if _, err := s.trust.CheckAt(seenAs(cert.Leaf, by.Leaf), here, time.Now()); code(err) != test.want {
+					t.Errorf("asked behind the handshake: got %v, want %q", err, test.want)
 				}
 			}
 		})

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -27,7 +28,7 @@ const (
 var contextAttributes = []string{"patients", "unidentified", "detail", "listener", "site", "wards", "hour", "weekday"}
 
 // newJudge reads and checks the policies. What is shipped goes through the same checks.
-func newJudge(o Options, site *directory) (judge, []Problem) {
+func newJudge(o Options, site *directory) (j judge, problems, doubts []Problem) {
 	l := loader{site: site}
 	var s schemas.Schema
 	err := s.UnmarshalCedar([]byte(schema))
@@ -38,13 +39,13 @@ func newJudge(o Options, site *directory) (judge, []Problem) {
 		}
 	}
 	if err != nil {
-		return judge{}, []Problem{{Text: "the shipped schema: " + err.Error()}}
+		return judge{}, []Problem{{Text: "the shipped schema: " + err.Error()}}, nil
 	}
 	for _, file := range sortedNames(o.Cedar) {
 		l.load(file, o.Cedar[file], true)
 	}
 	l.load("shipped", []byte(shipped), false)
-	j := judge{
+	j = judge{
 		policies: l.policies, entities: entitiesOf(o.Parties), asked: map[string]bool{},
 		requests: &[1 << facts]atomic.Pointer[cedar.Record]{},
 	}
@@ -58,7 +59,7 @@ func newJudge(o Options, site *directory) (judge, []Problem) {
 		j.permits = j.permits || p.own && p.cedar.Effect() == cedar.Permit
 		j.shipped = j.shipped && !p.own
 	}
-	return j, l.problems
+	return j, l.problems, l.doubts
 }
 
 // loader collects policies, what they mention, and what is wrong with them.
@@ -69,13 +70,22 @@ type loader struct {
 	mentioned  map[string]bool
 	everything bool // some policy uses the context as a whole
 	problems   []Problem
+	doubts     []Problem // what is allowed, and may be a slip
 }
 
 func (l *loader) wrong(file string, line int, text string) {
+	l.problems = append(l.problems, placedAt(file, line, text))
+}
+
+func (l *loader) doubt(file string, line int, text string) {
+	l.doubts = append(l.doubts, placedAt(file, line, text))
+}
+
+func placedAt(file string, line int, text string) Problem {
 	if len(text) > maxText {
 		text = strings.ToValidUTF8(text[:maxText], "") + "…"
 	}
-	l.problems = append(l.problems, Problem{File: file, Line: line, Text: text})
+	return Problem{File: file, Line: line, Text: text}
 }
 
 func (l *loader) load(file string, text []byte, own bool) {
@@ -173,8 +183,15 @@ func (l *loader) names(file string, line int, p *ast.Policy) {
 			whole--
 		}
 	}
+	doubted := map[string]bool{}
 	for _, condition := range p.Conditions {
 		ast.Inspect(ast.NewNode(condition.Body), func(n ast.IsNode) bool {
+			for _, ward := range wardsNamed(n) {
+				if !l.site.groups[ward] && !doubted[ward] {
+					doubted[ward] = true
+					l.doubt(file, line, fmt.Sprintf("no party has the group %q, which a policy takes for a ward; is it called so, letter for letter?", ward))
+				}
+			}
 			switch n := n.(type) {
 			case ast.NodeTypeAccess:
 				attribute(n.Arg, string(n.Value))
@@ -211,6 +228,60 @@ func (l *loader) value(v cedar.Value, check func(cedar.EntityUID)) {
 			l.value(member, check)
 		}
 	}
+}
+
+// wardsNamed gives the names that a condition compares the wards of the patients with.
+func wardsNamed(n ast.IsNode) []string {
+	var sides ast.BinaryNode
+	switch n := n.(type) {
+	case ast.NodeTypeContains:
+		sides = n.BinaryNode
+	case ast.NodeTypeContainsAny:
+		sides = n.BinaryNode
+	case ast.NodeTypeContainsAll:
+		sides = n.BinaryNode
+	case ast.NodeTypeEquals:
+		sides = n.BinaryNode
+	case ast.NodeTypeNotEquals:
+		sides = n.BinaryNode
+	}
+	switch {
+	case isWards(sides.Left):
+		return textsOf(sides.Right)
+	case isWards(sides.Right):
+		return textsOf(sides.Left)
+	}
+	return nil
+}
+
+func isWards(n ast.IsNode) bool {
+	a, ok := n.(ast.NodeTypeAccess)
+	return ok && isContext(a.Arg) && a.Value == "wards"
+}
+
+// textsOf gives a text, or the texts of a set.
+func textsOf(n ast.IsNode) (texts []string) {
+	var take func(v cedar.Value)
+	take = func(v cedar.Value) {
+		switch v := v.(type) {
+		case cedar.String:
+			texts = append(texts, string(v))
+		case cedar.Set:
+			for member := range v.All() {
+				take(member)
+			}
+		}
+	}
+	switch n := n.(type) {
+	case ast.NodeValue:
+		take(n.Value)
+	case ast.NodeTypeSet:
+		for _, element := range n.Elements {
+			texts = append(texts, textsOf(element)...)
+		}
+	}
+	slices.Sort(texts) // a set has no order
+	return texts
 }
 
 // placed is where the parser says that something is, and that it calls a file that it was not told of.

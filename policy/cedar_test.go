@@ -122,6 +122,30 @@ func TestBadCedar(t *testing.T) {
 	}
 }
 
+// TestCedarWards: a ward that no party is a group of is told of with its line, and taken all the same.
+func TestCedarWards(t *testing.T) {
+	for _, test := range []struct{ name, when, want string }{
+		{"a group", `context.wards.contains("W3")`, ""},
+		{"no group", `context.wards.contains("W9")`, `own.cedar:2: no party has the group "W9"`},
+		{"another letter", `context.wards.contains("w3")`, `own.cedar:2: no party has the group "w3"`},
+		{"one of several", `context.wards.containsAny(["W3", "W8"])`, `own.cedar:2: no party has the group "W8"`},
+		{"all of several", `context.wards.containsAll(["W8", "W3"])`, `own.cedar:2: no party has the group "W8"`},
+		{"equal", `context.wards == ["W9"]`, `own.cedar:2: no party has the group "W9"`},
+		{"turned round", `["W9", "W3"].containsAll(context.wards)`, `own.cedar:2: no party has the group "W9"`},
+		{"twice", `context.wards.contains("W9") || !context.wards.contains("W9")`, `own.cedar:2: no party has the group "W9"`},
+		{"something else", `context.detail == "W9" || ["W9"].contains(context.listener)`, ""},
+	} {
+		s, err := New(withCedar("\nforbid (principal, action, resource) when { " + test.when + " };"))
+		if err != nil {
+			t.Errorf("%s: %v", test.name, err)
+			continue
+		}
+		if got := s.Doubts(); len(got) > 1 || (len(got) == 0) != (test.want == "") || len(got) == 1 && !strings.HasPrefix(got[0].String(), test.want) {
+			t.Errorf("%s: got %v, want %q", test.name, got, test.want)
+		}
+	}
+}
+
 // TestDeepCedar: what is nested without end is not read, and what is long without brackets does no harm.
 func TestDeepCedar(t *testing.T) {
 	const n = maxCedar / 2

@@ -79,6 +79,7 @@ type Set struct {
 	unproven      map[string]bool
 	judge         judge
 	wards         bool
+	doubts        []Problem
 }
 
 // New makes a policy of a site file, or says in an *Error everything that is wrong with it. A policy that is in force stays
@@ -118,7 +119,7 @@ func New(o Options) (*Set, error) {
 		s.index(r, parties)
 	}
 	var wrong []Problem
-	s.judge, wrong = newJudge(o, site)
+	s.judge, wrong, s.doubts = newJudge(o, site)
 	if problems = append(problems, wrong...); len(problems) > 0 {
 		return nil, &Error{problems}
 	}
@@ -192,6 +193,9 @@ func (s *Set) index(r *row, parties []*member) {
 
 // AsksWards reports whether a decision may hang on where the patients lie.
 func (s *Set) AsksWards() bool { return s.wards }
+
+// Doubts gives what is allowed in own Cedar files, and may be a slip of the pen: each with its file and line.
+func (s *Set) Doubts() []Problem { return s.doubts }
 
 // Version is that of the Options.
 func (s *Set) Version() string { return s.version }

@@ -18,17 +18,24 @@ import (
 )
 
 func newApproveList(f *approveFlags) *cobra.Command {
-	var asJSON, all bool
+	var asJSON, all, check bool
 	c := &cobra.Command{
 		Use:   "list",
 		Short: "List what is approved, and for how long",
 		Long: `List the approvals that hold, broken glass among them, by their files. What was done with one stands in its receipt: on record, as a
-finding, when it is over.`,
+finding, when it is over.
+
+The reason stands in the file alone, which is no part of the record, since a person's words may name somebody. The record has a digest of
+all that the file said when it began to hold. --check compares them, of all that ever held: a file that was changed since and one that is
+gone are named. What a lost file said, nobody can tell any more. While a guard runs, compare with --live.
+
+Exit status: 0 done; 1 with --check, a file was changed or is gone; 2 could not do it.`,
 		Example: `  chaperone approve list --site site.yaml
+  chaperone approve list --check --live --site site.yaml
   chaperone approve list --ledger /var/lib/chaperone/ledger --all --json`,
 		Args: noArguments("; it lists all of them"),
 		RunE: func(c *cobra.Command, _ []string) error {
-			dir, _, _, err := f.folder(c)
+			dir, ledger, s, err := f.folder(c)
 			if err != nil {
 				return err
 			}
@@ -37,6 +44,13 @@ finding, when it is over.`,
 				return err
 			}
 			now := time.Now()
+			if check {
+				begun, err := f.begun(c, ledger, s)
+				if err != nil {
+					return err
+				}
+				return compared(c.OutOrStdout(), list, begun, asJSON)
+			}
 			if !all {
 				list = slices.DeleteFunc(list, func(a approval.Approval) bool { return stateOfApproval(&a, now) != approvalHolds })
 			}
@@ -47,7 +61,11 @@ finding, when it is over.`,
 		},
 	}
 	c.Flags().BoolVar(&all, "all", false, "also those that are over")
-	c.Flags().BoolVar(&asJSON, "json", false, "write JSON Lines: approval, and summary last")
+	c.Flags().BoolVar(&check, "check", false, "compare the files of all that ever held with the record")
+	c.Flags().StringVar(&f.ledger.keys, "keys", "", keysHelp)
+	_ = c.MarkFlagDirname("keys")
+	c.Flags().BoolVar(&f.ledger.live, "live", false, "with --check: also while another process records")
+	c.Flags().BoolVar(&asJSON, "json", false, "write JSON Lines: approval (with --check: comparison), and summary last")
 	return c
 }
 

@@ -114,7 +114,11 @@ func (f *guardFlags) load(stderr io.Writer) (*site.Site, error) {
 	if missing := s.Check(func(path string) (fs.File, error) { return os.Open(path) }); len(missing) > 0 {
 		return nil, &site.Error{Path: f.site, Problems: missing}
 	}
-	return s, guard.Check(s)
+	doubts, err := guard.Check(s)
+	for _, d := range doubts {
+		fmt.Fprintln(stderr, "chaperone:", page.Printable(d.String()))
+	}
+	return s, err
 }
 
 // run guards until the context is done.

@@ -17,17 +17,23 @@ import (
 func newPolicyExplain() *cobra.Command {
 	var f policyFlags
 	c := &cobra.Command{
-		Use:   "explain DISCLOSURE",
-		Short: "Say why a disclosure was permitted, and whether it would be now",
+		Use:   "explain DISCLOSURE|REFERENCE",
+		Short: "Say why a disclosure was permitted, or why an exchange was refused",
 		Long: `Of one disclosure on record, by its id: which grant permitted it, by which version of the policy, in which budgets it counts, and
 whether the policy of the site file would permit it now, with budgets that are empty; if not, what would.
+
+Of one refusal, by the reference that its answer had (CHAP4f3c9a0b5d2e in HL7, CHAP ref=4f3c9a0b5d2e in DICOM) and the log has: when,
+who, by which rule, grant and budget it was refused, and what would have permitted it. It needs no site file where the ledger is named.
+What is refused again within a minute is counted and on record when the minute is over; until then, and of very many at once, only
+the log has the reference.
 
 ` + whileGuarding + `
 
 Exit status: 0 done, also when it would be refused now; 2 could not do it.`,
 		Example: `  chaperone policy explain 4f3c9a0b5d2e48719e6d0c8b7a615243 --site site.yaml --ledger backup
-  chaperone disclosures --ledger backup --json | jq -r .id     # the ids`,
-		Args:              onePath("which disclosure? By its id, which chaperone disclosures --json shows"),
+  chaperone disclosures --ledger backup --json | jq -r .id     # the ids
+  chaperone policy explain CHAP4f3c9a0b5d2e --live --ledger /var/lib/chaperone/ledger`,
+		Args:              onePath("which disclosure, or which refusal? By its id, which chaperone disclosures --json shows, or by the reference in its answer"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE:              func(c *cobra.Command, args []string) error { return f.explain(c, args[0]) },
 	}
@@ -37,9 +43,12 @@ Exit status: 0 done, also when it would be refused now; 2 could not do it.`,
 }
 
 func (f *policyFlags) explain(c *cobra.Command, text string) error {
+	if reference, err := guard.ReadReference(text); err == nil {
+		return f.explainRefusal(c, reference)
+	}
 	var id [16]byte
 	if n, err := hex.Decode(id[:], []byte(text[:min(len(text), 2*len(id))])); err != nil || n != len(id) || len(text) != 2*len(id) {
-		return errors.New("policy explain: the id of a disclosure has 32 hexadecimal digits; chaperone disclosures --json shows them")
+		return errors.New("policy explain: the id of a disclosure has 32 hexadecimal digits (chaperone disclosures --json shows them), the reference of a refusal 12")
 	}
 	s, err := f.load(c)
 	if err != nil {

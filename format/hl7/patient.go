@@ -19,6 +19,7 @@ type Content struct {
 	Records     []chaperone.Record
 	Merges      []chaperone.Merge
 	Others      []chaperone.Record // whom MRG names in an event that merges nobody
+	Nobody      bool               // it names nobody, and yet has something of a patient
 }
 
 // mergeEvents are the triggers whose MRG names the same person as the PID before it (chapter 3: merge, and change of
@@ -67,6 +68,7 @@ func (m *Message) Read() Content {
 		c.Merges = append(c.Merges, chaperone.Merge{
 			Survivor: c.Records[0].Identifiers, Prior: c.Records[1].Identifiers, Undo: c.Event == "A37"})
 	}
+	c.Nobody = len(c.Records)+len(c.Merges)+len(c.Others) == 0 && m.clinical(c.Ack != "")
 	return c
 }
 

@@ -64,7 +64,7 @@ func (s *Session) fragment(d wire.Dir, payload []byte, ended bool, at chaperone.
 		return
 	}
 	content := m.Read()
-	if len(content.Records) == 0 && (!h.begun || content.Ack != "") {
+	if len(content.Bearing()) == 0 && (!h.begun || content.Ack != "") {
 		return // an answer, or the rest of nobody knows what: its bytes are among the lost ones
 	}
 	content.Type = "?"
@@ -84,7 +84,7 @@ func (s *Session) head(d wire.Dir, m *hl7.Message, c hl7.Content, cut bool, at c
 		message.Data, message.Requester = d.Other(), c.From
 		message.From, message.To = c.To, c.From // its records are those of the answer
 	}
-	records := c.Records
+	records := c.Bearing()
 	if cut && len(records) == 0 && message.Role == wire.Push {
 		records = []chaperone.Record{{}} // its PID may have been in the part that is missing
 	}
@@ -92,6 +92,9 @@ func (s *Session) head(d wire.Dir, m *hl7.Message, c hl7.Content, cut bool, at c
 		if asked := s.take(d.Other(), c.AckFor); asked != nil {
 			if asked.Role == wire.Query {
 				message.Requester = asked.Requester
+				if len(records)+len(c.Merges) == 0 && m.Free() {
+					records = []chaperone.Record{{}} // what a query is answered with is about somebody
+				}
 			}
 			s.answer(asked, c.Ack, at)
 		}

@@ -1,0 +1,241 @@
+package guard
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net/netip"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"chaperone/identity"
+	clinic "chaperone/internal/clinicsim"
+)
+
+// declineSite has a listener of each protocol behind TLS, and a party that may only come from elsewhere.
+const declineSite = `site: north
+inside: [127.0.0.0/8]
+identity: {authority: %[1]s/authority, certificate: %[1]s/guard.pem, key: %[1]s/guard.key}
+parties:
+  - {name: ct1, role: viewer, titles: [CT1], applications: [LAB@NORTH]}
+  - {name: far, role: viewer, addresses: [127.0.0.7/32]}
+  - {name: pacs, role: pacs, titles: [PACS]}
+grants:
+  - {name: all, roles: [viewer], actions: [hl7.send, "dicom.*"], to: [pacs, self]}
+listeners:
+  - {name: hl7, protocol: hl7, listen: 127.0.0.1:2575, %[3]s, upstream: {address: "%[2]s", party: pacs}}
+  - {name: dicom, protocol: dicom, listen: 127.0.0.1:2762, %[4]s, upstream: {address: "%[2]s", party: pacs}}
+`
+
+// soon is how long a stranger may take.
+const soon = "limits: {first_byte: 2s}"
+
+// declineRig has a system behind the guard that keeps all that arrives, of either protocol.
+func declineRig(t *testing.T, p *papers, hl7, dicom string) (*rig, *engine) {
+	t.Helper()
+	own, _ := p.issue(t, "pacs", true)
+	e := secure(t, own)
+	return begin(t, fmt.Sprintf(declineSite, p.dir, e.Addr(), hl7, dicom), func(o *Options) { o.Trust, o.pace = p.trust, quick }), e
+}
+
+// believing lets a site believe another's authority too, which binds nobody.
+func (p *papers) believing(t *testing.T, other *papers) {
+	t.Helper()
+	trust, err := identity.NewTrust(identity.TrustOptions{
+		Site: "north", Authority: p.Dir, Certificate: filepath.Join(p.dir, "guard.pem"), Key: filepath.Join(p.dir, "guard.key"),
+		Roots: []string{filepath.Join(other.Dir, identity.CertificateFile)},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.trust = trust
+}
+
+// boundTo gives a certificate that is good at one address.
+func (p *papers) boundTo(t *testing.T, party, address string) tls.Certificate {
+	t.Helper()
+	certificate, key, err := p.Issue(identity.Issue{Party: party, Addresses: []netip.Addr{netip.MustParseAddr(address)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pair, err := tls.X509KeyPair(certificate, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pair
+}
+
+// TestDecline: whose certificate is believed and who is nobody here, or elsewhere, is told so in the protocol's words, on a resumed
+// session too; whose is not believed is told nothing. Nobody is connected to for any of them, and nothing is on record.
+func TestDecline(t *testing.T) {
+	p, outside := newPapers(t), newPapers(t)
+	p.believing(t, outside)
+	nobody, _ := p.issue(t, "nobody", false)
+	far, _ := p.issue(t, "far", false)
+	foreign, _ := outside.issue(t, "ct1", false)
+	untrusted, _ := newPapers(t).issue(t, "ct1", false)
+	revoked, serial := p.issue(t, "ct1", false)
+	r, e := declineRig(t, p, soon, soon)
+	p.revoke(t, serial)
+	message := result("LAB|NORTH", "m1", "4711")
+	q := request("CT1", "PACS", offer(9, clinic.Verification, implicitVR)).body(pduAssociateRQ)
+	for _, test := range []struct {
+		name   string
+		cert   tls.Certificate
+		reason string
+		told   bool
+	}{
+		{"a party that the site file does not name", nobody, "identity-unknown", true},
+		{"a party from elsewhere", far, "identity-address", true},
+		{"a certificate for another address", p.boundTo(t, "ct1", "10.1.0.5"), "identity-address", true},
+		{"an outside authority's that is bound to nobody", foreign, "identity-name", true},
+		{"another authority's", untrusted, "identity-untrusted", false},
+		{"over", p.over(t), "identity-expired", false},
+		{"revoked", revoked, "identity-revoked", false},
+	} {
+		for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+			config := client(test.cert)
+			config.MinVersion, config.MaxVersion, config.ClientSessionCache = version, version, tls.NewLRUClientSessionCache(4)
+			for _, again := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%s, %s, again %t", test.name, tls.VersionName(version), again), func(t *testing.T) {
+					dial := func(listener string) *tls.Conn {
+						c := tls.Client(r.call(listener).Conn, config)
+						err := c.Handshake() // in TLS 1.3 the client learns of a refusal by reading
+						if test.told && (err != nil || c.ConnectionState().DidResume != again) {
+							t.Errorf("%s: %v, resumed %t", listener, err, c.ConnectionState().DidResume)
+						}
+						return c
+					}
+					before := r.findings()["refused-"+test.reason] + r.counted("refused-"+test.reason)
+					for listener, sent := range map[string]string{"hl7": "\x0b" + message + "\x1c\r", "dicom": string(wrap(pduAssociateRQ, q))} {
+						config.ServerName = listener // each listener's session is resumed there
+						c := dial(listener)
+						_, _ = io.WriteString(c, sent)
+						b, _ := io.ReadAll(c)
+						_ = c.Close()
+						switch got := string(b); {
+						case !test.told:
+							if got != "" {
+								t.Errorf("%s: got %q", listener, got)
+							}
+						case listener == "dicom":
+							if got != "\x03\x00\x00\x00\x00\x04\x00\x01\x01\x03" {
+								t.Errorf("got % x, want A-ASSOCIATE-RJ 1/1/3", got)
+							}
+						default:
+							reference := regexp.MustCompile(`CHAP([0-9a-f]{12})`).FindStringSubmatch(got)
+							if !strings.Contains(got, "MSA|AR|m1") || !strings.Contains(got, test.reason) || reference == nil || strings.Contains(got, "DOE") {
+								t.Fatalf("got %q, want AR", got)
+							}
+							eventually(t, "the log has the reference", func() bool {
+								return slices.ContainsFunc(strings.Split(r.log.String(), "\n"), func(line string) bool {
+									return strings.Contains(line, reference[1]) && strings.Contains(line, test.reason)
+								})
+							})
+						}
+					}
+					eventually(t, "two findings", func() bool { return r.findings()["refused-"+test.reason]+r.counted("refused-"+test.reason) >= before+2 })
+				})
+			}
+		}
+	}
+	eventually(t, "all are gone", func() bool { return r.open() == 0 })
+	if e.mu.Lock(); len(e.conns) != 0 {
+		t.Errorf("the system behind got %d connections", len(e.conns))
+	}
+	e.mu.Unlock()
+	if n := len(r.rows()); n != 0 || strings.Contains(r.log.String(), "DOE") || strings.Contains(r.log.String(), "4711") {
+		t.Errorf("%d are on record, or the log says whose:\n%s", n, r.log)
+	}
+	if got := r.metric(`chaperone_guard_turned_away_total{listener="hl7",why="handshake"}`); got == 0 {
+		t.Error("handshakes are not counted")
+	}
+}
+
+// TestDeclineRules: a stranger is answered as the listener's rule says, and nothing where it asks for no answer, says nothing, or what
+// is none of the protocol.
+func TestDeclineRules(t *testing.T) {
+	message := result("LAB|NORTH", "m1", "4711")
+	q := string(wrap(pduAssociateRQ, request("CT1", "PACS", offer(9, clinic.Verification, implicitVR)).body(pduAssociateRQ)))
+	for _, test := range []struct{ name, rules, listener, sent, want string }{
+		{"AE", "refuse: error", "hl7", "\x0b" + message + "\x1c\r", "MSA|AE|m1"},
+		{"held back", "refuse: hold", "hl7", "\x0b" + message + "\x1c\r", ""},
+		{"only observed", "mode: observe", "hl7", "\x0b" + message + "\x1c\r", "MSA|AR|m1"},
+		{"only observed of DICOM", "mode: observe", "dicom", q, "\x01\x01\x03"},
+		{"an acknowledgement", "", "hl7", "\x0b" + ack(message) + "\x1c\r", ""},
+		{"what is no HL7", "", "hl7", "\x0bhello\x1c\r", ""},
+		{"no frame", "", "hl7", "GET / HTTP/1.1\r\n\r\n", ""},
+		{"half a message", "", "hl7", "\x0b" + message, ""},
+		{"too long a message", "", "hl7", "\x0b" + message + strings.Repeat("NTE|1||x\r", 2<<20) + "\x1c\r", ""},
+		{"nothing", "", "hl7", "", ""},
+		{"nothing of DICOM", "", "dicom", "", ""},
+		{"half a request", "", "dicom", q[:40], ""},
+		{"data", "", "dicom", string(wrap(pduData, []byte("\x00\x00\x00\x02\x09\x03"))), ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			p := newPapers(t)
+			rules := soon
+			if test.rules != "" {
+				rules = test.rules + ", " + soon
+			}
+			hl7, dicom := rules, soon
+			if test.listener == "dicom" {
+				hl7, dicom = soon, rules
+			}
+			r, e := declineRig(t, p, hl7, dicom)
+			elsewhere := p.boundTo(t, "ct1", "10.1.0.5") // is not let in where a listener only observes either
+			c := r.mustDialAt(test.listener, client(elsewhere))
+			_, _ = io.WriteString(c, test.sent)
+			began := time.Now()
+			b, _ := io.ReadAll(c)
+			if got := string(b); test.want == "" && got != "" || !strings.Contains(got, test.want) {
+				t.Errorf("got %q, want %q", got, test.want)
+			}
+			_ = c.Close()
+			eventually(t, "it is gone", func() bool { return r.open() == 0 })
+			if took := time.Since(began); took > 6*time.Second {
+				t.Errorf("it stayed for %v", took)
+			}
+			if e.mu.Lock(); len(e.conns) != 0 || r.findings()["refused-identity-address"] != 1 {
+				t.Errorf("the system behind got %d connections; findings %v", len(e.conns), r.findings())
+			}
+			e.mu.Unlock()
+			if held := r.guard.large.held.Load(); held != 0 {
+				t.Errorf("%d bytes are still held", held)
+			}
+		})
+	}
+}
+
+// TestDeclineRoom: a stranger that says nothing makes room for who comes, and a guard that ends does not wait for it.
+func TestDeclineRoom(t *testing.T) {
+	const one = "limits: {first_byte: 60s, connections: 1, per_address: 1}"
+	p := newPapers(t)
+	nobody, _ := p.issue(t, "nobody", false)
+	ct1, _ := p.issue(t, "ct1", false)
+	r, _ := declineRig(t, p, one, one)
+	waiting := r.mustDialAt("hl7", client(nobody))
+	message := result("LAB|NORTH", "m1", "4711")
+	if got := r.mustDialAt("hl7", client(ct1)).send(message); got != ack(message) {
+		t.Errorf("got %q", got)
+	}
+	if b, err := io.ReadAll(waiting); len(b) > 0 {
+		t.Errorf("got %q, %v", b, err)
+	}
+	waiting = r.mustDialAt("dicom", client(nobody))
+	eventually(t, "it is refused", func() bool { return r.findings()["refused-identity-unknown"]+r.counted("refused-identity-unknown") > 1 })
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if err := r.guard.Drain(ctx); err != nil {
+		t.Error(err)
+	}
+	if b, _ := io.ReadAll(waiting); len(b) > 0 {
+		t.Errorf("got % x", b)
+	}
+}
