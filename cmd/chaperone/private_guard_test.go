@@ -207,6 +207,7 @@ func (g *guardedSite) live() {
 	for _, args := range [][]string{
 		{"scope", "--detail", "--json"}, {"digest"}, {"ledger", "status", "--json"}, {"ledger", "note"}, {"ledger", "export", "--json"}, {"ledger", "prove", firstID(g.T, rows)},
 		{"ledger", "prove", "--count", "--party", "ehr"}, {"ledger", "backup", g.at("live copy")}, {"policy", "explain", firstID(g.T, rows), "--site", g.site},
+		{"approve", "list", "--check", "--site", g.site},
 		{"policy", "replay", "--site", g.site}, {"policy", "replay", "--site", g.site, "--json"},
 	} {
 		g.call(0, "", g.own(append(args, "--live")...)...)
