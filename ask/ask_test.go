@@ -340,6 +340,8 @@ func TestProven(t *testing.T) {
 		want string // in the last sentence
 	}{
 		{"nothing", ledger.Seal{}, "Nothing is on record"},
+		{"all of it later", ledger.Seal{Later: 2}, "2 batches on record are not under a signed checkpoint yet: this answer leaves out"},
+		{"some of it later", ledger.Seal{Batches: 5, Sealed: 5, Later: 1}, "1 batch was recorded after that checkpoint"},
 		{"not sealed", ledger.Seal{Batches: 5}, "no signed checkpoint"},
 		{"no witness", ledger.Seal{Batches: 5, Sealed: 5}, "No witness outside is asked"},
 		{"none has seen it", ledger.Seal{Batches: 5, Sealed: 5, Witnesses: 3, Needed: 2}, "So far fewer than the 2 witnesses that are needed have seen any of it (2 of 3 witnesses needed)"},

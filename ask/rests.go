@@ -119,20 +119,26 @@ func total(runs []ledger.Seen) ledger.Seen {
 }
 
 // proven says in sentences what a seal is worth.
-func proven(s ledger.Seal) []string {
+func proven(s ledger.Seal) (notes []string) {
 	switch {
+	case s.Batches == 0 && s.Later > 0:
+		return []string{"Nothing: " + page.Count(int(s.Later), "batch on record is", "batches on record are") + " not under a signed checkpoint yet: this answer leaves out what is in them."}
 	case s.Batches == 0:
 		return []string{"Nothing is on record, so nothing can be proven."}
 	case s.Sealed == 0:
 		return []string{"Nothing: no signed checkpoint covers any of this record."}
 	}
-	var notes []string
 	note := func(format string, args ...any) { notes = append(notes, fmt.Sprintf(format, args...)) }
 	note("%s of %s under a signed checkpoint: none of them can be changed or left out without that showing to whoever has an earlier checkpoint.",
 		page.Number(int(s.Sealed)), page.Count(int(s.Batches), "batch on record is", "batches on record are"))
 	if late := s.Batches - min(s.Batches, s.Sealed); late > 0 {
 		note("%s not sealed yet.", page.Count(int(late), "batch is", "batches are"))
 	}
+	defer func() { // it comes last
+		if s.Later > 0 {
+			note("%s after that checkpoint: this answer leaves out what is in them.", page.Count(int(s.Later), "batch was recorded", "batches were recorded"))
+		}
+	}()
 	if s.Witnesses == 0 {
 		note("No witness outside is asked: somebody who rewrites the whole record with its signing key is noticed by nobody who has no earlier checkpoint.")
 		return notes

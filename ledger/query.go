@@ -120,11 +120,12 @@ type (
 
 // Seal says what of the record can be proven to whom.
 type Seal struct {
-	Batches   uint64 `json:"batches"`   // on record
-	Sealed    uint64 `json:"sealed"`    // under the latest signed checkpoint
-	Witnessed uint64 `json:"witnessed"` // under the latest checkpoint that enough witnesses cosigned
-	Witnesses int    `json:"witnesses"` // that are asked; 0: nobody outside can notice a record that was rewritten as a whole
-	Needed    int    `json:"needed"`    // of them
+	Batches   uint64 `json:"batches"`         // on record
+	Sealed    uint64 `json:"sealed"`          // under the latest signed checkpoint
+	Witnessed uint64 `json:"witnessed"`       // under the latest checkpoint that enough witnesses cosigned
+	Witnesses int    `json:"witnesses"`       // that are asked; 0: nobody outside can notice a record that was rewritten as a whole
+	Needed    int    `json:"needed"`          // of them
+	Later     uint64 `json:"later,omitempty"` // batches that came after the checkpoint that an answer beside a recording process is as of, and that it leaves out
 }
 
 // TooFew says who has seen what was not seen by as many witnesses as are needed: some of them may have.

@@ -47,6 +47,9 @@ func runBackup(c *cobra.Command, f ledgerFlags, to string) error {
 	}
 	p := page.Writer{Out: c.OutOrStdout()}
 	p.Line("%s: %s with %s; %s of the record were new", to, page.Count(int(w.Batches), "batch", "batches"), page.Count(int(w.Disclosures), "disclosure"), page.Size(w.Copied))
+	if w.Later > 0 {
+		p.Line("%s after the checkpoint that it is as of: the next backup has them", page.Count(int(w.Later), "batch was recorded", "batches were recorded"))
+	}
 	if len(w.Erased) > 0 {
 		p.Wrap("", "Purged meanwhile, and gone from the backup: "+days(w.Erased)+".")
 	}

@@ -21,6 +21,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/mod/sumdb/note"
+
 	"chaperone/ledger"
 	"chaperone/ledger/disk"
 	"chaperone/ledger/durable"
@@ -55,15 +57,17 @@ type About struct {
 
 // Options say what is backed up.
 type Options struct {
-	Dir  string // a ledger that nobody has open for recording, but for Live
-	To   string // a new folder, or one with an earlier backup of the same ledger
-	Keys string // folder with data.key: then every entry of the copy is opened, and purges reach the backup; "" without
-	Live bool   // what is under the latest checkpoint, also while another process records or begins to
+	Dir  string           // a ledger that nobody has open for recording, but for Live
+	To   string           // a new folder, or one with an earlier backup of the same ledger
+	Keys string           // folder with data.key: then every entry of the copy is opened, and purges reach the backup; "" without
+	Live bool             // what is under the latest checkpoint, also while another process records or begins to
+	Now  func() time.Time // for Live; nil for time.Now
 }
 
 // Written is what a backup came to.
 type Written struct {
 	About
+	Later  uint64       // batches on record that came after the checkpoint which it is as of (Live)
 	Copied int64        // bytes of the record that were new
 	Erased []ledger.Day // days that were purged: their keys were removed from the backup, too
 	Left   []ledger.Day // days whose keys are in the backup and not in the ledger any more; without data.key nobody can tell whether they were purged
@@ -75,6 +79,9 @@ type Written struct {
 // Errors: the ledger is open, damaged, shorter than its backup, or has another history; To holds something else; the copy is
 // not whole.
 func Write(ctx context.Context, o Options) (Written, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
 	w, err := write(ctx, o)
 	if err != nil {
 		return Written{}, fmt.Errorf("backup: %w", err)
@@ -97,18 +104,26 @@ func write(ctx context.Context, o Options) (w Written, err error) {
 	if err != nil {
 		return w, err
 	}
+	var v note.Verifier
+	var batches uint64
+	if o.Live {
+		if v, err = keys.ParseVerifier(meta.Verifier); err != nil {
+			return w, err
+		}
+		batches, err = disk.OnRecord(o.Dir, meta.ID, v, o.Now)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) { // without a checkpoint, sealed says what to do
+			return w, err
+		}
+	}
 	if err := begin(o.Dir, o.To, meta); err != nil {
 		return w, err
 	}
 	c := &copier{from: o.Dir, to: o.To, id: meta.ID}
 	if o.Live {
-		v, err := keys.ParseVerifier(meta.Verifier)
-		if err != nil {
-			return w, err
-		}
 		if err := c.sealed(ctx, v); err != nil {
 			return w, err
 		}
+		w.Later = batches - min(batches, c.until)
 	}
 	for _, step := range []func(context.Context) error{c.compare, c.record, c.dayKeys, c.log, c.others} {
 		if err := step(ctx); err != nil {

@@ -23,7 +23,7 @@ func TestLive(t *testing.T) {
 	go func() { done <- h.keepRecording(l, end) }()
 	var last, grew uint64
 	for range 4 {
-		w, err := Write(t.Context(), Options{Dir: h.dir, To: h.to, Keys: h.keys, Live: true})
+		w, err := Write(t.Context(), Options{Dir: h.dir, To: h.to, Keys: h.keys, Live: true, Now: func() time.Time { return h.now }})
 		h.must(err)
 		if w.Disclosures < last {
 			t.Errorf("got %d disclosures after %d", w.Disclosures, last)
@@ -90,7 +90,7 @@ func TestNothingYet(t *testing.T) {
 	h := newHouse(t, 1)
 	h.backup()
 	l := h.open(h.dir)
-	_, err := Write(t.Context(), Options{Dir: h.dir, To: h.to, Keys: h.keys, Live: true})
+	_, err := Write(t.Context(), Options{Dir: h.dir, To: h.to, Keys: h.keys, Live: true, Now: func() time.Time { return h.now }})
 	h.must(err)
 	h.must(l.Close())
 	for _, branch := range []bool{false, true} {
@@ -108,7 +108,7 @@ func TestLiveKeepsNobodyOut(t *testing.T) {
 	}
 	done := make(chan error, 1)
 	go func() {
-		_, err := Write(t.Context(), Options{Dir: h.dir, To: h.to, Keys: h.keys, Live: true})
+		_, err := Write(t.Context(), Options{Dir: h.dir, To: h.to, Keys: h.keys, Live: true, Now: func() time.Time { return h.now }})
 		done <- err
 	}()
 	for tries := 0; ; tries++ {
@@ -133,17 +133,18 @@ func TestLiveBehind(t *testing.T) {
 	h.day()
 	signed, err := os.ReadFile(filepath.Join(h.dir, "log", "checkpoint"))
 	h.must(err)
-	tiles := filepath.Join(t.TempDir(), "log")
+	tiles, written := filepath.Join(t.TempDir(), "log"), h.now
 	h.must(os.CopyFS(tiles, os.DirFS(filepath.Join(h.dir, "log"))))
 	h.day()
 	h.must(os.RemoveAll(filepath.Join(h.dir, "log"))) // the log as it was before the second day
 	h.must(os.CopyFS(filepath.Join(h.dir, "log"), os.DirFS(tiles)))
 	h.must(os.Remove(filepath.Join(h.dir, "closed")))
 	all := h.backup()
-	w, err := Write(t.Context(), Options{Dir: h.dir, To: h.to, Keys: h.keys, Live: true})
+	beside := Options{Dir: h.dir, To: h.to, Keys: h.keys, Live: true, Now: func() time.Time { return written }}
+	w, err := Write(t.Context(), beside)
 	h.must(err)
-	if w.Batches != all.Batches || w.Copied != 0 {
-		t.Errorf("got %d batches, %d bytes of them new, want %d and none", w.Batches, w.Copied, all.Batches)
+	if w.Batches != all.Batches || w.Copied != 0 || w.Later != 3 {
+		t.Errorf("got %d batches, %d bytes of them new, %d left out, want %d, none and 3", w.Batches, w.Copied, w.Later, all.Batches)
 	}
 	if now, err := os.ReadFile(filepath.Join(h.to, "log", "checkpoint")); err != nil || !bytes.Equal(now, signed) {
 		t.Errorf("the copy's checkpoint is not the ledger's: %v", err)
@@ -156,9 +157,25 @@ func TestLiveBehind(t *testing.T) {
 	for _, size := range []int64{info.Size() - 5, 64} { // within a batch, and between two
 		h.must(os.Truncate(segment, size))
 		for _, live := range []bool{false, true} {
-			if _, err := Write(t.Context(), Options{Dir: h.dir, To: h.to, Keys: h.keys, Live: live}); err == nil || !strings.Contains(err.Error(), "rolled back") {
+			if _, err := Write(t.Context(), Options{Dir: h.dir, To: h.to, Keys: h.keys, Live: live, Now: func() time.Time { return written }}); err == nil || !strings.Contains(err.Error(), "rolled back") {
 				t.Errorf("of a ledger that is shorter, cut at %d, live %t: got %v", size, live, err)
 			}
 		}
+	}
+}
+
+// TestLiveUnsigned: where batches are on record that nobody signs, a copy of what is under the last checkpoint would look whole.
+func TestLiveUnsigned(t *testing.T) {
+	h := newHouse(t, 0)
+	h.must(os.CopyFS(filepath.Join(h.base, "log"), os.DirFS(filepath.Join(h.dir, "log")))) // of nothing
+	h.day()
+	h.must(os.RemoveAll(filepath.Join(h.dir, "log")))
+	h.must(os.CopyFS(filepath.Join(h.dir, "log"), os.DirFS(filepath.Join(h.base, "log"))))
+	_, err := Write(t.Context(), Options{Dir: h.dir, To: h.to, Keys: h.keys, Live: true, Now: func() time.Time { return h.now }})
+	if err == nil || !strings.Contains(err.Error(), "3 of its batches, written since 2026-11-02T08:00:00Z") || !strings.Contains(err.Error(), "without --live") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := os.Lstat(h.to); err == nil {
+		t.Error("a folder was made for it")
 	}
 }

@@ -61,6 +61,7 @@ type Ledger struct {
 	lock   *os.File
 	undo   func() // takes back the making of a ledger; nil when there is one
 	apart  string // folder of an index that is made for one opening (Live), else ""
+	later  uint64 // batches on record that such an opening leaves out
 	meta   keys.Meta
 	data   keys.Data
 	names  *keys.Names

@@ -21,12 +21,21 @@ func (l *Ledger) beside(ctx context.Context) error {
 	if err := l.readable(); err != nil {
 		return err
 	}
+	batches, err := OnRecord(l.dir, l.meta.ID, l.verify, l.now)
+	if err != nil {
+		return err
+	}
+	l.later = batches - min(batches, uint64(l.log.Tree().N))
 	dir, err := os.MkdirTemp("", "chaperone-index-")
 	if err != nil {
 		return err
 	}
 	l.apart = dir
-	l.warn(fmt.Sprintf("the answer is as of the last checkpoint, over %d batches, and an index is made for it in a temporary folder", l.log.Tree().N))
+	came := ""
+	if l.later > 0 {
+		came = fmt.Sprintf(" (%d came after it)", l.later)
+	}
+	l.warn(fmt.Sprintf("the answer is as of the last checkpoint, over %d batches%s, and an index is made for it in a temporary folder", l.log.Tree().N, came))
 	const tries = 3 // a file may be cut to its length, a day purged, while they are read
 	for try := 1; ; try++ {
 		_, err := l.derive(ctx, filepath.Join(dir, fmt.Sprint(try)))
@@ -49,5 +58,6 @@ func (l *Ledger) beside(ctx context.Context) error {
 		if l.log, err = seal.Open(l.dir, l.verify, nil); err != nil {
 			return err
 		}
+		l.later = batches - min(batches, uint64(l.log.Tree().N))
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"chaperone/ledger"
 	"chaperone/ledger/lock"
@@ -215,6 +216,9 @@ func TestLiveAfterCrash(t *testing.T) {
 	if c := count(t, one); c.Disclosures != want {
 		t.Errorf("got %d disclosures under a checkpoint of %d batches, want %d", c.Disclosures, signed, want)
 	}
+	if s := one.Seal(); s.Later != uint64(2-signed) {
+		t.Errorf("got that %d batches came after a checkpoint of %d, want %d", s.Later, signed, 2-signed)
+	}
 	if err := os.RemoveAll(filepath.Join(o.Dir, logFolder)); err != nil { // as a branch has none that was just restored
 		t.Fatal(err)
 	}
@@ -288,5 +292,50 @@ func TestLiveThroughStarts(t *testing.T) {
 	}
 	if last == first {
 		t.Error("nothing new was ever found")
+	}
+}
+
+// TestLiveUnsigned: where batches are on record that nobody signs, after a crash or because an older checkpoint was put back, an answer as of
+// the last checkpoint would leave them out, and look like a whole one.
+func TestLiveUnsigned(t *testing.T) {
+	for _, closed := range []bool{false, true} {
+		o := nowhere(t)
+		l := open(t, o)
+		older := filepath.Join(t.TempDir(), "log")
+		if err := os.CopyFS(older, os.DirFS(filepath.Join(o.Dir, logFolder))); err != nil {
+			t.Fatal(err)
+		}
+		mustRecord(t, l, someBatch(0, 5))
+		mustRecord(t, l, someBatch(5, 5))
+		if closed {
+			if err := l.Close(); err != nil {
+				t.Fatal(err)
+			}
+		} else {
+			l.crash()
+		}
+		if err := errors.Join(os.RemoveAll(filepath.Join(o.Dir, logFolder)), os.CopyFS(filepath.Join(o.Dir, logFolder), os.DirFS(older))); err != nil {
+			t.Fatal(err)
+		}
+		asking := Options{Dir: o.Dir, Keys: o.Keys, ReadOnly: true, Live: true}
+		for _, late := range []time.Duration{0, time.Minute, -time.Minute} { // a clock may have been set since
+			asking.Now = func() time.Time { return time.Now().Add(late) }
+			one, err := Open(t.Context(), asking)
+			if late != 0 {
+				if err == nil || !strings.Contains(err.Error(), "2 of its batches, written since") || strings.Contains(err.Error(), "\n") {
+					t.Errorf("closed %t, %v after they were written: got %v", closed, late, err)
+				}
+				continue
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if s := one.Seal(); s.Batches != 0 || s.Later != 2 {
+				t.Errorf("closed %t: got %+v, want that 2 batches came after a checkpoint of none", closed, s)
+			}
+			if err := one.Close(); err != nil {
+				t.Error(err)
+			}
+		}
 	}
 }

@@ -98,7 +98,7 @@ func (l *Ledger) warnOnce(what string, err error) {
 
 // Seal says what of the record can be proven to whom.
 func (l *Ledger) Seal() ledger.Seal {
-	s := ledger.Seal{Batches: l.durable.Load(), Sealed: uint64(l.log.Tree().N), Witnesses: len(l.witnesses.Witnesses), Needed: l.witnesses.Need}
+	s := ledger.Seal{Batches: l.durable.Load(), Sealed: uint64(l.log.Tree().N), Witnesses: len(l.witnesses.Witnesses), Needed: l.witnesses.Need, Later: l.later}
 	if s.Witnesses > 0 {
 		s.Witnessed = l.log.WitnessedSize()
 	}
