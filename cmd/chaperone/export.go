@@ -63,6 +63,9 @@ func runExport(c *cobra.Command, f exportFlags) error {
 	case f.out == "" && f.json && f.csv:
 		return errors.New("ledger export: two lists do not fit into standard output; name a new folder with --out")
 	}
+	if err := outside(dir, f.out); err != nil {
+		return err
+	}
 	if f.out != "" {
 		if list, err := os.ReadDir(f.out); err == nil && len(list) > 0 {
 			return fmt.Errorf("--out: %s is not empty, and nothing is overwritten; name a new folder", f.out)

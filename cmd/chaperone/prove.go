@@ -70,6 +70,9 @@ func runProve(c *cobra.Command, f proveFlags, args []string) error {
 			return errors.New("ledger prove: parties, protocol and period only go with --count")
 		}
 	}
+	if err := outside(f.ledger.folder(), f.out); err != nil {
+		return err
+	}
 	l, err := f.ledger.ask(c)
 	if err != nil {
 		return err

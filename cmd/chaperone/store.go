@@ -111,6 +111,14 @@ func (f *ledgerFlags) keysFolder() string {
 	return keys.DefaultFolder()
 }
 
+// outside refuses to write what was asked for into the ledger's own folder.
+func outside(dir, out string) error {
+	if out != "" && disk.Inside(dir, out) {
+		return fmt.Errorf("--out: %s lies in the folder of the ledger, where only the ledger writes; name another place", out)
+	}
+	return nil
+}
+
 // named gives the ledger's folder to a command that cannot do without.
 func (f *ledgerFlags) named(c *cobra.Command) (string, error) {
 	if dir := f.folder(); dir != "" {

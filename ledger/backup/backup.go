@@ -236,21 +236,11 @@ func begin(dir, to string, meta keys.Meta) error {
 
 // apart refuses folders that lie in each other.
 func apart(one, two string) error {
-	a, err := filepath.Abs(one)
-	if err != nil {
-		return err
-	}
-	b, err := filepath.Abs(two)
-	if err != nil {
-		return err
-	}
-	if a == b {
+	switch in, around := disk.Inside(one, two), disk.Inside(two, one); {
+	case in && around:
 		return fmt.Errorf("%s: that is the ledger itself; name a folder of its own", two)
-	}
-	for _, pair := range [][2]string{{a, b}, {b, a}} {
-		if rel, err := filepath.Rel(pair[0], pair[1]); err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator)) {
-			return fmt.Errorf("%s and %s: one lies in the other", one, two)
-		}
+	case in || around:
+		return fmt.Errorf("%s and %s: one lies in the other", one, two)
 	}
 	return nil
 }

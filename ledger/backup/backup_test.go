@@ -455,3 +455,19 @@ func TestDamagedBackup(t *testing.T) {
 	_, _, err = h.restore(func(o *RestoreOptions) { o.To = h.keys })
 	refused(t, err, "not empty")
 }
+
+// TestKeysBeside: of the folder of the days' keys a backup takes those keys alone, whatever somebody keeps beside them.
+func TestKeysBeside(t *testing.T) {
+	h := newHouse(t, 0)
+	h.day()
+	h.must(os.CopyFS(filepath.Join(h.dir, "keys", "own"), os.DirFS(h.keys)))
+	for _, name := range []string{keys.DataFile, keys.SigningFile, "20261102.key.old"} {
+		h.must(os.WriteFile(filepath.Join(h.dir, "keys", name), []byte("secret"), 0o600))
+	}
+	h.backup()
+	entries, err := os.ReadDir(filepath.Join(h.to, "keys"))
+	h.must(err)
+	if len(entries) != 1 || entries[0].Name() != "20261102.key" {
+		t.Errorf("got %v", entries)
+	}
+}

@@ -16,18 +16,51 @@ import (
 	"chaperone/ledger/verify"
 )
 
-// dayKeys copies the wrapped keys of the days. They never change.
+// dayKeys copies the wrapped keys of the days, and nothing else that lies beside them. They never change.
 func (c *copier) dayKeys(ctx context.Context) error {
-	return c.files(ctx, keys.DaysFolder, func(path string, b []byte) error {
-		have, err := os.ReadFile(path)
-		if err == nil && !bytes.Equal(have, b) {
+	days, err := keys.OpenDays(c.from, keys.Data{}, c.id).List() // which opens none of them
+	if err != nil {
+		return err
+	}
+	if err := makeFolder(filepath.Join(c.to, keys.DaysFolder)); err != nil {
+		return err
+	}
+	for _, day := range days {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		name := filepath.Join(keys.DaysFolder, keys.DayFile(day))
+		b, err := plain(filepath.Join(c.from, name))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // purged meanwhile
+		}
+		if err != nil {
+			return err
+		}
+		path := filepath.Join(c.to, name)
+		switch have, err := os.ReadFile(path); {
+		case err != nil:
+			err = durable.WriteFile(path, b)
+			if err != nil {
+				return err
+			}
+		case !bytes.Equal(have, b):
 			return fmt.Errorf("%s: not the key that the ledger has for this day: one of them is damaged, ledger verify says which", path)
 		}
-		if err == nil {
-			return nil
-		}
-		return durable.WriteFile(path, b)
-	})
+	}
+	return nil
+}
+
+// plain reads a file of bounded size.
+func plain(path string) ([]byte, error) {
+	info, err := os.Lstat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() || info.Size() > maxSmall {
+		return nil, fmt.Errorf("%s: not a file of a ledger", path)
+	}
+	return os.ReadFile(path)
 }
 
 // others copies the list of witnesses.
@@ -63,14 +96,7 @@ func (c *copier) files(ctx context.Context, folder string, each func(path string
 		if e.IsDir() {
 			return makeFolder(to)
 		}
-		info, err := e.Info()
-		if err != nil {
-			return err
-		}
-		if !info.Mode().IsRegular() || info.Size() > maxSmall {
-			return fmt.Errorf("%s: not a file of a ledger", path)
-		}
-		b, err := os.ReadFile(path)
+		b, err := plain(path)
 		if err != nil {
 			return err
 		}

@@ -154,6 +154,9 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 
 func (l *Ledger) open(ctx context.Context, o Options) error {
 	before, folders := namesIn(l.dir), missing(l.dir)
+	if err := l.keysApart(); err != nil {
+		return err
+	}
 	made, err := l.describe(o)
 	if err != nil {
 		return err

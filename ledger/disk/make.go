@@ -78,7 +78,7 @@ func Unmade(dir string) bool {
 	return err == nil && info.Size() == 0
 }
 
-// hasDays reports whether there are keys of days. Other keys may be in that folder, of whoever keeps the ledger's own there.
+// hasDays reports whether there are keys of days.
 func hasDays(dir string) bool {
 	days, err := keys.OpenDays(dir, keys.Data{}, [16]byte{}).List() // which opens none of them
 	return err != nil || len(days) > 0
