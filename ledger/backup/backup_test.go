@@ -471,3 +471,24 @@ func TestKeysBeside(t *testing.T) {
 		t.Errorf("got %v", entries)
 	}
 }
+
+// TestKeyCameBack: a backup does not keep the key of a purged day that somebody copied back into the ledger.
+func TestKeyCameBack(t *testing.T) {
+	h := newHouse(t, 0)
+	h.day()
+	h.backup()
+	file := filepath.Join("keys", keys.DayFile(ledger.DayOf(monday)))
+	h.day(ledger.DayOf(monday))
+	b, err := os.ReadFile(filepath.Join(h.to, file))
+	h.must(err)
+	h.must(os.WriteFile(filepath.Join(h.dir, file), b, 0o600))
+	for _, to := range []string{h.to, filepath.Join(h.base, "new")} { // which has the day's bytes, and which gets none
+		w, err := Write(t.Context(), Options{Dir: h.dir, To: to, Keys: h.keys})
+		if err != nil || len(w.Erased) != 1 || w.Erased[0] != ledger.DayOf(monday) {
+			t.Errorf("got %v erased, %v", w.Erased, err)
+		}
+		if _, err := os.Lstat(filepath.Join(to, file)); err == nil {
+			t.Error("the key is in the backup")
+		}
+	}
+}

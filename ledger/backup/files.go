@@ -129,13 +129,12 @@ func (c *copier) forget(keysDir string, r *verify.Report) (erased, left []ledger
 	}
 	for _, day := range have {
 		switch {
-		case slices.Contains(now, day):
-		case slices.Contains(r.Kept, day):
+		case slices.Contains(r.Kept, day): // also one that came back in the ledger
 			if err := days.Destroy(day); err != nil {
 				return nil, nil, err
 			}
 			erased = append(erased, day)
-		default:
+		case !slices.Contains(now, day):
 			left = append(left, day)
 		}
 	}

@@ -40,8 +40,7 @@ func (l *Ledger) beside(ctx context.Context) error {
 	for try := 1; ; try++ {
 		_, err := l.derive(ctx, filepath.Join(dir, fmt.Sprint(try)))
 		if err == nil {
-			l.forgetPurged()
-			return nil
+			return l.shutPurged()
 		}
 		if errors.Is(err, io.EOF) {
 			err = fmt.Errorf("the record ends before its last checkpoint: run ledger verify when nobody records")

@@ -32,7 +32,7 @@ func (l *Ledger) load(ctx context.Context) error {
 	}
 	if why == nil {
 		if l.readOnly {
-			return nil
+			return l.shutPurged()
 		}
 		if err := l.unclean(); err != nil {
 			return err
@@ -216,6 +216,25 @@ func (l *Ledger) anew(ctx context.Context) error {
 
 // derive makes the index in a folder, and what is in memory, from the record.
 func (l *Ledger) derive(ctx context.Context, dir string) (*rebuild, error) {
+	r, err := l.deriveWithout(ctx, dir, map[ledger.Day]bool{})
+	var damage *record.Damage
+	if !errors.As(err, &damage) {
+		return r, err
+	}
+	back, failed := l.cameBack(ctx)
+	if failed != nil || len(back) == 0 {
+		return nil, errors.Join(err, failed)
+	}
+	if err := errors.Join(l.index.Close(), os.RemoveAll(dir)); err != nil {
+		return nil, err
+	}
+	l.index = nil
+	l.files.close()
+	return l.deriveWithout(ctx, dir, back)
+}
+
+// deriveWithout is derive that does not open some days.
+func (l *Ledger) deriveWithout(ctx context.Context, dir string, days map[ledger.Day]bool) (*rebuild, error) {
 	x, err := index.Create(index.Options{Dir: dir, Cache: writeCache})
 	if err != nil {
 		return nil, err
@@ -223,7 +242,7 @@ func (l *Ledger) derive(ctx context.Context, dir string) (*rebuild, error) {
 	l.index = x
 	l.dictionary, l.recorded = newDictionary(), map[ledger.Day]bool{}
 	l.batches, l.events, l.end = 0, 0, record.Position{}
-	r := &rebuild{ledger: l, signed: uint64(l.log.Tree().N), lost: map[ledger.Day]bool{}}
+	r := &rebuild{ledger: l, signed: uint64(l.log.Tree().N), lost: days}
 	if err := r.run(ctx); err != nil {
 		return nil, err
 	}

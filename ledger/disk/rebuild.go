@@ -263,13 +263,12 @@ func (l *Ledger) finishPurges() error {
 	}
 	for _, day := range days {
 		if l.dictionary.purged(day) {
-			if err := l.destroy(day); err != nil {
+			if err := l.destroyBack(day); err != nil {
 				return err
 			}
 		}
 	}
-	l.forgetPurged()
-	return nil
+	return l.shutPurged()
 }
 
 // forgetPurged forgets where the findings and notes of days were that are purged.

@@ -60,7 +60,7 @@ func (l *Ledger) Status() (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
-	s.Days = days
+	s.Days = slices.DeleteFunc(days, l.dictionary.purged) // a key of one may have come back
 	for _, part := range []struct {
 		size *int64
 		name string

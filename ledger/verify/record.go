@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,6 +14,9 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"chaperone/ledger"
+	"chaperone/ledger/disk"
+	"chaperone/ledger/index"
 	"chaperone/ledger/record"
 	"chaperone/ledger/seal"
 )
@@ -34,6 +38,7 @@ const (
 // record goes once over the record: it reads and sums in this goroutine, which also compares the leaves with the hash tiles,
 // and opens in another.
 func (r *run) record(ctx context.Context, tree *tlog.Tree) error {
+	before, seen := *r.report, r.seen
 	total, err := r.recordSize()
 	if err != nil {
 		return err
@@ -63,6 +68,15 @@ func (r *run) record(ctx context.Context, tree *tlog.Tree) error {
 	sealed := r.compare(ctx, tree, reader)
 	close(full)
 	<-opened
+	if again, err := r.cameBack(ctx, reader.err); err != nil {
+		return err
+	} else if again {
+		*r.report, r.seen = before, seen
+		clear(r.days)
+		clear(r.purges)
+		r.objects, r.ways = nil, index.Ways{}
+		return r.record(ctx, tree)
+	}
 	r.report.Bytes, r.end, r.blank = reader.read, w.At(), w.Blank()
 	c.finish()
 	if err := r.ended(reader.err, tree); err != nil {
@@ -73,6 +87,22 @@ func (r *run) record(ctx context.Context, tree *tlog.Tree) error {
 	}
 	r.sealing(sealed, tree)
 	return nil
+}
+
+// cameBack reports, where a record could not be read to its end, whether days were purged whose keys are there, which was not known
+// yet: their bytes need not be what they were, and it is read again.
+func (r *run) cameBack(ctx context.Context, damage error) (bool, error) {
+	var d *record.Damage
+	if !errors.As(damage, &d) || r.data == nil || r.ring.back != nil {
+		return false, nil
+	}
+	purges, err := disk.Purges(ctx, r.Dir, r.meta.ID, r.ring.master)
+	if err != nil {
+		return false, err
+	}
+	maps.DeleteFunc(purges, func(day ledger.Day, _ bool) bool { return !r.ring.there[day] })
+	r.ring.back = purges
+	return len(purges) > 0, nil
 }
 
 // reader is the one that reads.

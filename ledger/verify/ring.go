@@ -17,6 +17,7 @@ import (
 type ring struct {
 	days       *keys.Days
 	there      map[ledger.Day]bool // days that have a key's file
+	back       map[ledger.Day]bool // of those the purged ones that are known before the record is read
 	dictionary *record.Master      // nil: nothing is opened
 	masters    map[ledger.Day]*record.Master
 	bad        map[ledger.Day]error // days whose key cannot be used
@@ -37,9 +38,9 @@ func openRing(dir string, id [16]byte, data *keys.Data) (*ring, error) {
 	return g, err
 }
 
-// missing reports whether a day has no key any more: whether that is right, its purge has to say. It may be called while
-// other methods are.
-func (g *ring) missing(day ledger.Day) bool { return !g.there[day] }
+// missing reports whether a day has no key any more, or one that came back after its purge. Whether that is right, its purge has to say.
+// It may be called while other methods are.
+func (g *ring) missing(day ledger.Day) bool { return !g.there[day] || g.back[day] }
 
 // master gives the cipher of a day that is not missing; nil when its key cannot be used.
 func (g *ring) master(day ledger.Day) *record.Master {
@@ -76,6 +77,9 @@ func (r *run) keyFiles() {
 	}
 	slices.Sort(days)
 	for _, day := range days {
+		if r.purges[day] { // it should not be there, whatever it is: see below
+			continue
+		}
 		name := keyName(day)
 		if at, what := keyFlaw(filepath.Join(r.Dir, filepath.FromSlash(name))); what != "" {
 			r.report.problem(name, at, -1, "%s", what)
@@ -101,7 +105,7 @@ func (r *run) keyFiles() {
 		switch purged := r.purges[day]; {
 		case purged && r.ring.there[day]:
 			r.report.Kept = append(r.report.Kept, day)
-			r.report.add(Problem{Kept, keyName(day), -1, -1, "the purge of this day is on record and its key is there: open the ledger once, which destroys it"})
+			r.report.add(Problem{Kept, keyName(day), -1, -1, "the purge of this day is on record and its key is there: open the ledger for recording once, or say ledger reindex, which destroys it"})
 		case purged && d != nil:
 			r.report.Purged = append(r.report.Purged, day)
 		case d != nil && r.ring.missing(day) && !r.stopped:

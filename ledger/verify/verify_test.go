@@ -23,11 +23,16 @@ import (
 
 func TestKeys(t *testing.T) {
 	whole := newHouse(t, false)
-	whole.week(3)
+	first := "keys/" + ledger.DayOf(monday).Time().Format("20060102") + ".key"
+	whole.week(1)
+	kept := whole.read(first)
+	whole.week(2)
+	l := whole.open()
+	whole.must(l.Purge(t.Context(), ledger.DayOf(monday)))
+	whole.must(l.Close())
 	whole.whole(whole.verify())
 	second := "keys/" + ledger.DayOf(monday.AddDate(0, 0, 1)).Time().Format("20060102") + ".key"
 	third := "keys/" + ledger.DayOf(monday.AddDate(0, 0, 2)).Time().Format("20060102") + ".key"
-	first := "keys/" + ledger.DayOf(monday).Time().Format("20060102") + ".key"
 
 	t.Run("without the data key", func(t *testing.T) {
 		h := whole.copied(t)
@@ -74,9 +79,17 @@ func TestKeys(t *testing.T) {
 		h.noticed(h.verify(), second, "no purge of it is on record")
 	})
 	t.Run("a purged day's key is back", func(t *testing.T) {
-		h := whole.copied(t)
-		h.write(first, h.read(second))
-		h.noticed(h.verify(), "record/0000000000.seg", "a part is not what was written") // its bytes are gone
+		for name, key := range map[string][]byte{"its own": kept, "another": whole.read(second)} {
+			h := whole.copied(t)
+			h.write(first, key)
+			r := h.verify()
+			h.noticed(r, first, "the purge of this day is on record and its key is there")
+			if n := whole.verify(); len(r.Problems) != 1 || r.Problems[0].Kind != Kept || r.Batches != n.Batches || r.Disclosures != n.Disclosures || r.Days != n.Days || r.First != n.First {
+				h.Errorf("%s: got %+v, want that of all else nothing is wrong", name, r)
+			}
+			h.must(h.open().Close()) // which destroys it
+			h.whole(h.verify())
+		}
 	})
 	t.Run("two days' keys are swapped", func(t *testing.T) {
 		h := whole.copied(t)
