@@ -239,6 +239,10 @@ func (r *run) ended(err error, tree *tlog.Tree) error {
 func (r *run) damaged(d *record.Damage, tree *tlog.Tree) {
 	name := r.inside(d.File)
 	if d.Torn && d.Follows == 0 && (tree == nil || d.Batch >= uint64(tree.N)) {
+		if _, err := disk.ReadClosed(r.Dir, r.verify); err == nil { // which is taken away before anything is written
+			r.report.problem(name, d.Offset, -1, "something stands behind the end of the record, and there was nothing when the ledger was closed: no crash leaves it there; keep a copy of this folder as evidence, ledger reindex removes it")
+			return
+		}
 		r.report.warn("%s, byte %d: the last write was cut off, as a crash leaves it (%s); the next opening for recording removes it", name, d.Offset, d.What)
 		return
 	}

@@ -279,6 +279,40 @@ func TestZerosBehind(t *testing.T) {
 	h.noticed(h.verify(), name, "100 zeros")
 }
 
+// TestBehindClose appends to a ledger that was closed: no crash explains it.
+func TestBehindClose(t *testing.T) {
+	whole := newHouse(t, false)
+	whole.week(2)
+	name, frames := whole.last()
+	b := whole.read(name)
+	end := frames[len(frames)-1]
+	for what, more := range map[string][]byte{
+		"one byte":                    {1},
+		"a text":                      []byte("this was never recorded"),
+		"more zeros than a crash has": make([]byte, 70_000),
+		"a frame that was copied":     b[frames[0]:frames[1]],
+		"a frame that is cut":         b[frames[0] : frames[1]-9],
+	} {
+		t.Run(what, func(t *testing.T) {
+			h := whole.copied(t)
+			h.write(name, append(bytes.Clone(b), more...))
+			r := h.verify()
+			h.noticed(r, name, "")
+			if p := r.Problems[0]; p.Kind != Changed || p.Offset != end {
+				t.Errorf("got %v, want it told of byte %d", p, end)
+			}
+			for _, text := range r.Warnings {
+				if strings.Contains(text, "crash") {
+					t.Errorf("said was %q", text)
+				}
+			}
+		})
+	}
+	h := whole.copied(t)
+	h.write("record/0000000002.seg", []byte("chaprec1"))
+	h.noticed(h.verify(), "record/0000000002.seg", "something stands behind")
+}
+
 func TestClockBack(t *testing.T) {
 	h := newHouse(t, false)
 	h.week(2)
