@@ -37,6 +37,9 @@ and the answer says so.
 The ledger's public key and its witnesses are best given from outside, as ledger status and chaperone witness key print them:
 a ledger that was replaced as a whole vouches for itself.
 
+Answers are taken from the index, whose files are compared with what the last close signed. Whoever has the signing key can sign false
+ones: --deep compares what is in them with the record.
+
 Exit status: 0 whole; 1 something was removed or changed, or its making was never finished; 2 could not be checked, as while somebody writes to it.`,
 		Example: `  chaperone ledger verify /var/lib/chaperone/ledger
   chaperone ledger verify --verifier "$(cat /media/usb/ledger.vkey)" --witnesses /media/usb /var/lib/chaperone/ledger
@@ -49,7 +52,7 @@ Exit status: 0 whole; 1 something was removed or changed, or its making was neve
 	flags.StringVar(&f.verifier, "verifier", "", "the ledger's public `key`, kept outside (default: the ledger's own word)")
 	flags.StringVar(&f.witnesses, "witnesses", "", "`folder` with a file "+witnessesFile+" that was kept outside (default: the ledger's own)")
 	flags.BoolVar(&f.offline, "offline", false, "ask no witness: only what they cosigned before counts")
-	flags.BoolVar(&f.deep, "deep", false, "also count the index anew")
+	flags.BoolVar(&f.deep, "deep", false, "also compare the index with the record: every count, every patient's disclosures, every id; and find an id that is on record twice")
 	flags.BoolVar(&f.json, "json", false, "write JSON Lines: problem, warning, and summary last")
 	_ = c.RegisterFlagCompletionFunc("verifier", cobra.NoFileCompletions)
 	_ = c.MarkFlagDirname("witnesses")
@@ -128,6 +131,9 @@ func verifyText(out io.Writer, r *verify.Report) error {
 		p.Wrap("purged      ", days(r.Purged)+": by the ledger's keeper, and on record")
 	}
 	p.Line("sealed      %s of %s", page.Number(int(r.Sealed)), page.Count(int(r.Batches), "batch", "batches"))
+	if r.Origin != "" {
+		p.Wrap("index       ", r.Counts())
+	}
 	for _, w := range r.Witnesses {
 		says := "did not say how much it has seen"
 		if w.Size > 0 {

@@ -19,7 +19,8 @@ import (
 const indexName = "index"
 
 // recount counts every cell of the index anew: what each way did in each hour, and with how many patients; and holds the
-// disclosures of every patient against it. It reads the record once more, day by day.
+// disclosures of every patient, and where each id is found, against it. An id that is on record twice shows by that, in no memory but the
+// index's. It reads the record once more, day by day.
 func (r *run) recount(ctx context.Context) error {
 	switch {
 	case r.data == nil:
@@ -41,7 +42,7 @@ func (r *run) recount(ctx context.Context) error {
 	}
 	v, err := x.View()
 	if err == nil {
-		err = errors.Join(r.everyDay(ctx, v), v.Close())
+		err = errors.Join(r.everyDay(ctx, x, v), v.Close())
 	}
 	err = errors.Join(err, x.Close())
 	r.report.Recounted = err == nil && r.report.Whole()
@@ -49,7 +50,7 @@ func (r *run) recount(ctx context.Context) error {
 }
 
 // everyDay goes over all days of record and index.
-func (r *run) everyDay(ctx context.Context, v *index.View) error {
+func (r *run) everyDay(ctx context.Context, x *index.Index, v *index.View) error {
 	all := map[ledger.Day]bool{}
 	for _, day := range v.Days() {
 		all[day] = true
@@ -59,7 +60,7 @@ func (r *run) everyDay(ctx context.Context, v *index.View) error {
 			all[day] = true
 		}
 	}
-	c := &counter{run: r, view: v, limit: leastPairs}
+	c := &counter{run: r, index: x, view: v, limit: leastPairs}
 	defer c.close()
 	for _, day := range slices.Sorted(maps.Keys(all)) {
 		if err := ctx.Err(); err != nil {
@@ -82,9 +83,18 @@ type cell struct {
 	hour int
 }
 
+// otherID is a disclosure whose id the index does not give its place.
+type otherID struct {
+	id         [16]byte
+	seq, found uint64
+	ok         bool // something was found
+	place      index.Place
+}
+
 // counter counts a day from the record.
 type counter struct {
 	run     *run
+	index   *index.Index
 	view    *index.View
 	segment uint32
 	file    *os.File
@@ -95,6 +105,8 @@ type counter struct {
 	limit   int      // of pairs, before they are sorted
 	seq     uint64   // the next disclosure
 	of      uint64   // sum of marks of the day's patients and disclosures
+	other   uint64   // disclosures whose id the index gives another place, or none
+	first   otherID  // the first of them
 	bits    people.Bits
 }
 
@@ -111,7 +123,7 @@ func (c *counter) close() {
 var errOther = errors.New("the index is not what the record says")
 
 func (c *counter) day(day ledger.Day) error {
-	c.cells, c.sums, c.pairs, c.of = map[cell]int{}, c.sums[:0], c.pairs[:0], 0
+	c.cells, c.sums, c.pairs, c.of, c.other = map[cell]int{}, c.sums[:0], c.pairs[:0], 0, 0
 	var batches, disclosures uint64
 	err := c.view.Places(day, func(p index.Place) error {
 		batches++
@@ -124,11 +136,62 @@ func (c *counter) day(day ledger.Day) error {
 	if d := c.run.days[day]; d == nil || d.batches != batches || d.disclosures != disclosures {
 		return fmt.Errorf("%w: it has %d batches with %d disclosures", errOther, batches, disclosures)
 	}
+	if c.other > 0 {
+		if err := c.twice(day); err != nil {
+			return err
+		}
+	}
 	return c.compare(day)
 }
 
 // batch counts one batch where the index says it is.
 func (c *counter) batch(day ledger.Day, p index.Place) error {
+	c.seq = p.First
+	return c.each(day, p, func(d *record.Disclosure) error {
+		// An index finds one place for an id: where two disclosures of a day have the same, at least one of them is not there.
+		found, ok, err := c.index.Find(d.ID, day)
+		if err != nil {
+			return err
+		}
+		if !ok || found != c.seq {
+			if c.other++; c.other == 1 {
+				c.first = otherID{d.ID, c.seq, found, ok, p}
+			}
+		}
+		c.add(d)
+		return nil
+	})
+}
+
+// twice tells whether an id that has another place in the index is on record twice, or the index is wrong.
+func (c *counter) twice(day ledger.Day) error {
+	one := &c.first
+	same := false
+	err := c.view.Places(day, func(p index.Place) error {
+		if !one.ok || one.found < p.First || one.found >= p.First+uint64(p.Count) {
+			return nil
+		}
+		seq := p.First
+		return c.each(day, p, func(d *record.Disclosure) error {
+			same = same || seq == one.found && d.ID == one.id
+			seq++
+			return nil
+		})
+	})
+	if err != nil {
+		return err
+	}
+	if !same {
+		return fmt.Errorf("%w: in the id of disclosure %d", errOther, one.seq)
+	}
+	c.run.report.problem(record.Folder+"/"+record.SegmentName(one.place.Segment), one.place.Offset, int64(one.place.Batch),
+		"disclosure %d has the id of disclosure %d: it is on record twice, and counted twice (as %d of %s are); this program records one again only when it is given a false index",
+		one.seq, one.found, c.other, day)
+	return nil
+}
+
+// each gives the disclosures of a batch where the index says that it is.
+func (c *counter) each(day ledger.Day, p index.Place, each func(*record.Disclosure) error) error {
 	if c.file == nil || c.segment != p.Segment {
 		c.close()
 		f, err := record.OpenSegment(filepath.Join(c.run.Dir, record.Folder), p.Segment)
@@ -148,7 +211,6 @@ func (c *counter) batch(day ledger.Day, p index.Place) error {
 	if m == nil {
 		return c.run.ring.bad[day]
 	}
-	c.seq = p.First
 	part, err := record.OpenPart(f.Entries, m)
 	if err != nil {
 		return err
@@ -157,8 +219,7 @@ func (c *counter) batch(day ledger.Day, p index.Place) error {
 		if err := record.Decode(b, day, &c.entry); err != nil || c.entry.Kind != record.KindDisclosure {
 			return err
 		}
-		c.add(&c.entry.Disclosure)
-		return nil
+		return each(&c.entry.Disclosure)
 	})
 }
 

@@ -95,3 +95,33 @@ func (h *house) reindex(places []index.Place, events []index.Event) {
 	h.must(x.Close())
 	h.signClosed()
 }
+
+// TestRecountOfIDs gives a disclosure another id in the index, so that it would be recorded again; and has it recorded again: the honest
+// index of that record counts it twice.
+func TestRecountOfIDs(t *testing.T) {
+	h := newHouse(t, false)
+	h.week(2)
+	deep := func(o *Options) { o.Deep = true }
+	places, events := h.indexed()
+	h.n = 0
+	again := h.batch(3) // what was recorded first
+	for i := range again.Disclosures {
+		d := &again.Disclosures[i]
+		at := slices.IndexFunc(events, func(e index.Event) bool { return e.ID == d.ID })
+		d.Time = events[at].Time
+		events[at].ID[0] ^= 1
+	}
+	h.reindex(places, events)
+	h.whole(h.verify())
+	h.noticed(h.verify(deep), "index", "in the id of disclosure")
+	l := h.open()
+	h.record(l, again)
+	h.must(l.Close())
+	h.must(disk.Reindex(h.Context(), disk.Options{Dir: h.dir, Keys: h.keys, Now: func() time.Time { return h.now }}))
+	h.whole(h.verify())
+	r := h.verify(deep)
+	h.noticed(r, "record/", "is on record twice, and counted twice (as 3 of")
+	if r.Recounted || len(r.Problems) != 1 {
+		t.Errorf("got %d problems, recounted %t", len(r.Problems), r.Recounted)
+	}
+}

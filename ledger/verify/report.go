@@ -88,6 +88,17 @@ type Witness struct {
 // Whole reports whether nothing was found to be wrong.
 func (r *Report) Whole() bool { return len(r.Problems) == 0 }
 
+// Counts says in one line whether answers, which are taken from the index, are what the record says.
+func (r *Report) Counts() string {
+	switch {
+	case r.Recounted:
+		return "its counts were compared with the record, and are what it says"
+	case !r.Closed:
+		return "it is made anew from the record before anything is answered"
+	}
+	return "its counts, which are the answers, were not compared with the record: --deep does"
+}
+
 // Vouched says in sentences who vouches for the ledger, and for how much of it.
 func (r *Report) Vouched() []string {
 	var says []string
