@@ -78,6 +78,9 @@ func (d *Days) Purged(day ledger.Day) {
 	d.purged[day] = true
 }
 
+// restoreDay is what to do about a day's key.
+const restoreDay = "restore it from a backup of the ledger (ledger backup), which has the keys of the days in its folder keys; nothing was touched"
+
 // Key gives a day's key.
 //
 // Errors: ErrPurged for a day that is known as purged; ErrNoKey without a file; ErrWrongKey when it was made with another data
@@ -92,14 +95,14 @@ func (d *Days) Key(day ledger.Day) (key [32]byte, err error) {
 	b, err := readFile(path, dayFileSize)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
-		return key, fmt.Errorf("keys: %s: %w; %s", path, ErrNoKey, restore)
+		return key, fmt.Errorf("keys: %s: %w; %s", path, ErrNoKey, restoreDay)
 	case errors.Is(err, errTooLong):
-		return key, fmt.Errorf("keys: %s: %w: longer than a day's key; %s", path, ErrDamaged, restore)
+		return key, fmt.Errorf("keys: %s: %w: longer than a day's key; %s", path, ErrDamaged, restoreDay)
 	case err != nil:
 		return key, fmt.Errorf("keys: %w; %s", err, access)
 	}
 	if key, err = d.unwrap(b, day); err != nil {
-		return [32]byte{}, fmt.Errorf("keys: %s: %w; %s", path, err, restore)
+		return [32]byte{}, fmt.Errorf("keys: %s: %w; %s", path, err, restoreDay)
 	}
 	return key, nil
 }

@@ -60,10 +60,12 @@ func replace(path, temp string, b []byte) error {
 	if err != nil {
 		return err
 	}
-	if err := fill(f, b); err != nil {
-		return err
+	err = fill(f, b)
+	if err == nil {
+		err = os.Rename(temp, path)
 	}
-	if err := os.Rename(temp, path); err != nil {
+	if err != nil {
+		_ = os.Remove(temp) // as on a full disk: nobody was given what is in it
 		return err
 	}
 	return syncFolder(filepath.Dir(path))

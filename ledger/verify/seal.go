@@ -35,37 +35,43 @@ type seen struct {
 	size   uint64    // of the checkpoint
 }
 
-// checkpoints reads what was signed and cosigned. The tree is nil without a checkpoint that can be believed.
-func (r *run) checkpoints() *tlog.Tree {
-	folder := r.Dir
+// checkpoints reads what was signed and cosigned. The tree is nil without a checkpoint that can be believed. Error: the list of
+// witnesses that was given from outside cannot be used; that says nothing of the ledger.
+func (r *run) checkpoints() (*tlog.Tree, error) {
+	policy, own := seal.ReadWitnesses(r.Dir)
+	if own != nil {
+		r.report.whole(witnessesName, "%v", own)
+	}
 	if r.Witnesses != "" {
-		folder = r.Witnesses
+		var err error
+		if policy, err = seal.ReadWitnesses(r.Witnesses); err != nil {
+			return nil, fmt.Errorf("the list of witnesses that was given: %w", err)
+		}
 	}
-	var err error
-	if r.policy, err = seal.ReadWitnesses(folder); err != nil {
-		r.report.whole(witnessesName, "%v", err)
-	}
+	r.policy = policy
 	r.report.Needed = r.policy.Need
 	for _, w := range r.policy.Witnesses {
 		r.report.Witnesses = append(r.report.Witnesses, Witness{Name: w.Name})
 	}
-	r.readCosigned()
+	if r.Witnesses != "" || own == nil {
+		r.readCosigned()
+	}
 	tree, _, err := seal.ReadCheckpoint(r.Dir, r.verify)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		if r.seen.tree.N > 0 {
 			r.report.whole(checkpointName, "it is missing, and witnesses cosigned %d batches", r.seen.tree.N)
 		}
-		return nil
+		return nil, nil
 	case err != nil:
 		r.report.whole(checkpointName, "%v", err)
-		return nil
+		return nil, nil
 	}
 	r.report.Sealed, r.seen.size = uint64(tree.N), uint64(tree.N)
 	if r.seen.tree.N > tree.N {
 		r.report.whole(checkpointName, "it is of %d batches, and witnesses cosigned %d: an older one was put back", tree.N, r.seen.tree.N)
 	}
-	return &tree
+	return &tree, nil
 }
 
 // readCosigned reads which witnesses cosigned what.

@@ -100,7 +100,10 @@ func (r *run) all(ctx context.Context) error {
 	if r.ring, err = openRing(r.Dir, r.meta.ID, r.data); err != nil {
 		return err
 	}
-	tree := r.checkpoints()
+	tree, err := r.checkpoints()
+	if err != nil {
+		return err
+	}
 	r.signed = tree != nil
 	if err := r.record(ctx, tree); err != nil {
 		return err

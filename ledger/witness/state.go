@@ -1,7 +1,9 @@
 package witness
 
 import (
+	"bytes"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -167,12 +169,32 @@ func (w *Witness) restore(l *log) error {
 	if err == nil {
 		l.tree, err = seal.ParseCheckpoint(n.Text, l.origin)
 	}
+	if err == nil && !l.signedAll(signed, w.signer.Verifier()) {
+		return fmt.Errorf("witness: %s: a signature of the ledger in it was changed, or its key is no longer in %s: put back that key, or the file from a backup; without it a fork could not be proven: %w",
+			path, filepath.Join(w.dir, logsFile), seal.ErrCheckpoint)
+	}
 	if err != nil {
 		return fmt.Errorf("witness: %s is not what this witness cosigned, with this name and key: it must not start without it: %w", path, seal.ErrCheckpoint)
 	}
 	l.signed = signed
 	w.settle(l, func(t tlog.Tree) bool { return t == l.tree }) // a kill may have been between the two
 	return w.proven(l, l.tree, signed)
+}
+
+// signedAll reports whether a state is, to the byte, a checkpoint with signatures of the log's known keys and the witness's own, and
+// with nothing else. The witness's own says what was cosigned; the log's are what proves a fork to others.
+func (l *log) signedAll(signed []byte, own note.Verifier) bool {
+	n, err := note.Open(signed, note.VerifierList(append([]note.Verifier{own}, l.keys...)...))
+	if err != nil || len(n.UnverifiedSigs) > 0 || len(n.Sigs) < 2 {
+		return false
+	}
+	for _, sig := range n.Sigs {
+		if _, err := base64.StdEncoding.Strict().DecodeString(sig.Base64); err != nil {
+			return false
+		}
+	}
+	again, err := note.Sign(n)
+	return err == nil && bytes.Equal(again, signed)
 }
 
 // keep makes a cosigned checkpoint the latest.

@@ -485,6 +485,14 @@ func TestState(t *testing.T) {
 		if err := open(); !errors.Is(err, seal.ErrCheckpoint) {
 			t.Fatalf("%d bytes of the state: got %v, want ErrCheckpoint", n, err)
 		}
+		for bit := range 8 {
+			flipped := bytes.Clone(good)
+			flipped[n] ^= 1 << bit
+			_ = os.WriteFile(states[0], flipped, 0o600)
+			if err := open(); !errors.Is(err, seal.ErrCheckpoint) {
+				t.Fatalf("bit %d of byte %d of the state is flipped: got %v, want ErrCheckpoint", bit, n, err)
+			}
+		}
 		_ = os.WriteFile(states[0], good, 0o600)
 	}
 	for _, logs := range []string{"x", origin, origin + " " + s.cosigner.VerifierKey()} {
