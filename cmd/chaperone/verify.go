@@ -40,7 +40,8 @@ a ledger that was replaced as a whole vouches for itself.
 Answers are taken from the index, whose files are compared with what the last close signed. Whoever has the signing key can sign false
 ones: --deep compares what is in them with the record.
 
-Exit status: 0 whole; 1 something was removed or changed, or its making was never finished; 2 could not be checked, as while somebody writes to it.`,
+Exit status: 0 whole; 1 something was removed or changed, or its making was never finished; 2 could not be checked, as while somebody
+records in it: then verify a copy, which ledger backup --live makes beside a guard.`,
 		Example: `  chaperone ledger verify /var/lib/chaperone/ledger
   chaperone ledger verify --verifier "$(cat /media/usb/ledger.vkey)" --witnesses /media/usb /var/lib/chaperone/ledger
   chaperone ledger verify --offline --deep --json | jq .whole`,
@@ -156,7 +157,7 @@ func verifyText(out io.Writer, r *verify.Report) error {
 }
 
 // sorts are the words for kinds of problems.
-var sorts = map[verify.Kind]string{verify.Changed: "changed", verify.Kept: "kept", verify.Unseen: "unseen", verify.Ahead: "ahead", verify.Unmade: "unmade"}
+var sorts = map[verify.Kind]string{verify.Changed: "changed", verify.Kept: "kept", verify.Unseen: "unseen", verify.Ahead: "ahead", verify.Forked: "forked", verify.Unmade: "unmade"}
 
 // verifyJSON writes what was found, a line each, and the summary last.
 func verifyJSON(out io.Writer, r *verify.Report) error {

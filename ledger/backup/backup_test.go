@@ -492,3 +492,44 @@ func TestKeyCameBack(t *testing.T) {
 		}
 	}
 }
+
+// TestForked: a restored copy is recorded into first, then the original, whose batches the witness refuses. The original says what
+// to do, and that works: what it has alone goes on as a branch.
+func TestForked(t *testing.T) {
+	h := newHouse(t, 1)
+	h.day()
+	h.backup()
+	copied, _, err := h.restore()
+	h.must(err)
+	original := h.dir
+	h.dir = copied
+	h.day()
+	h.dir = original
+	h.day()
+	r, err := verify.Run(t.Context(), verify.Options{Dir: original, Keys: h.keys, Client: h.client})
+	h.must(err)
+	forked := 0
+	for _, p := range r.Problems {
+		switch {
+		case p.Kind == verify.Changed:
+			t.Errorf("got %v", p)
+		case p.Kind == verify.Forked:
+			if forked++; len(p.String()) > 500 || !strings.Contains(p.What, "--as-branch") {
+				t.Errorf("got %v", p)
+			}
+		}
+	}
+	if forked != 1 {
+		t.Errorf("got %v, want that the ledger forked", r.Problems)
+	}
+	h.to = filepath.Join(h.base, "of the original")
+	h.backup()
+	if _, _, err := h.restore(); err == nil || !strings.Contains(err.Error(), "forked") {
+		t.Errorf("restored as it was: got %v", err)
+	}
+	branch, _, err := h.restore(func(o *RestoreOptions) { o.AsBranch = true })
+	h.must(err)
+	if got, want := h.answer(branch), h.answer(original); got != want {
+		t.Errorf("the branch answers %s, want %s", got, want)
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -130,6 +131,9 @@ func (o *RestoreOptions) admit(ctx context.Context, about About) error {
 	}
 	if o.AsBranch {
 		return nil
+	}
+	if i := slices.IndexFunc(r.Problems, func(p verify.Problem) bool { return p.Kind == verify.Forked }); i >= 0 {
+		return fmt.Errorf("the ledger forked: %v", r.Problems[i])
 	}
 	if r.Known > 0 {
 		return fmt.Errorf("%w: %d batches against %d. Look for a later backup; if there is none, restore as a branch, which is a ledger of its own and names this one", ErrBehind, r.Known, r.Batches)

@@ -2,10 +2,12 @@ package disk
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"chaperone/ledger"
+	"chaperone/ledger/seal"
 )
 
 // sealEvery is how often a checkpoint is signed while there is traffic, spaceEvery how often the disk is looked at.
@@ -72,6 +74,9 @@ func (l *Ledger) show(ctx context.Context) {
 	answers, err := l.log.Cosign(ctx, l.client, l.witnesses)
 	l.warnOnce("witnesses", err)
 	for _, a := range answers {
+		if errors.Is(a.Err, seal.ErrRewritten) {
+			a.Err = fmt.Errorf("%w; ledger verify, when nobody records, says what to do", a.Err)
+		}
 		if ctx.Err() == nil {
 			l.warnOnce("witness "+a.Witness, a.Err)
 		}

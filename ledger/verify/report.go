@@ -20,6 +20,7 @@ const (
 	Kept                // the key of a day is there that was purged
 	Unseen              // too few witnesses saw what was signed
 	Ahead               // a witness has seen more than there is
+	Forked              // a witness has seen another history under this ledger's name and key
 	Unmade              // it never became a ledger, and holds nothing of one
 )
 

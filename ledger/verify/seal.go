@@ -252,7 +252,8 @@ func (r *run) ask(ctx context.Context, l *seal.Log, tree *tlog.Tree) {
 		case errors.Is(a.Err, seal.ErrRewritten):
 			w.Said = a.Err.Error()
 			r.report.Answered++
-			r.report.whole(checkpointName, "%v: a part of the record was replaced and signed anew", a.Err)
+			r.report.add(Problem{Forked, checkpointName, -1, -1, a.Err.Error() + ": a restored copy of this ledger was recorded into as well, or a part of the record was replaced and signed anew. " +
+				"If it was a copy, record into that one only, which the witness knows, and keep this folder; what it has alone goes on as a ledger of its own: ledger backup, then ledger restore --as-branch"})
 		default:
 			w.Said = a.Err.Error()
 			r.report.warn("%v", a.Err)

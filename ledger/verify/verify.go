@@ -22,6 +22,7 @@ import (
 	"chaperone/ledger/disk"
 	"chaperone/ledger/index"
 	"chaperone/ledger/keys"
+	"chaperone/ledger/lock"
 	"chaperone/ledger/record"
 	"chaperone/ledger/seal"
 )
@@ -77,6 +78,10 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		return r.report, nil
 	}
 	release, err := disk.Lock(o.Dir, true)
+	if errors.Is(err, lock.ErrHeld) {
+		return nil, fmt.Errorf("verify: %s: %w, and a ledger is verified while nobody records in it: verify a copy instead (chaperone ledger backup COPY --ledger %s --live, then chaperone ledger verify COPY), or stop that process first",
+			o.Dir, lock.ErrHeld, o.Dir)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("verify: %w", err)
 	}
