@@ -156,16 +156,16 @@ func TestMakeOverLeftovers(t *testing.T) {
 	}
 }
 
-// TestKeysOfDays: keys of days without a description are what is left of a ledger; other keys in their folder are not.
+// TestKeysOfDays: keys of days without a description are what is left of a ledger; other files in their folder are not.
 func TestKeysOfDays(t *testing.T) {
 	for _, test := range []struct {
 		name  string
 		taken bool
 	}{{"20261128.key", true}, {"data.key.1.new", false}} {
 		o := nowhere(t)
-		o.Keys = filepath.Join(o.Dir, "keys") // beside them
-		file := filepath.Join(o.Keys, test.name)
-		if err := errors.Join(os.MkdirAll(o.Keys, 0o700), os.WriteFile(file, nil, 0o600)); err != nil {
+		folder := filepath.Join(o.Dir, keys.DaysFolder)
+		file := filepath.Join(folder, test.name)
+		if err := errors.Join(os.MkdirAll(folder, 0o700), os.WriteFile(file, nil, 0o600)); err != nil {
 			t.Fatal(err)
 		}
 		l, err := Open(t.Context(), o)
