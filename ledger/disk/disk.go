@@ -123,7 +123,7 @@ const (
 
 // Open opens a ledger, and makes one, with its keys, where there is none.
 //
-// Errors: no key, a wrong key, another version, another process that has it open (lock.ErrHeld), damage that a crash does not
+// Errors: no key, a wrong key, keys in the ledger's own folder (asking only warns), another version, another process that has it open (lock.ErrHeld), damage that a crash does not
 // explain, a record shorter than what was signed. Each is one line that says what to do, and nothing was touched.
 func Open(ctx context.Context, o Options) (*Ledger, error) {
 	l := &Ledger{
