@@ -218,7 +218,7 @@ func (l *Ledger) anew(ctx context.Context) error {
 func (l *Ledger) derive(ctx context.Context, dir string) (*rebuild, error) {
 	r, err := l.deriveWithout(ctx, dir, map[ledger.Day]bool{})
 	var damage *record.Damage
-	if !errors.As(err, &damage) {
+	if !errors.As(err, &damage) || !damage.Part {
 		return r, err
 	}
 	back, failed := l.cameBack(ctx)

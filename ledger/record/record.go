@@ -94,7 +94,8 @@ type Damage struct {
 	// Torn says that a write cut off by a crash can explain it: it lies in the last segment and nothing contradicts. It is
 	// real damage all the same if this batch was acknowledged.
 	Torn    bool
-	Follows int // whole frames that follow in the same segment
+	Part    bool // the header is right, and a part of its frame is not: as of a purged day that is not known as one
+	Follows int  // whole frames that follow in the same segment
 }
 
 func (d *Damage) Error() string {

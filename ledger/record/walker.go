@@ -137,7 +137,9 @@ func (w *Walker) step() (Frame, error) {
 		}
 		f = frameOf(h, b, off)
 		if !w.options.NoSums && f.Check(w.purged(h.Day)) != nil {
-			return Frame{}, w.damaged("a part is not what was written")
+			d := w.damaged("a part is not what was written")
+			d.Part = true
+			return Frame{}, d
 		}
 	}
 	f.Segment = w.at.Segment
@@ -206,7 +208,7 @@ func (w *Walker) ahead() int {
 }
 
 // damaged tells of bytes that are not what was written at At.
-func (w *Walker) damaged(what string) error {
+func (w *Walker) damaged(what string) *Damage {
 	d := w.contradicted(what)
 	d.Follows = w.follows()
 	d.Torn = w.next == len(w.segments)

@@ -93,7 +93,7 @@ func (r *run) record(ctx context.Context, tree *tlog.Tree) error {
 // yet: their bytes need not be what they were, and it is read again.
 func (r *run) cameBack(ctx context.Context, damage error) (bool, error) {
 	var d *record.Damage
-	if !errors.As(damage, &d) || r.data == nil || r.ring.back != nil {
+	if !errors.As(damage, &d) || !d.Part || r.data == nil || r.ring.back != nil {
 		return false, nil
 	}
 	purges, err := disk.Purges(ctx, r.Dir, r.meta.ID, r.ring.master)
@@ -250,6 +250,9 @@ func (r *run) damaged(d *record.Damage, tree *tlog.Tree) {
 	what := d.What
 	if tree != nil && uint64(tree.N) > d.Batch {
 		what += fmt.Sprintf("; %d batches are whole and %d were signed for", d.Batch, tree.N)
+	}
+	if r.data == nil && d.Part {
+		what += "; or its day was purged and its key came back, which only data.key can tell"
 	}
 	r.report.problem(name, d.Offset, int64(d.Batch), "%s; keep this ledger as evidence and restore a backup", what)
 }

@@ -47,6 +47,9 @@ func TestKeys(t *testing.T) {
 		b[frames[0]+200]++
 		h.write(name, b)
 		h.noticed(h.verify(func(o *Options) { o.Keys = "" }), name, "not what was written")
+		h = whole.copied(t)
+		h.write(first, kept)
+		h.noticed(h.verify(func(o *Options) { o.Keys = "" }), "record/", "its key came back, which only data.key can tell")
 	})
 	t.Run("no key in the folder", func(t *testing.T) {
 		if _, err := Run(t.Context(), Options{Dir: whole.dir, Keys: t.TempDir()}); !errors.Is(err, keys.ErrNoKey) {
