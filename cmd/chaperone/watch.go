@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/netip"
 	"os"
 	"strings"
 	"time"
@@ -193,10 +192,9 @@ func (f watchFlags) read(o *watch.Options) (failOn *chaperone.Severity, err erro
 		return nil, err
 	}
 	if f.host != "" {
-		if o.Filter.Host, err = netip.ParseAddr(f.host); err != nil {
+		if o.Filter.Host, err = chaperone.ParseAddress(f.host); err != nil {
 			return nil, fmt.Errorf("--host: not an IP address; for example --host 192.0.2.10")
 		}
-		o.Filter.Host = o.Filter.Host.Unmap()
 	}
 	switch p := chaperone.Protocol(strings.ToLower(f.protocol)); p {
 	case "", chaperone.HL7, chaperone.DICOM:
