@@ -159,9 +159,18 @@ func watchTo(c *cobra.Command, f watchFlags, o watch.Options, names watch.Names,
 		j := watch.NewJSON(c.OutOrStdout(), names, f.follow, f.reveal)
 		say := o.Begin
 		o.Begin = func(c *patient.Census) { say(c); j.Begin(c) }
-		o.Each = j.Each
-		result, err = watch.Run(c.Context(), o)
+		ctx, stop := context.WithCancel(c.Context())
+		defer stop()
+		o.Each = func(d exchange.Disclosed) {
+			if j.Each(d); j.Err() != nil {
+				stop() // following has no other end
+			}
+		}
+		result, err = watch.Run(ctx, o)
 		bar()
+		if j.Err() != nil && !besides(err, context.Canceled) {
+			err = nil // Close tells what stopped it
+		}
 		err = errors.Join(j.Close(result), err)
 	} else {
 		report := watch.Report{Names: names, Zone: time.Local}
