@@ -86,9 +86,10 @@ func newRoot() *cobra.Command {
 
 func newVersion() *cobra.Command {
 	return &cobra.Command{
-		Use:   "version",
-		Short: "Print the version",
-		Args:  noArguments(""),
-		Run:   func(c *cobra.Command, _ []string) { fmt.Fprintln(c.OutOrStdout(), "chaperone", chaperone.Version) },
+		Use:     "version",
+		Short:   "Print the version",
+		Example: `  chaperone version`,
+		Args:    noArguments(""),
+		Run:     func(c *cobra.Command, _ []string) { fmt.Fprintln(c.OutOrStdout(), "chaperone", chaperone.Version) },
 	}
 }

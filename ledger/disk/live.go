@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"chaperone/ledger/seal"
+	"chaperone/page"
 )
 
 // beside opens a ledger for asking, whether another process records in it, begins to, or none does: what is derived is made in a
@@ -26,7 +27,7 @@ func (l *Ledger) beside(ctx context.Context) error {
 		return err
 	}
 	l.apart = dir
-	l.warn(fmt.Sprintf("the answer is as of the last checkpoint, over %d batches, and an index is made for it in a temporary folder", l.log.Tree().N))
+	l.warn(fmt.Sprintf("the answer is as of the last checkpoint, over %s, and an index is made for it in a temporary folder", page.Count(int(l.log.Tree().N), "batch", "batches")))
 	const tries = 3 // a file may be cut to its length, a day purged, while they are read
 	for try := 1; ; try++ {
 		_, err := l.derive(ctx, filepath.Join(dir, fmt.Sprint(try)))

@@ -49,6 +49,7 @@ type Report struct {
 	Origin   string // of the ledger, its name in the log and at witnesses
 	Made     time.Time
 	Verifier string // the public key that its signatures were checked with
+	Foreign  bool   // another key was given from outside
 	Outside  bool   // whether that key came from outside: else the ledger only agrees with itself
 
 	Problems []Problem // the first bad file is the first
@@ -91,9 +92,12 @@ func (r *Report) Whole() bool { return len(r.Problems) == 0 }
 // Vouched says in sentences who vouches for the ledger, and for how much of it.
 func (r *Report) Vouched() []string {
 	var says []string
-	if r.Outside {
+	switch {
+	case r.Outside:
 		says = append(says, "The signatures are of the key that was given from outside.")
-	} else {
+	case r.Foreign:
+		says = append(says, "The verifier that was given is not this ledger's: what is signed here is signed with a key that only the ledger itself names.")
+	default:
 		says = append(says, "Self-declared: the signing key is known from the ledger itself only. Give the verifier that was kept outside to be sure that it is the same ledger.")
 	}
 	if r.Needed == 0 {
