@@ -297,7 +297,8 @@ func TestUnwatched(t *testing.T) {
 		runs []ledger.Seen
 		want string
 	}{
-		{"nobody said anything", ledger.Query{From: at(0), Until: at(9)}, nil, "[]"},
+		{"nobody said anything", ledger.Query{From: at(0), Until: at(9)}, nil, "[0-9]"},
+		{"nobody said anything, of any time", ledger.Query{From: at(0)}, nil, "[]"},
 		{"all of it", ledger.Query{From: at(0), Until: at(9)}, []ledger.Seen{run(-1, 10)}, "[]"},
 		{"open", ledger.Query{}, []ledger.Seen{run(0, 3)}, "[]"},
 		{"before and after", ledger.Query{From: at(0), Until: at(9)}, []ledger.Seen{run(2, 7)}, "[0-2 7-9]"},

@@ -20,8 +20,8 @@ type span struct {
 // unwatched gives the parts of a period that no run says it covers, and that are no mere pause: captures that were read together and
 // one after the other give the same. Where the period is open it is taken from the first to the last moment of the runs.
 func unwatched(q ledger.Query, runs []ledger.Seen) []span {
-	if len(runs) == 0 {
-		return nil
+	if len(runs) == 0 && (q.From.IsZero() || q.Until.IsZero()) {
+		return nil // nobody knows of which time
 	}
 	runs = slices.Clone(runs)
 	slices.SortFunc(runs, func(a, b ledger.Seen) int { return cmp.Or(a.From.Compare(b.From), a.Until.Compare(b.Until)) })
@@ -70,6 +70,9 @@ func (s Style) watched(q ledger.Query, scope ledger.Scope) []string {
 		}
 	}
 	gaps := unwatched(q, scope.Seen)
+	if len(scope.Seen) == 0 {
+		gaps = nil // that is said already
+	}
 	for _, gap := range gaps[:min(len(gaps), maxGaps)] {
 		note("Nobody watched from %s until %s (%s).", s.moment(gap.From), s.moment(gap.Until), page.Span(gap.Until.Sub(gap.From)))
 	}

@@ -81,8 +81,8 @@ func TestNobodyWatched(t *testing.T) {
 			if other := covered(t, apart, ledger.Query{}); !slices.Equal(at.Unwatched, other.Unwatched) {
 				t.Errorf("unwatched, read together: %v; read one after the other: %v", at.Unwatched, other.Unwatched)
 			}
-			if got := covered(t, together, between); got.Runs != 0 {
-				t.Errorf("%d stretches claim a year that nobody watched", got.Runs)
+			if got := covered(t, together, between); got.Runs != 0 || len(got.Unwatched) != 1 || !got.Unwatched[0].From.Equal(between.From) || !got.Unwatched[0].Until.Equal(between.Until) {
+				t.Errorf("of a year that nobody watched: %+v", got)
 			}
 			record(t, together, test.paths...)
 			if again := covered(t, together, ledger.Query{}); again.Runs != test.stretches {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"chaperone/ledger"
+	"chaperone/page"
 )
 
 // maxProblems bounds the list of problems: where one thing was changed, much else no longer fits.
@@ -116,7 +117,7 @@ func (r *Report) Vouched() []string {
 		says = append(says, fmt.Sprintf("%s saw the first %d of %d batches (%d of %d witnesses are needed); what was written since %s, %s seen.",
 			strings.Join(names, ", "), r.Witnessed, r.Batches, r.Needed, len(r.Witnesses), r.Since.Format(time.RFC3339), ledger.TooFew(r.Needed)))
 	default:
-		says = append(says, fmt.Sprintf("%s saw all %d batches (%d of %d witnesses are needed).", strings.Join(names, ", "), r.Batches, r.Needed, len(r.Witnesses)))
+		says = append(says, fmt.Sprintf("%s saw all %s (%d of %d witnesses are needed).", strings.Join(names, ", "), page.Count(int(r.Batches), "batch", "batches"), r.Needed, len(r.Witnesses)))
 	}
 	return says
 }

@@ -189,8 +189,8 @@ func (r *run) witnesses(ctx context.Context, tree *tlog.Tree) error {
 	}
 	if enough < s.Sealed {
 		s.add(Problem{Unseen, cosignedName, -1, -1, fmt.Sprintf(
-			"%d of %d signed batches were seen by the %d witnesses that are needed: what was written since %s can be rewritten unnoticed. Bring the witnesses back, open and close the ledger, verify again",
-			s.Witnessed, s.Sealed, s.Needed, moment(s.Since))})
+			"%d of %d signed batches were seen by the %s needed: what was written since %s can be rewritten unnoticed. Bring the witnesses back, open and close the ledger, verify again",
+			s.Witnessed, s.Sealed, page.Count(s.Needed, "witness that is", "witnesses that are"), moment(s.Since))})
 	}
 	return ctx.Err()
 }
