@@ -3,7 +3,6 @@ package guard
 import (
 	"bytes"
 
-	"chaperone"
 	"chaperone/policy"
 	"chaperone/wire"
 )
@@ -56,12 +55,6 @@ func (h *hl7Conn) decide(j *judge, f frame, d wire.Dir) (verdict, *message) {
 		}
 		return j.refuse(r, w, policy.Decision{Reason: ambiguous, Hint: m.err.Error()}), m
 	}
-	if m.free && d == wire.FromServer && !m.bears() {
-		if q := h.asked.find(m); q != nil && !q.push {
-			m.content.Records = []chaperone.Record{{}} // what a query is answered with is about somebody
-			w.records = m.content.Records
-		}
-	}
 	switch {
 	case !m.bears() && (m.role == wire.Control || m.role == wire.Reply && d == wire.FromServer):
 		return verdict{Decision: policy.Decision{Permit: true, Reason: control}}, m
@@ -75,6 +68,12 @@ func (h *hl7Conn) decide(j *judge, f frame, d wire.Dir) (verdict, *message) {
 			return j.refuse(r, w, policy.Decision{Reason: unasked, Hint: "Only what was asked for on the same connection is passed on, once."}), m
 		}
 		w.most, w.echo = q.named, q.echo()
+		if q.push && m.again { // about whom the message brought; of a message that brought nobody, about somebody
+			w.again = true
+			if len(q.sent) > 0 {
+				w.records, w.known = nil, q.sent
+			}
+		}
 	case m.query:
 		w.action, w.asked, w.from, w.to = policy.Ask, true, &x.to, &x.from
 		w.everybody, w.later = m.nobody, true

@@ -162,7 +162,7 @@ func (j *judge) ask(r *rules, w *wish, u *use, patients, unidentified int, now t
 
 // echo decides an answer to a message that was no query: it may name again whom that message brought, and nobody else.
 func (j *judge) echo(r *rules, w *wish, who who, covered []ledger.Covered, now time.Time) (policy.Decision, *draft) {
-	foreign := who.unidentified > 0
+	foreign := who.unidentified > 0 && !w.again
 	for i := range covered {
 		for _, token := range tokensOf(&covered[i]) {
 			foreign = foreign || !w.echo[token]
@@ -179,12 +179,12 @@ func (j *judge) echo(r *rules, w *wish, who who, covered []ledger.Covered, now t
 	for i := range keys {
 		keys[i].Limits = budget.Limits{} // it tells its sender nothing, and counts as it will when it is loaded from the record
 	}
-	if over := j.guard.charge(keys, numbers, 0, now); over != nil {
+	if over := j.guard.charge(keys, numbers, who.unidentified, now); over != nil {
 		return policy.Decision{Reason: policy.BudgetReason(over), Budget: over.String()}, nil
 	}
 	decision := policy.Decision{Permit: true, Reason: policy.Granted, Grant: "none, an answer to its sender", Version: r.site.Version}
 	d := j.draft(r, w, &decision, now)
-	d.disclosure.Covered, d.merges = covered, who.merges
+	d.disclosure.Covered, d.disclosure.Unidentified, d.merges = covered, who.unidentified, who.merges
 	return decision, d
 }
 

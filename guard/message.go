@@ -20,7 +20,7 @@ type message struct {
 	nobody  bool  // a query that names nobody
 	acks    int   // different messages that it answers
 	awaited bool  // its sender asks for an answer
-	free    bool  // it has words that anything may stand in: hl7.Message.Free
+	again   bool  // it names nobody, and has nothing but what an answer says again of the message that it answers
 	err     error // it cannot be read in one way
 }
 
@@ -71,7 +71,7 @@ func parseSound(payload []byte, last *before) *message {
 		one.Claims = &last.claims
 		content := one.Read()
 		content.Records = content.Bearing()
-		m.free = m.free || one.Free()
+		m.again = content.Again && (i == 0 || m.again)
 		role := mllp.RoleOf(content)
 		m.awaited = m.awaited || awaited(&one, role)
 		if role == wire.Query && len(parts) > 1 {

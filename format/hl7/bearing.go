@@ -11,33 +11,41 @@ func (c *Content) Bearing() []chaperone.Record {
 	return append(c.Records, c.Others...)
 }
 
-// clinical reports whether a message has something of a patient beside PID: results, a visit, lines of a display or rows of a
-// table (HL7 v2.5 chapter 5, DSP and RDT), a charge, a dose, a problem, or what two systems have agreed on (Z segments: chapter 2).
-// An answer says again which order it answers, and systems add segments of their own to their acknowledgements.
-func (m *Message) clinical(answer bool) bool {
+// unnamed looks at a message that names nobody: whether it has something of a patient all the same, and whether that is only what
+// answers say again. Whatever is not known to be of nobody is somebody's: a standard with new segments, segments that two systems have
+// agreed on (Z, chapter 2) and notes may say anything.
+func (m *Message) unnamed() (somebody, again bool) {
+	again = true
 	for _, s := range m.Segments {
-		if s.Name[0] == 'Z' && !answer {
-			return true
+		if s.nobodys() {
+			continue
 		}
-		switch string(s.Name[:]) {
-		case "FT1", "RXD", "RXG", "PRB", "PD1", "NK1", "GT1", "IN1", "IN2", "IN3", "PV1", "PV2", "OBX", "TXA", "DSP", "RDT", "AL1", "DG1", "PR1", "RXA", "MRG":
-			return true
-		case "OBR", "RXE", "RXO":
-			if !answer {
-				return true
-			}
-		}
+		somebody, again = true, again && s.repeated()
+	}
+	return somebody, somebody && again
+}
+
+// nobodys reports whether a segment is about no patient: envelopes and acknowledgements (chapter 2), events (3), queries (5), master
+// files of staff, places, studies, prices and tests (8), of materials (17), and what machines say of themselves (13, 14).
+func (s Segment) nobodys() bool {
+	switch string(s.Name[:]) {
+	case "MSH", "FHS", "FTS", "BHS", "BTS", "SFT", "UAC", "MSA", "ERR", "DSC", "EVN",
+		"QPD", "QRD", "QRF", "QID", "QAK", "RCP", "RDF", "EQL", "ERQ", "SPR", "VTQ",
+		"MFI", "MFE", "MFA", "STF", "PRA", "ORG", "AFF", "LAN", "EDU", "CER", "LOC", "LCH", "LRL", "LDP", "LCC", "CDM", "PRC",
+		"OM1", "OM2", "OM3", "OM4", "OM5", "OM6", "OM7", "CM0", "CM1", "CM2", "DMI", "MCP",
+		"IIM", "ITM", "VND", "STZ", "SCP", "SLT", "PKG", "PCE", "IVT", "ILT", "INV",
+		"EQU", "EQP", "ISD", "ECD", "ECR", "CNS", "NDS", "TCC", "NMD", "NCK", "NST", "NSC":
+		return true
 	}
 	return false
 }
 
-// Free reports whether a message has notes (NTE) or segments of two systems' own (Z): words that anything may stand in. An
-// acknowledgement may have them too; what answers a query with nothing else answers it with them.
-func (m *Message) Free() bool {
-	for _, s := range m.Segments {
-		if s.Name[0] == 'Z' || s.Is("NTE") {
-			return true
-		}
+// repeated reports whether a segment is one that answers have about the message that they answer: its order or appointment again
+// (chapters 4 and 10), notes, and segments that two systems have agreed on.
+func (s Segment) repeated() bool {
+	switch string(s.Name[:]) {
+	case "ORC", "OBR", "RQD", "RQ1", "RXO", "RXE", "RXR", "RXC", "ODS", "ODT", "TQ1", "TQ2", "BLG", "BPO", "SPM", "SAC", "IPC", "SCH", "RGS", "AIS", "AIG", "AIL", "AIP", "NTE":
+		return true
 	}
-	return false
+	return s.Name[0] == 'Z'
 }

@@ -7,39 +7,55 @@ func TestBearing(t *testing.T) {
 	for _, test := range []struct {
 		name, segments string
 		want           int
+		again          bool
 	}{
-		{"nothing", "", 0},
-		{"an event", "EVN|A01|20260301\r", 0},
-		{"a master file", "MFI|PRA|||\rMFE|MAD|||1\rSTF|1|4711\rPRA|1\r", 0},
-		{"a query", "QPD|Q22|T|@PID.3^4711\rRCP|I\r", 0},
-		{"an old query", "QRD|20260301|R|I|1|||1^RD|4711|DEM\rQRF|LAB\r", 0},
-		{"an appointment", "SCH|1|2\rRGS|1\rAIS|1|A|MRI\rAIL|1|A|ROOM1\rAIP|1|A|4711\r", 0},
-		{"an appointment and a visit", "SCH|1|2\rPV1|1|O\rRGS|1\r", 1},
-		{"a patient", "PID|1||4711\rPV1|1|I\r", 1},
-		{"two patients", "PID|1||4711\rOBX|1\rPID|2||4712\r", 2},
-		{"a patient without identity", "PID|1\rOBX|1|TX|A||fine\r", 1},
-		{"whom MRG names", "MRG|4711\r", 1},
-		{"a patient and another whom MRG names", "PID|1||4711\rMRG|4712\r", 2},
-		{"a visit", "PV1|1|I|4711\r", 1},
-		{"a result", "OBX|1|TX|A||fine\r", 1},
-		{"many results", "OBR|1|4711\rOBX|1|TX|A||fine\rOBX|2|TX|B||fine\r", 1},
-		{"an order", "OBR|1|4711\r", 1},
-		{"a charge", "FT1|1|||20260301||CG|1\r", 1},
-		{"a dose dispensed", "RXD|1|1\r", 1},
-		{"a dose given", "RXG|1|1\r", 1},
-		{"a problem", "PRB|AD|20260301|1\r", 1},
-		{"of two systems' own", "ZPV|1|4711\r", 1},
-		{"an answer", "MSA|AA|1\r", 0},
-		{"an answer that names the order", "MSA|AA|1\rOBR|1|4711\r", 0},
-		{"an answer with a segment of its system's own", "MSA|AA|1\rZAK|ok\r", 0},
-		{"an answer with a result", "MSA|AA|1\rOBX|1|TX|A||fine\r", 1},
+		{"nothing", "", 0, false},
+		{"an event", "EVN|A01|20260301\r", 0, false},
+		{"a master file", "MFI|PRA|||\rMFE|MAD|||1\rSTF|1|4711\rPRA|1\r", 0, false},
+		{"a query", "QPD|Q22|T|@PID.3^4711\rRCP|I\r", 0, false},
+		{"an old query", "QRD|20260301|R|I|1|||1^RD|4711|DEM\rQRF|LAB\r", 0, false},
+		{"an appointment", "SCH|1|2\rRGS|1\rAIS|1|A|MRI\rAIL|1|A|ROOM1\rAIP|1|A|4711\r", 1, true},
+		{"an appointment and a visit", "SCH|1|2\rPV1|1|O\rRGS|1\r", 1, false},
+		{"a patient", "PID|1||4711\rPV1|1|I\r", 1, false},
+		{"two patients", "PID|1||4711\rOBX|1\rPID|2||4712\r", 2, false},
+		{"a patient without identity", "PID|1\rOBX|1|TX|A||fine\r", 1, false},
+		{"whom MRG names", "MRG|4711\r", 1, false},
+		{"a patient and another whom MRG names", "PID|1||4711\rMRG|4712\r", 2, false},
+		{"a visit", "PV1|1|I|4711\r", 1, false},
+		{"a result", "OBX|1|TX|A||fine\r", 1, false},
+		{"many results", "OBR|1|4711\rOBX|1|TX|A||fine\rOBX|2|TX|B||fine\r", 1, false},
+		{"an order", "OBR|1|4711\r", 1, true},
+		{"a charge", "FT1|1|||20260301||CG|1\r", 1, false},
+		{"a dose dispensed", "RXD|1|1\r", 1, false},
+		{"a dose given", "RXG|1|1\r", 1, false},
+		{"a problem", "PRB|AD|20260301|1\r", 1, false},
+		{"of two systems' own", "ZPV|1|4711\r", 1, true},
+		{"an answer", "MSA|AA|1\r", 0, false},
+		{"an answer that names the order", "MSA|AA|1\rORC|OK|1\rOBR|1|4711\r", 1, true},
+		{"an answer with a segment of its system's own", "MSA|AA|1\rZAK|ok\r", 1, true},
+		{"an answer with an error", "MSA|AE|1\rERR||PID^1|101|E\r", 0, false},
+		{"an answer that found nobody", "MSA|AA|1\rQAK|T|NF\rQPD|Q22|T|@PID.3^4711\r", 0, false},
+		{"notes", "NTE|1||DOE JOHN\r", 1, true},
+		{"an answer with notes", "MSA|AA|1\rNTE|1||fine\r", 1, true},
+		{"an answer with the dose of an order", "MSA|AA|1\rORC|OK\rRXO|1\rRXR|PO\r", 1, true},
+		{"an allergy", "IAM|1|DA|PEN\r", 1, false},
+		{"a diet", "ODS|D|1|LOW\r", 1, true},
+		{"a study", "CSR|S|||4711\r", 1, false},
+		{"a goal", "GOL|AD|20260301|1\r", 1, false},
+		{"an answer with an allergy", "MSA|AA|1\rIAM|1|DA|PEN\r", 1, false},
+		{"an answer with an allergy beside its order", "MSA|AA|1\rORC|OK\rIAM|1|DA|PEN\r", 1, false},
+		{"a segment that no standard has yet", "XPD|1||4711^DOE\r", 1, false},
+		{"a cell washer's state", "EQU|1|20260301|OP\rISD|1|AC\r", 0, false},
+		{"a network's state", "NMD|20260301\rNST|Y\r", 0, false},
+		{"a price list", "MFI|CDM|||\rMFE|MAD|||1\rCDM|1\rPRC|1\rMFA|MAD|1|20260301|S\r", 0, false},
+		{"an answer with a result", "MSA|AA|1\rOBX|1|TX|A||fine\r", 1, false},
 	} {
 		m, err := Parse([]byte("MSH|^~\\&|LAB|NORTH|EHR|NORTH|20260301||ORU^R01|1|P|2.5\r" + test.segments))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if c := m.Read(); len(c.Bearing()) != test.want {
-			t.Errorf("%s: got %d records, want %d", test.name, len(c.Bearing()), test.want)
+		if c := m.Read(); len(c.Bearing()) != test.want || c.Again != test.again {
+			t.Errorf("%s: got %d records, only again: %t; want %d, %t", test.name, len(c.Bearing()), c.Again, test.want, test.again)
 		}
 	}
 }

@@ -20,6 +20,7 @@ type Content struct {
 	Merges      []chaperone.Merge
 	Others      []chaperone.Record // whom MRG names in an event that merges nobody
 	Nobody      bool               // it names nobody, and yet has something of a patient
+	Again       bool               // and that is only what an answer says again of the message that it answers
 }
 
 // mergeEvents are the triggers whose MRG names the same person as the PID before it (chapter 3: merge, and change of
@@ -68,7 +69,9 @@ func (m *Message) Read() Content {
 		c.Merges = append(c.Merges, chaperone.Merge{
 			Survivor: c.Records[0].Identifiers, Prior: c.Records[1].Identifiers, Undo: c.Event == "A37"})
 	}
-	c.Nobody = len(c.Records)+len(c.Merges)+len(c.Others) == 0 && m.clinical(c.Ack != "")
+	if len(c.Records)+len(c.Merges)+len(c.Others) == 0 {
+		c.Nobody, c.Again = m.unnamed()
+	}
 	return c
 }
 

@@ -165,7 +165,7 @@ func recount(d *document) map[string]any {
 	used := map[uint32]int64{} // records that are counted, by way
 	for i, b := range d.Batches {
 		h, batch := b.Header, d.First+uint64(i)
-		insist(len(h) == 128 && (string(h[:4]) == "CHB1" || string(h[:4]) == "CHB2") && h.u32(48) <= h.u32(36), "batch %d has no header that is known here", batch)
+		insist(len(h) == 128 && (string(h[:4]) == "CHB1" || string(h[:4]) == "CHB2") && h.u32(48) <= h.u32(36) && h.u64(40)+h.u32(48) >= h.u64(40), "batch %d has no header that is known here", batch)
 		insist(h.u64(8) == batch && (i == 0 || h.u64(40) == next), "batch %d does not follow the one before", batch)
 		next = h.u64(40) + h.u32(48)
 		if h.u32(32) > 0 && b.Entries == nil && b.Key == nil {

@@ -178,6 +178,10 @@ func TestForger(t *testing.T) {
 	one := forge(2, sequence(0, 8))
 	empty := forge(0)
 
+	half := forge(1, append([]int{-1, -1, -1, -1}, sequence(0, 4)...))
+	wrapped := header(half, 8, 8, leaf(half.blocks[0]))
+	wrapped.Before = 1<<64 - 4
+
 	for _, test := range []struct {
 		name  string
 		doc   []byte
@@ -213,6 +217,10 @@ func TestForger(t *testing.T) {
 		{"fewer entries than the header says, whole", f.shows(header(few, 16, 16, node(leaf(few.blocks[0]), leaf(few.blocks[1]))), proof.Batch{Entries: few.whole}, 9, 9), false},
 		{"fewer disclosures than there are", f.shows(header(more, 16, 9, node(ma, mb)), piece(more, more.blocks[1], 1, ma), 8, 8), false},
 		{"more disclosures than entries", f.shows(header(more, 16, 40, node(ma, mb)), proof.Batch{Entries: more.whole}, 8, 8), false},
+		{"more disclosures than entries, a block", f.shows(header(even, 20, 4_000_000_000, root), piece(even, even.blocks[1], 1, a, c), 9, 9), false},
+		{"a block of nothing", f.shows(record.Header{Version: 2, Entries: 20, Disclosures: 20, EntriesSum: h.EntriesSum}, piece(even, even.blocks[1], 1, a, c), 9, 9), false},
+		{"a path beside a whole part", f.shows(h, proof.Batch{Entries: even.whole, Path: [][]byte{zero}}, 9, 9), false},
+		{"numbers that begin anew", f.shows(wrapped, proof.Batch{Entries: half.whole}, 0, 0), false},
 		{"another number", f.shows(h, piece(even, even.blocks[1], 1, a, c), 8, 9), false},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -58,7 +58,7 @@ func openBlock(t *tally, h *record.Header, b *Batch, key record.PartKey, each fu
 	wrong := func(what string) error {
 		return fmt.Errorf("proof: batch %d: %s: %w", h.Batch, what, ErrInvalid)
 	}
-	if h.Version < 2 || len(b.Entries) < record.PartHead {
+	if h.Version < 2 || h.EntriesSize == 0 || len(b.Entries) < record.PartHead {
 		return wrong("it cannot be shown in part")
 	}
 	head, sealed := b.Entries[:record.PartHead], b.Entries[record.PartHead:]

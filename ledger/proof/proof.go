@@ -158,23 +158,35 @@ type Source struct {
 }
 
 const (
-	learnBlock      = "Up to eight disclosures that were recorded together: when, how much, and the ledger's running numbers for patients' identifiers. No name, no identifier, no token. The key opens all disclosures of the batch to whoever has the ledger's files too."
-	learnDisclosure = "All disclosures of one batch: when, how much, and the ledger's running numbers for patients' identifiers. No name, no identifier, no token."
-	learnCount      = "All disclosures of the batches in the range: when, how much, and the ledger's running numbers for patients' identifiers, so that equal ones can be told to be equal. No name, no identifier, no token."
-
-	trustDisclosure = "That the ledger recorded what happened. That parties, protocol and file are what \"claimed\" says. Without a cosignature: that nobody with the keys of the ledger's host rewrote the ledger."
-	trustCount      = trustDisclosure + " That no disclosure of the period was recorded outside the range of batches. Identifiers are counted, not persons: one person may have several."
+	plainly  = "when, how much, and the ledger's running numbers for patients' identifiers"
+	equal    = ", so that equal ones can be told to be equal"
+	noName   = ". No name, no identifier, no token."
+	besides  = " Findings and notes among them too: when, how many, and the addresses of a finding; their words are numbers."
+	theKey   = " The key opens the rest of the batch to whoever has the ledger's files too."
+	recorded = "That the ledger recorded what happened. That parties, protocol and file are what \"claimed\" says. Without a cosignature: that nobody with the keys of the ledger's host rewrote the ledger."
+	inOrder  = " That no other batch says that its disclosures have the same numbers: a count over both would show it."
+	whole    = " That no disclosure of the period was recorded outside the range of batches. Identifiers are counted, not persons: one person may have several."
 )
 
 // Words gives what the reader of such a document is told.
 func (d *Document) Words() (learn, trust string) {
-	switch {
-	case d.Kind == OfCount:
-		return learnCount, trustCount
-	case d.Batches[0].Block != nil:
-		return learnBlock, trustDisclosure
+	if d.Kind == OfCount {
+		learn, trust = "All disclosures of the batches in the range: "+plainly+equal+noName, recorded+whole
+	} else {
+		learn, trust = "All disclosures of one batch: "+plainly+noName, recorded
 	}
-	return learnDisclosure, trustDisclosure
+	if d.Version == 1 {
+		return learn, trust
+	}
+	if d.Kind != OfCount {
+		trust += inOrder
+	}
+	if d.Batches[0].Block != nil {
+		learn = "Up to eight disclosures that were recorded together: " + plainly + noName + besides + theKey
+	} else {
+		learn += besides
+	}
+	return learn, trust
 }
 
 // signed gives the checkpoint to prove under: the cosigned one when it is late enough.

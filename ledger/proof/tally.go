@@ -42,6 +42,9 @@ func (t *tally) header(h *record.Header, batch uint64) error {
 	if h.Batch != batch {
 		return fmt.Errorf("proof: batch %d says that it is batch %d: %w", batch, h.Batch, ErrInvalid)
 	}
+	if h.Disclosures > h.Entries || h.Before+uint64(h.Disclosures) < h.Before {
+		return fmt.Errorf("proof: batch %d says that it has %d entries, %d of them disclosures, behind %d: %w", batch, h.Entries, h.Disclosures, h.Before, ErrInvalid)
+	}
 	if t.count.Batches > 0 && h.Before != t.next {
 		return fmt.Errorf("proof: batch %d does not begin with disclosure %d: %w", batch, t.next, ErrInvalid)
 	}
@@ -58,9 +61,8 @@ func (t *tally) closed(h *record.Header) {
 
 // batch counts an opened entries part. each sees every disclosure, whether it is counted or not; it may be nil.
 func (t *tally) batch(h *record.Header, part *record.Part, each func(i uint64, d *record.Disclosure)) error {
-	if !fullBlocks(h, uint32(part.Blocks())) || h.Disclosures > h.Entries {
-		return fmt.Errorf("proof: batch %d has %d blocks and says that it has %d entries with %d disclosures: %w",
-			h.Batch, part.Blocks(), h.Entries, h.Disclosures, ErrInvalid)
+	if !fullBlocks(h, uint32(part.Blocks())) {
+		return fmt.Errorf("proof: batch %d has %d blocks and says that it has %d entries: %w", h.Batch, part.Blocks(), h.Entries, ErrInvalid)
 	}
 	var block []byte
 	for i := range part.Blocks() {

@@ -138,7 +138,7 @@ func openBatch(t *tally, h *record.Header, b *Batch, each func(i uint64, d *reco
 	if b.Block != nil {
 		return openBlock(t, h, b, key, each)
 	}
-	if uint64(len(b.Entries)) != uint64(h.EntriesSize) || !h.HasEntries(b.Entries) {
+	if b.Path != nil || uint64(len(b.Entries)) != uint64(h.EntriesSize) || !h.HasEntries(b.Entries) {
 		return fmt.Errorf("proof: batch %d: these are not its entries: %w", h.Batch, ErrInvalid)
 	}
 	part, err := record.OpenPartWith(b.Entries, key)

@@ -89,12 +89,13 @@ func (s *Session) head(d wire.Dir, m *hl7.Message, c hl7.Content, cut bool, at c
 		records = []chaperone.Record{{}} // its PID may have been in the part that is missing
 	}
 	if c.Ack != "" {
-		if asked := s.take(d.Other(), c.AckFor); asked != nil {
+		asked := s.take(d.Other(), c.AckFor)
+		if c.Again && (asked != nil && asked.Role == wire.Push || asked == nil && message.Role == wire.Control) {
+			records = nil // of whom the message brought: that was counted with it, and its sender learns of nobody else
+		}
+		if asked != nil {
 			if asked.Role == wire.Query {
 				message.Requester = asked.Requester
-				if len(records)+len(c.Merges) == 0 && m.Free() {
-					records = []chaperone.Record{{}} // what a query is answered with is about somebody
-				}
 			}
 			s.answer(asked, c.Ack, at)
 		}
