@@ -297,13 +297,17 @@ func TestUnwatched(t *testing.T) {
 		runs []ledger.Seen
 		want string
 	}{
-		{"nobody said anything", ledger.Query{From: at(0), Until: at(9)}, nil, "[]"},
+		{"nobody said anything", ledger.Query{From: at(0), Until: at(9)}, nil, "[0-9]"},
+		{"nobody said anything, of any time", ledger.Query{From: at(0)}, nil, "[]"},
 		{"all of it", ledger.Query{From: at(0), Until: at(9)}, []ledger.Seen{run(-1, 10)}, "[]"},
 		{"open", ledger.Query{}, []ledger.Seen{run(0, 3)}, "[]"},
 		{"before and after", ledger.Query{From: at(0), Until: at(9)}, []ledger.Seen{run(2, 7)}, "[0-2 7-9]"},
 		{"between, in any order", ledger.Query{}, []ledger.Seen{run(5, 7), run(0, 3), run(1, 2)}, "[3-5]"},
 		{"overlapping", ledger.Query{From: at(0), Until: at(9)}, []ledger.Seen{run(0, 5), run(4, 9)}, "[]"},
 		{"one within another", ledger.Query{From: at(0), Until: at(9)}, []ledger.Seen{run(0, 8), run(2, 3)}, "[8-9]"},
+		{"a pause between two captures", ledger.Query{}, []ledger.Seen{{From: at(0), Until: at(1)}, {From: at(1).Add(time.Minute), Until: at(3)}}, "[]"},
+		{"longer than a pause", ledger.Query{}, []ledger.Seen{{From: at(0), Until: at(1)}, {From: at(1).Add(time.Minute + 1), Until: at(3)}}, "[1-1]"},
+		{"a pause at both ends", ledger.Query{From: at(0), Until: at(9)}, []ledger.Seen{{From: at(0).Add(time.Minute), Until: at(9).Add(-time.Minute)}}, "[]"},
 		{"touching", ledger.Query{From: at(0), Until: at(9)}, []ledger.Seen{run(0, 5), run(5, 9)}, "[]"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -51,9 +51,9 @@ type Summary struct {
 
 // Coverage is what part of the period was watched.
 type Coverage struct {
-	Runs      int    `json:"runs"` // that watched a part of it
+	Runs      int    `json:"runs"` // stretches of watching on record, without a gap, that have a part of it
 	jsonSeen         // by them, as whole runs
-	Unwatched []span `json:"unwatched"` // parts that no run says it covers
+	Unwatched []span `json:"unwatched"` // parts that no run says it covers, longer than ledger.Pause
 }
 
 // SummaryOf makes the summary of an answer.

@@ -17,11 +17,11 @@ type span struct {
 	Until time.Time `json:"until"`
 }
 
-// unwatched gives the parts of a period that no run says it covers. Where the period is open it is taken from the first to
-// the last moment of the runs.
+// unwatched gives the parts of a period that no run says it covers, and that are no mere pause: captures that were read together and
+// one after the other give the same. Where the period is open it is taken from the first to the last moment of the runs.
 func unwatched(q ledger.Query, runs []ledger.Seen) []span {
-	if len(runs) == 0 {
-		return nil
+	if len(runs) == 0 && (q.From.IsZero() || q.Until.IsZero()) {
+		return nil // nobody knows of which time
 	}
 	runs = slices.Clone(runs)
 	slices.SortFunc(runs, func(a, b ledger.Seen) int { return cmp.Or(a.From.Compare(b.From), a.Until.Compare(b.Until)) })
@@ -30,16 +30,19 @@ func unwatched(q ledger.Query, runs []ledger.Seen) []span {
 	if at.IsZero() {
 		at = runs[0].From
 	}
-	for _, r := range runs {
-		if r.From.After(at) {
-			gaps = append(gaps, span{at.UTC(), r.From.UTC()})
+	add := func(from, until time.Time) {
+		if until.Sub(from) > ledger.Pause {
+			gaps = append(gaps, span{from.UTC(), until.UTC()})
 		}
+	}
+	for _, r := range runs {
+		add(at, r.From)
 		if r.Until.After(at) {
 			at = r.Until
 		}
 	}
-	if at.Before(q.Until) {
-		gaps = append(gaps, span{at.UTC(), q.Until.UTC()})
+	if !q.Until.IsZero() {
+		add(at, q.Until)
 	}
 	return gaps
 }
@@ -66,23 +69,15 @@ func (s Style) watched(q ledger.Query, scope ledger.Scope) []string {
 			note("%s outside the rules of the protocol: read as far as possible.", page.Count(int(sum.Malformed), "message or part", "messages or parts"))
 		}
 	}
-	long, short := 0, 0
-	for _, gap := range unwatched(q, scope.Seen) {
-		switch length := gap.Until.Sub(gap.From); {
-		case length < time.Minute: // as between one capture file and the next
-			short++
-		case long < maxGaps:
-			note("Nobody watched from %s until %s (%s).", s.moment(gap.From), s.moment(gap.Until), page.Span(length))
-			long++
-		default:
-			long++
-		}
+	gaps := unwatched(q, scope.Seen)
+	if len(scope.Seen) == 0 {
+		gaps = nil // that is said already
 	}
-	if long > maxGaps {
-		note("Nobody watched in %s more either (--json has all).", page.Count(long-maxGaps, "gap"))
+	for _, gap := range gaps[:min(len(gaps), maxGaps)] {
+		note("Nobody watched from %s until %s (%s).", s.moment(gap.From), s.moment(gap.Until), page.Span(gap.Until.Sub(gap.From)))
 	}
-	if short > 0 {
-		note("%s of less than a minute between runs.", page.Count(short, "gap"))
+	if len(gaps) > maxGaps {
+		note("Nobody watched in %s more either (--json has all).", page.Count(len(gaps)-maxGaps, "gap"))
 	}
 	if n := len(scope.Purged); n > 0 {
 		var days []string

@@ -187,11 +187,11 @@ func (h *logHost) fail(from netip.Addr, port uint16, t time.Time, account string
 
 // source gives where a logon came from: invalid for the machine itself.
 func source(r *evtx.Record) netip.Addr {
-	a, err := netip.ParseAddr(strings.TrimSpace(r.Get("IpAddress")))
+	a, err := chaperone.ParseAddress(strings.TrimSpace(r.Get("IpAddress")))
 	if err != nil || a.IsLoopback() || a.IsUnspecified() {
 		return netip.Addr{}
 	}
-	return a.Unmap().WithZone("")
+	return a
 }
 
 // port gives the port that a logon came from, 0 when the log does not say.

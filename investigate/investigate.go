@@ -49,6 +49,12 @@ type Report struct {
 // Site is what the evidence says of the operator's own systems.
 func (r *Report) Site() *inventory.Site { return r.Watch.Site }
 
+// Check says why nothing could be read, so that nothing is made for what would come of it.
+func Check(paths []string, leave string) error {
+	_, err := survey(paths, leave)
+	return err
+}
+
 // Run reads everything. The error is of a folder that cannot be read, or of ctx; then what was read so far is in the
 // report, which is nil only when there was nothing to read.
 func Run(ctx context.Context, o Options) (*Report, error) {

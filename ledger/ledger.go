@@ -85,6 +85,12 @@ type Seen struct {
 	Malformed   int64
 }
 
+// Pause is how long nothing may be seen between two stretches of watching that count as one. Most captures do not say when their
+// recorder began and ended, only when their first and last packet passed: one that goes on in a new file leaves as much time between
+// the two files as between two packets, and hardly any network is silent for a minute. Silence within one file was watched, however
+// long it is. Time between two files that is longer than this may have been silent, or nobody may have watched: it is not claimed.
+const Pause = time.Minute
+
 // Batch is what is recorded together. It becomes durable as a whole, or not at all; only when the machine fails before Record
 // returns, and the disclosures are of several days, some of its days may be on record.
 type Batch struct {

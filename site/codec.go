@@ -11,6 +11,7 @@ import (
 	"time"
 	_ "time/tzdata" // Windows has no zones of its own (IANA names)
 
+	"chaperone"
 	"chaperone/ledger"
 )
 
@@ -99,13 +100,12 @@ func zone() codec[string] {
 // network reads a network, or an address as a network of one.
 func network() codec[netip.Prefix] {
 	return codec[netip.Prefix]{func(text string) (netip.Prefix, error) {
-		if addr, err := netip.ParseAddr(text); err == nil && addr.Zone() == "" {
-			return netip.PrefixFrom(addr.Unmap(), addr.Unmap().BitLen()), nil
-		}
-		p, err := netip.ParsePrefix(text)
+		p, err := chaperone.ParseNetwork(text)
 		switch {
-		case err != nil || p.Addr().Is4In6():
+		case errors.Is(err, chaperone.ErrNoNetwork) || strings.Contains(text, "%"):
 			return netip.Prefix{}, errors.New("not an address or network; for example 10.1.0.7 or 10.1.0.0/24")
+		case err != nil:
+			return netip.Prefix{}, err
 		case p != p.Masked():
 			return netip.Prefix{}, fmt.Errorf("an address with the length of a network; write %s, or the address alone", p.Masked())
 		}

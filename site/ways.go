@@ -102,6 +102,7 @@ func (c *checker) upstream(l *Listener) {
 		host = "127.0.0.1"
 	}
 	if a, err := netip.ParseAddrPort(net.JoinHostPort(host, port)); err == nil {
+		a = netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
 		for j := range c.Listeners {
 			own := c.Listeners[j].Listen
 			if own == a || own.IsValid() && own.Addr().IsUnspecified() && a.Addr().IsLoopback() && overlap(own, a) {

@@ -161,6 +161,15 @@ func (c *capture) take(r record) {
 	}
 }
 
+// stopped says that somebody wanted no more to be read. Its cause is the context's error, whose words are for programmers.
+type stopped struct {
+	text  string
+	cause error
+}
+
+func (s stopped) Error() string { return s.text }
+func (s stopped) Unwrap() error { return s.cause }
+
 // whole judges a file that ended where a packet may end.
 func (c *capture) whole() error {
 	if c.records == nil {
@@ -178,7 +187,7 @@ func (c *capture) explain(err error) error {
 		return fmt.Errorf("%s: %w", c.Name, err)
 	}
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("%s: reading was stopped behind packet %d: %w", c.Name, c.Packets, err)
+		return stopped{fmt.Sprintf("%s: reading was stopped behind packet %d", c.Name, c.Packets), err}
 	}
 	var f *flaw
 	inPacket := true

@@ -145,7 +145,7 @@ func TestCancel(t *testing.T) {
 			t.Errorf("got %v, want that it was cancelled", err)
 		}
 	}
-	want := filepath.Join(dir, "a") + ": reading was stopped behind packet 1: context canceled"
+	want := filepath.Join(dir, "a") + ": reading was stopped behind packet 1"
 	if f := c.Files(); f[0].Err == nil || f[0].Err.Error() != want || f[0].Packets != 1 || f[1].Err == nil {
 		t.Errorf("got %v and %v, want %q", f[0].Err, f[1].Err, want)
 	}

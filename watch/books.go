@@ -22,6 +22,7 @@ type books struct {
 	findings  *detect.Set
 	files     *exchange.Files
 	edges     map[edgeKey]*Edge
+	shares    []Share                  // of each file: what is malformed in it
 	names     atomic.Pointer[[]string] // of the capture files; the sensor adds to them
 	batch     []step                   // being filled
 	full      chan []step
@@ -207,7 +208,11 @@ func (b *books) file(f exchange.FileRead) {
 // event passes an event on to everybody who looks at it.
 func (b *books) event(c *exchange.Connection, s *step) {
 	c.Protocol, c.ISN = s.protocol, s.isn
+	before := b.recorder.Counters.Malformed
 	c.Event(s.event)
+	if n := b.recorder.Counters.Malformed - before; n > 0 {
+		shareOf(&b.shares, s.event.At).Malformed += n
+	}
 	if s.event.Stage != wire.Malformed && c.Wanted(s.event.Message) {
 		b.inventory.Event(c, s.event)
 		if !c.Second() {

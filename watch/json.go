@@ -109,6 +109,14 @@ func (j *JSON) open() bool {
 	return true
 }
 
+// Err tells why lines can no longer be written as they come, nil when they can. It is for Options.Each.
+func (j *JSON) Err() error {
+	if !j.now {
+		return nil // Close tells: another goroutine writes
+	}
+	return j.err
+}
+
 // Close writes what waits and the rest of the result. r may be nil. With last, these values take the place of the summary.
 func (j *JSON) Close(r *Result, last ...any) error {
 	if j.queue != nil {

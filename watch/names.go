@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+
+	"chaperone"
 )
 
 // Names gives systems the names people know them by.
@@ -40,13 +42,13 @@ func LoadNames(path string) (Names, error) {
 		if len(row) < 2 {
 			return nil, fmt.Errorf("%s: line %d: want two columns, address,name", path, line)
 		}
-		addr, err := netip.ParseAddr(strings.TrimSpace(strings.TrimPrefix(row[0], "\ufeff")))
+		addr, err := chaperone.ParseAddress(strings.TrimSpace(strings.TrimPrefix(row[0], "\ufeff")))
 		if err != nil {
 			if line == 1 {
 				continue
 			}
 			return nil, fmt.Errorf("%s: line %d: the first column is not an IP address", path, line)
 		}
-		names[addr.Unmap()] = strings.TrimSpace(row[1])
+		names[addr] = strings.TrimSpace(row[1])
 	}
 }

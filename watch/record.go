@@ -2,8 +2,6 @@ package watch
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/binary"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -86,26 +84,11 @@ func (r *Recording) finish(result *Result) error {
 		return r.Err()
 	}
 	r.batch.Findings = result.Findings
-	if result.Packets > 0 {
-		r.batch.Notes = []ledger.Note{coverageNote(result)}
+	for _, s := range stretches(result.Shares) {
+		r.batch.Notes = append(r.batch.Notes, coverageNote(s, result.Filter))
 	}
 	if r.flush(); r.err == nil {
 		result.Receipt = &r.receipt
 	}
 	return r.err
-}
-
-// coverageNote says what the run saw. The same evidence gives the same note.
-func coverageNote(r *Result) ledger.Note {
-	seen := ledger.Seen{
-		From: r.First, Until: r.Last, Packets: r.Packets, Flows: int64(r.Connections.Total), Decoded: int64(r.Connections.Decoded),
-		Hidden: int64(r.Connections.Encrypted + r.Connections.Other), LostBytes: r.LostBytes, Malformed: r.Counters.Malformed,
-	}
-	b := []byte("chaperone/coverage/v1")
-	for _, n := range []int64{seen.From.UnixMicro(), seen.Until.UnixMicro(), seen.Packets, r.Bytes, seen.Flows, seen.Decoded, seen.Hidden,
-		seen.LostBytes, seen.Malformed} {
-		b = binary.BigEndian.AppendUint64(b, uint64(n))
-	}
-	id := sha256.Sum256(append(b, r.Filter...))
-	return ledger.Note{ID: [16]byte(id[:]), Kind: ledger.Coverage, At: seen.From, Text: "captures were read", Seen: seen}
 }

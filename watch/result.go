@@ -38,6 +38,7 @@ type Result struct {
 	LostBytes   int64
 	CutBytes    int64           // of them, those the capture's snap length cut off
 	GivenUp     int64           // connections
+	Shares      []Share         // what was seen in each of Files
 	Filter      string          // what was not counted, in words; "" without one
 	Receipt     *ledger.Receipt // what a ledger took; nil without one
 }
@@ -176,6 +177,7 @@ func (s *sensor) result(captures *source.Captures, decode source.DecodeStats, st
 		Systems: site.Systems, Findings: b.findings.Findings(site), Connections: s.connections,
 		Decode: decode, LostBytes: streams.Lost, CutBytes: streams.Cut, GivenUp: streams.GivenUp, Filter: b.options.Filter.String(),
 	}
+	r.Shares = sharesOf(r.Files, s.shares, b.shares)
 	for _, f := range r.Files {
 		r.Packets += f.Packets
 		r.Bytes += f.Bytes

@@ -18,7 +18,8 @@ type sensor struct {
 	books       *books
 	hidden      map[hiddenKey]*Hidden
 	connections Connections
-	files       int // whose names the books know
+	shares      []Share // of each file: its connections
+	files       int     // whose names the books know
 	first, last time.Time
 }
 
@@ -91,6 +92,7 @@ func (s *sensor) Close(f *stream.Flow, at chaperone.Mark) {
 	}
 	kind := c.views[0].Kind
 	s.connections.add(kind, f)
+	shareOf(&s.shares, f.Start).connection(kind, f)
 	s.hide(kind, f)
 	step := s.books.tell(c.account, closed)
 	step.at, step.hidden = f.Start, kind == all.Encrypted

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"chaperone"
 	"chaperone/identity"
 	"chaperone/ledger/keys"
 	"chaperone/page"
@@ -136,7 +136,7 @@ func (f *enrollFlags) issue(party string) (o identity.Issue, err error) {
 		return o, err
 	}
 	for _, text := range f.addresses {
-		address, err := netip.ParseAddr(text)
+		address, err := chaperone.ParseAddress(text)
 		if err != nil {
 			return o, errors.New("--address: an address such as 10.1.0.5")
 		}

@@ -81,7 +81,7 @@ func runInvestigate(c *cobra.Command, f investigateFlags, args []string) error {
 			return err
 		}
 	}
-	l, err := f.ledger.record(c, func() error { return there(args) })
+	l, err := f.ledger.record(c, func() error { return investigate.Check(args, o.Leave) })
 	if err != nil {
 		return err
 	}
@@ -94,20 +94,6 @@ func runInvestigate(c *cobra.Command, f investigateFlags, args []string) error {
 		err = errors.Join(o.Ledger.Err(), err) // the run itself tells of it in the report only
 	}
 	return recorded(l, o.Ledger, err)
-}
-
-// there makes sure that the evidence can be looked into.
-func there(paths []string) error {
-	for _, path := range paths {
-		info, err := os.Stat(path)
-		if err == nil && info.IsDir() {
-			_, err = os.ReadDir(path)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // investigateTo runs investigate and writes what it says.

@@ -44,9 +44,14 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	root := newRoot()
 	root.SetArgs(args)
 	root.SetIn(stdin)
-	root.SetOut(stdout)
+	signal.Ignore(syscall.SIGPIPE) // see outlet
+	out := &outlet{to: stdout}
+	root.SetOut(out)
 	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
+	if out.gone.Load() && !besides(err, errUnread) {
+		return statusNot
+	}
 	if err == nil {
 		return statusDone
 	}
@@ -56,7 +61,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	}
 	fmt.Fprintln(stderr, "chaperone:", text)
 	var failed notHeld
-	if errors.As(err, &failed) {
+	if errors.As(err, &failed) && !out.gone.Load() {
 		return statusFailed
 	}
 	return statusNot
@@ -81,9 +86,10 @@ func newRoot() *cobra.Command {
 
 func newVersion() *cobra.Command {
 	return &cobra.Command{
-		Use:   "version",
-		Short: "Print the version",
-		Args:  noArguments(""),
-		Run:   func(c *cobra.Command, _ []string) { fmt.Fprintln(c.OutOrStdout(), "chaperone", chaperone.Version) },
+		Use:     "version",
+		Short:   "Print the version",
+		Example: `  chaperone version`,
+		Args:    noArguments(""),
+		Run:     func(c *cobra.Command, _ []string) { fmt.Fprintln(c.OutOrStdout(), "chaperone", chaperone.Version) },
 	}
 }

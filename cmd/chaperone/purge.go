@@ -34,7 +34,8 @@ on record, and ledger verify still tells it from tampering. Backups of the ledge
 be destroyed apart. A patient may ask for six years (45 CFR 164.528): keep at least those.
 
 Without --day, the days of more than seven years ago are meant, or of more than --retain says. They are listed, and nothing
-happens before you say yes.
+happens before you say yes. Without --retain too, a day that is long past and was recorded lately, of an old capture or while
+the clock was behind, is kept for seven years from its recording on: say --retain 7y to purge it all the same.
 
 Exit status: 0 done, also when there was nothing to do; 2 not done, or not all of it.`,
 		Example: `  chaperone ledger purge --dry-run
@@ -132,27 +133,45 @@ func (f *purgeFlags) past(l *disk.Ledger, all, list []ledger.Day, meant func(led
 	return past, nil
 }
 
+// lately says that past has kept days, and how they are purged all the same.
+func (f *purgeFlags) lately(kept int) string {
+	if kept == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s recorded lately, of old captures or while the clock was behind: kept as long as others from then on; --retain %s purges them too",
+		page.Count(kept, "day long past was", "days long past were"), f.retain)
+}
+
 func (f *purgeFlags) purge(c *cobra.Command, l *disk.Ledger, meant func(ledger.Day) bool) error {
 	s, err := l.Status()
 	if err != nil {
 		return err
 	}
 	list := slices.DeleteFunc(slices.Clone(s.Days), func(d ledger.Day) bool { return !meant(d) })
+	note := ""
 	if len(f.days) == 0 {
+		all := len(list)
 		if list, err = f.past(l, s.Days, list, meant, c.Flags().Changed("retain")); err != nil {
 			return err
 		}
+		note = f.lately(all - len(list))
 	}
 	out := c.OutOrStdout()
 	if len(list) == 0 {
-		_, err := fmt.Fprintln(out, "nothing to purge: none of these days has anything on record that can be read")
+		if note == "" {
+			note = "none of these days has anything on record that can be read"
+		}
+		_, err := fmt.Fprintln(out, "nothing to purge: "+note)
 		return err
+	}
+	if note != "" {
+		note = "; " + note
 	}
 	for _, day := range list {
 		fmt.Fprintln(out, day)
 	}
 	if f.dryRun {
-		_, err := fmt.Fprintf(out, "%s would be purged\n", page.Count(len(list), "day"))
+		_, err := fmt.Fprintf(out, "%s would be purged%s\n", page.Count(len(list), "day"), note)
 		return err
 	}
 	if !f.yes {
@@ -170,6 +189,6 @@ func (f *purgeFlags) purge(c *cobra.Command, l *disk.Ledger, meant func(ledger.D
 			return unfinished(err, day, i)
 		}
 	}
-	_, err = fmt.Fprintf(out, "%s purged\n", page.Count(len(list), "day"))
+	_, err = fmt.Fprintf(out, "%s purged%s\n", page.Count(len(list), "day"), note)
 	return err
 }

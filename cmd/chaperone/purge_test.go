@@ -44,7 +44,8 @@ func TestPurgeOfOldDays(t *testing.T) {
 		status int
 		want   string
 	}{
-		{"recorded lately", false, true, "--yes", 0, "nothing to purge"},
+		{"recorded lately", false, true, "--yes", 0, "nothing to purge: 1 day long past was recorded lately"},
+		{"recorded lately, as the message says", false, true, "--retain 7y --yes", 0, "1 day purged\n"},
 		{"recorded lately, and how long is said", false, true, "--retain 7y --dry-run", 0, "1 day would be purged"},
 		{"recorded then", true, true, "--yes", 0, "1 day purged"},
 		{"nothing was recorded for eight years", true, false, "--yes", 2, "say it without --yes"},

@@ -136,12 +136,12 @@ func matches(flag string, texts []string, names watch.Names) ([]ledger.Match, er
 
 // match reads one party: an address, a subnet, what a system calls itself, or what the operator calls it.
 func match(text string, names map[netip.Addr]string) ([]ledger.Match, error) {
-	if a, err := netip.ParseAddr(text); err == nil {
-		a = a.Unmap().WithZone("")
-		return []ledger.Match{{Prefix: netip.PrefixFrom(a, a.BitLen())}}, nil
-	}
-	if p, err := netip.ParsePrefix(text); err == nil {
+	p, err := chaperone.ParseNetwork(text)
+	if err == nil {
 		return []ledger.Match{{Prefix: p.Masked()}}, nil
+	}
+	if !errors.Is(err, chaperone.ErrNoNetwork) {
+		return nil, err
 	}
 	number := strings.Trim(text, "0123456789./") == "" && strings.ContainsAny(text, "./")
 	if text == "" || number || strings.Contains(text, ":") && strings.Trim(text, "0123456789abcdefABCDEF:./") == "" {

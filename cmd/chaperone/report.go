@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"chaperone"
 	"chaperone/ask"
 	"chaperone/ledger"
 	"chaperone/ledger/disk"
@@ -115,9 +116,12 @@ func (f *reportFlags) write(c *cobra.Command, l *disk.Ledger, account ask.Accoun
 func networks(texts []string) ([]netip.Prefix, error) {
 	var list []netip.Prefix
 	for _, text := range texts {
-		p, err := netip.ParsePrefix(text)
-		if err != nil {
+		p, err := chaperone.ParseNetwork(text)
+		if errors.Is(err, chaperone.ErrNoNetwork) {
 			return nil, fmt.Errorf("--inside: %q is not a network; for example --inside 10.20.0.0/16", text)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("--inside: %q: %w", text, err)
 		}
 		list = append(list, p.Masked())
 	}

@@ -26,7 +26,7 @@ func newRestore() *cobra.Command {
 
 The ledger's witnesses are asked first: a ledger must not go on from an earlier state as if nothing had been after it. When
 they have seen more than the backup has, --as-branch makes a ledger of its own of it, under a new name, whose first entry
-names the one that it continues; its public key is new, and so are the ids of patients.
+names the one that it continues. The verifier key, which begins with the name, is new with it; what signs is the same key.
 
 What comes back is the same ledger under the same name. Where the original is still there, record into one of the two only:
 when both go on, the log forks. Without a witness nobody notices that, and nobody can say whether the original went on.`,

@@ -111,15 +111,20 @@ func whyNobody(n *roster.Notice) string {
 		return fmt.Sprintf("%s and not who gave it, which most HL7 messages say: CLINIC in 4711^^^CLINIC^MR (PID-3); say it with --authority CLINIC, or in a column called authority",
 			page.Count(int(n.Bare), "row gives a number", "rows give a number"))
 	case n.Named == 0:
-		return "nobody was found under these numbers and authorities: an authority has to be written as messages write it (CLINIC in 4711^^^CLINIC^MR, PID-3)"
+		return "none has these numbers of these authorities: what is said with --authority is to be written as messages write it (CLINIC in 4711^^^CLINIC^MR, PID-3). A ledger cannot name those it has: it keeps tokens; one message of the sending system shows them"
 	}
 	return ""
 }
 
 // say writes what the list amounts to.
-func (f *rosterFlags) say(out io.Writer, n *roster.Notice) error {
-	_, head := fmt.Fprintf(out, "\nPEOPLE TO NOTIFY (%s: patient data, only you can read it)\n", f.out)
-	return errors.Join(head, n.Summary(out))
+func (f *rosterFlags) say(out io.Writer, n *roster.Notice, nobody bool, why string) error {
+	p := page.Writer{Out: out}
+	p.Line("")
+	p.Line("PEOPLE TO NOTIFY (%s: patient data, only you can read it)", f.out)
+	if nobody {
+		p.Wrap("", "NOBODY WAS FOUND: "+why)
+	}
+	return errors.Join(p.Err, n.Summary(out))
 }
 
 // stateLine is how many people of one state are to be notified.
@@ -129,8 +134,8 @@ type stateLine struct {
 	Media  bool   `json:"media_notice"`
 }
 
-// noticeJSON writes what the list amounts to as a JSON line.
-func noticeJSON(out io.Writer, n *roster.Notice) error {
+// noticeJSON writes what the list amounts to as a JSON line, and why it may be too little.
+func noticeJSON(out io.Writer, n *roster.Notice, why string) error {
 	states, elsewhere := []stateLine{}, 0
 	for _, r := range n.States {
 		if len(r.State) != 2 { // what is given in the place of a state and is none may be anything
@@ -155,8 +160,9 @@ func noticeJSON(out io.Writer, n *roster.Notice) error {
 		Doubtful   int         `json:"duplicates_doubtful"`
 		Secretary  bool        `json:"secretary_now"`
 		States     []stateLine `json:"states"`
+		Problem    string      `json:"problem,omitempty"` // why people may not be found, and what to do
 	}{
 		"notice", n.People, n.Named, n.Unnamed, n.NoAddress, n.Bare, n.Rows, n.Bad, n.Duplicates, n.Doubtful,
-		roster.SecretaryNow(n.Individuals()), states,
+		roster.SecretaryNow(n.Individuals()), states, why,
 	})
 }

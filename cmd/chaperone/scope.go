@@ -9,6 +9,7 @@ import (
 	"chaperone/ask"
 	"chaperone/ledger"
 	"chaperone/ledger/disk"
+	"chaperone/page"
 )
 
 // scopeFlags are the options of chaperone scope as they are typed.
@@ -36,7 +37,7 @@ numbers needs --authority: in 4711^^^CLINIC^MR, as messages write it (PID-3), th
 
 ` + patientHelp + `
 
-Exit status: 0 done; 2 could not be answered.`,
+Exit status: 0 done; 1 with --roster, when it names none of those who are affected (look at --authority); 2 could not be answered.`,
 		Example: `  chaperone scope --ledger /var/lib/chaperone/ledger
   chaperone scope --party 203.0.113.7 --since 2026-11-01 --detail
   chaperone scope --party-file vendors.txt --json | jq 'select(.kind=="summary") | .patients'
@@ -100,13 +101,22 @@ func (f *scopeFlags) answer(c *cobra.Command, l *disk.Ledger, q ledger.Query, st
 	if err != nil {
 		return err
 	}
-	if why := whyNobody(notice); why != "" {
+	why := whyNobody(notice)
+	nobody := notice.Named == 0 && notice.Unnamed > 0
+	if nobody { // a count of 0 that stands alone would be read as "nobody needs to be told"
+		why = fmt.Sprintf("of %s, none is in this list: %s", page.Count(notice.Unnamed, "affected person"), why)
+	} else if why != "" {
 		fmt.Fprintln(c.ErrOrStderr(), "chaperone: --roster:", why)
 	}
 	if f.json {
-		return errors.Join(noticeJSON(out, notice), ask.ScopeJSON(out, q, s, style))
+		err = errors.Join(noticeJSON(out, notice, why), ask.ScopeJSON(out, q, s, style))
+	} else {
+		err = errors.Join(ask.Scope(out, q, s, style), f.roster.say(out, notice, nobody, why))
 	}
-	return errors.Join(ask.Scope(out, q, s, style), f.roster.say(out, notice))
+	if nobody && err == nil {
+		return notHeld{"--roster: " + why}
+	}
+	return err
 }
 
 // unknown says what to do about a patient whom the ledger does not know.

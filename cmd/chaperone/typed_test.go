@@ -28,7 +28,7 @@ func TestMatch(t *testing.T) {
 		want  bool
 	}{
 		{"192.0.2.60", party("192.0.2.60", ""), true}, {"::ffff:192.0.2.60", party("192.0.2.60", ""), true}, {"192.0.2.60", party("192.0.2.61", ""), false},
-		{"192.0.2.99/24", party("192.0.2.60", ""), true}, {"2001:db8::/32", party("2001:db8::1", ""), true}, {"pacs", party("", "PACS"), true},
+		{"192.0.2.99/24", party("192.0.2.60", ""), true}, {"::ffff:192.0.2.0/120", party("192.0.2.60", ""), true}, {"2001:db8::/32", party("2001:db8::1", ""), true}, {"pacs", party("", "PACS"), true},
 		{"PACS", party("192.0.2.60", "other"), true}, {"REG@CLINIC", party("192.0.2.1", "REG@CLINIC"), true}, {"REG", party("192.0.2.1", "REG@CLINIC"), true}, {"RE", party("192.0.2.1", "REG@CLINIC"), false},
 	} {
 		t.Run(test.text, func(t *testing.T) {
@@ -45,10 +45,26 @@ func TestMatch(t *testing.T) {
 			}
 		})
 	}
-	for _, text := range []string{"", "10.1.2", "10.0.0.0/33", "1.2.3.4.5", "2001:db8::/200", "fe80:::1"} {
+	for _, text := range []string{"", "10.1.2", "10.0.0.0/33", "1.2.3.4.5", "2001:db8::/200", "fe80:::1", "::ffff:192.0.2.0/24", "::/0"} {
 		if list, err := match(text, nil); err == nil {
 			t.Errorf("%q: got %v, want an error", text, list)
 		}
+	}
+}
+
+// TestNetworks: --inside is read as --party is.
+func TestNetworks(t *testing.T) {
+	own, err := networks([]string{"::ffff:10.20.0.0/112", "192.0.2.7"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string]bool{"10.20.3.4": true, "::ffff:10.20.3.4": true, "10.21.3.4": false, "192.0.2.7": true, "192.0.2.8": false} {
+		if got := within(own, netip.MustParseAddr(text)); got != want {
+			t.Errorf("%s: got %t, want %t", text, got, want)
+		}
+	}
+	if own, err := networks([]string{"::ffff:10.20.0.0/16"}); err == nil {
+		t.Errorf("got %v, want an error", own)
 	}
 }
 

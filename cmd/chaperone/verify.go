@@ -86,7 +86,11 @@ func runVerify(c *cobra.Command, f verifyFlags) error {
 		return notHeld{"there is no ledger yet: " + page.Clean(r.Problems[0].String(), 500)}
 	}
 	if err == nil && !r.Whole() {
-		return notHeld{"the ledger is not whole: " + page.Clean(r.Problems[0].String(), 500)}
+		what := "the ledger is not whole: "
+		if unseen(r) {
+			what = "witnesses do not vouch for all of the ledger: "
+		}
+		return notHeld{what + page.Clean(r.Problems[0].String(), 500)}
 	}
 	return err
 }
@@ -94,6 +98,11 @@ func runVerify(c *cobra.Command, f verifyFlags) error {
 // unmade reports whether all there is to say of a ledger is that its making was never finished.
 func unmade(r *verify.Report) bool {
 	return len(r.Problems) == 1 && r.Problems[0].Kind == verify.Unmade
+}
+
+// unseen reports whether nothing is wrong with a ledger but that too few witnesses have seen it.
+func unseen(r *verify.Report) bool {
+	return !slices.ContainsFunc(r.Problems, func(p verify.Problem) bool { return p.Kind != verify.Unseen })
 }
 
 func verifyText(out io.Writer, r *verify.Report) error {
@@ -106,7 +115,7 @@ func verifyText(out io.Writer, r *verify.Report) error {
 	if r.Whole() {
 		p.Line("WHOLE: nothing was removed or changed, as far as what follows goes.")
 	} else {
-		if slices.ContainsFunc(r.Problems, func(p verify.Problem) bool { return p.Kind != verify.Unseen }) {
+		if !unseen(r) {
 			p.Line("NOT WHOLE. Keep this folder as it is: it is evidence.")
 		} else {
 			p.Line("NOT VOUCHED FOR. Nothing here contradicts itself, but witnesses do not confirm all of it:")
@@ -118,11 +127,12 @@ func verifyText(out io.Writer, r *verify.Report) error {
 			p.Line("  and %s more", page.Count(r.More, "problem"))
 		}
 	}
-	p.Line("")
-	if r.Origin != "" {
-		p.Line("%s, made %s", page.Clean(r.Origin, 60), r.Made.In(time.Local).Format(time.DateTime))
-		p.Line("checked by  %s", page.Clean(r.Verifier, 200))
+	if r.Origin == "" { // there is nothing that could be counted
+		return p.Err
 	}
+	p.Line("")
+	p.Line("%s, made %s", page.Clean(r.Origin, 60), r.Made.In(time.Local).Format(time.DateTime))
+	p.Line("checked by  %s", page.Clean(r.Verifier, 200))
 	what := page.Count(int(r.Batches), "batch", "batches") + " with " + page.Count(int(r.Disclosures), "disclosure")
 	if r.Opened {
 		what += " and " + page.Count(int(r.Numbers), "identifier") + " of patients"

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/netip"
 	"os"
 	"strings"
 	"time"
@@ -160,9 +159,18 @@ func watchTo(c *cobra.Command, f watchFlags, o watch.Options, names watch.Names,
 		j := watch.NewJSON(c.OutOrStdout(), names, f.follow, f.reveal)
 		say := o.Begin
 		o.Begin = func(c *patient.Census) { say(c); j.Begin(c) }
-		o.Each = j.Each
-		result, err = watch.Run(c.Context(), o)
+		ctx, stop := context.WithCancel(c.Context())
+		defer stop()
+		o.Each = func(d exchange.Disclosed) {
+			if j.Each(d); j.Err() != nil {
+				stop() // following has no other end
+			}
+		}
+		result, err = watch.Run(ctx, o)
 		bar()
+		if j.Err() != nil && !besides(err, context.Canceled) {
+			err = nil // Close tells what stopped it
+		}
 		err = errors.Join(j.Close(result), err)
 	} else {
 		report := watch.Report{Names: names, Zone: time.Local}
@@ -193,10 +201,9 @@ func (f watchFlags) read(o *watch.Options) (failOn *chaperone.Severity, err erro
 		return nil, err
 	}
 	if f.host != "" {
-		if o.Filter.Host, err = netip.ParseAddr(f.host); err != nil {
+		if o.Filter.Host, err = chaperone.ParseAddress(f.host); err != nil {
 			return nil, fmt.Errorf("--host: not an IP address; for example --host 192.0.2.10")
 		}
-		o.Filter.Host = o.Filter.Host.Unmap()
 	}
 	switch p := chaperone.Protocol(strings.ToLower(f.protocol)); p {
 	case "", chaperone.HL7, chaperone.DICOM:

@@ -142,7 +142,7 @@ func report(out io.Writer, d *document, k keys, size uint64, seen string, proven
 			proven["from"], proven["until"], proven["ways"], proven["disclosures"], proven["identifiers"], proven["records"], proven["bytes"], proven["unidentified"], proven["first"], proven["last"], proven["disclosures_not_opened"], proven["batches_not_opened"], *d.Claimed.Objects)
 	}
 	for _, w := range d.Claimed.Ways {
-		fmt.Fprintf(&b, "CLAIMED: way %d is %q %q, from %q to %q.\n", w.Number, w.Protocol, w.Action, w.From, w.To)
+		fmt.Fprintf(&b, "CLAIMED: way %d is %q %q, from %s to %s.\n", w.Number, w.Protocol, w.Action, fmt.Sprintf("%q", w.From)[len("map"):], fmt.Sprintf("%q", w.To)[len("map"):])
 	}
 	b.WriteString("What is claimed, and that the ledger recorded what happened, is to be trusted. Identifiers are not persons: one may have several.\n")
 	_, err := out.Write(b.Bytes())

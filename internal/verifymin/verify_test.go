@@ -121,7 +121,7 @@ func TestRun(t *testing.T) {
 func TestVerify(t *testing.T) {
 	k := knownKeys(t)
 	for name, want := range map[string][]string{
-		"disclosure.json":    {"The proof holds", "w1.example saw them at 2027-01-15T08:00:00Z", "PROVEN: disclosure 40 ", "9 identifiers", "3 records with 40000 bytes"},
+		"disclosure.json":    {"The proof holds", "w1.example saw them at 2027-01-15T08:00:00Z", "PROVEN: disclosure 40 ", `from ["address":"`, "9 identifiers", "3 records with 40000 bytes"},
 		"count.json":         {"The proof holds", "batches 118 to 129", "35 disclosures of 315 distinct identifiers", "4 disclosures of 1 batches", "34 DICOM objects"},
 		"disclosure-v1.json": {"The proof holds", "PROVEN: disclosure 40 ", "9 identifiers"},
 		"count-v1.json":      {"The proof holds", "35 disclosures of 315 distinct identifiers"},

@@ -172,7 +172,7 @@ func TestLiveUnsigned(t *testing.T) {
 	h.must(os.RemoveAll(filepath.Join(h.dir, "log")))
 	h.must(os.CopyFS(filepath.Join(h.dir, "log"), os.DirFS(filepath.Join(h.base, "log"))))
 	_, err := Write(t.Context(), Options{Dir: h.dir, To: h.to, Keys: h.keys, Live: true, Now: func() time.Time { return h.now }})
-	if err == nil || !strings.Contains(err.Error(), "3 of its batches, written since 2026-11-02T08:00:00Z") || !strings.Contains(err.Error(), "without --live") {
+	if err == nil || !strings.Contains(err.Error(), "3 batches are on record, written since 2026-11-02T08:00:00Z") || !strings.Contains(err.Error(), "without --live") {
 		t.Errorf("got %v", err)
 	}
 	if _, err := os.Lstat(h.to); err == nil {

@@ -20,6 +20,7 @@ import (
 	"chaperone/ledger/record"
 	"chaperone/ledger/seal"
 	"chaperone/ledger/verify"
+	"chaperone/page"
 )
 
 // RestoreOptions say what is brought back.
@@ -127,7 +128,7 @@ func (o *RestoreOptions) admit(ctx context.Context, about About) error {
 		return fmt.Errorf("the backup in %s is not whole: %v", o.From, p)
 	}
 	if r.Batches < about.Batches || r.Origin != about.Origin {
-		return fmt.Errorf("the backup in %s has %d batches of %s, and had %d of %s when it was made", o.From, r.Batches, r.Origin, about.Batches, about.Origin)
+		return fmt.Errorf("the backup in %s has %s of %s, and had %d of %s when it was made", o.From, page.Count(int(r.Batches), "batch", "batches"), r.Origin, about.Batches, about.Origin)
 	}
 	if o.AsBranch {
 		return nil
@@ -136,11 +137,11 @@ func (o *RestoreOptions) admit(ctx context.Context, about About) error {
 		return fmt.Errorf("the ledger forked: %v", r.Problems[i])
 	}
 	if r.Known > 0 {
-		return fmt.Errorf("%w: %d batches against %d. Look for a later backup; if there is none, restore as a branch, which is a ledger of its own and names this one", ErrBehind, r.Known, r.Batches)
+		return fmt.Errorf("%w: %d batches against %d. Look for a later backup; if there is none, restore as a branch (--as-branch), which is a ledger of its own and names this one", ErrBehind, r.Known, r.Batches)
 	}
 	// Any needed number of witnesses may have seen more: of those that answer, one at least must be among them.
 	if asked := len(r.Witnesses); asked > 0 && r.Answered < asked-r.Needed+1 && !o.Unasked {
-		return fmt.Errorf("%d of %d witnesses said what they know of this ledger, %d have to: they may know more than this backup. Reach them, or say that it shall go on without them",
+		return fmt.Errorf("%d of %d witnesses said what they know of this ledger, %d have to: they may know more than this backup. Reach them, or say with --unasked that it shall go on without them",
 			r.Answered, asked, asked-r.Needed+1)
 	}
 	return nil

@@ -13,6 +13,7 @@ import (
 	"chaperone/ledger/keys"
 	"chaperone/ledger/record"
 	"chaperone/ledger/seal"
+	"chaperone/page"
 )
 
 // fresh is how long a batch may be without a checkpoint while somebody records: one is signed twice a second.
@@ -36,8 +37,8 @@ func OnRecord(dir string, id [16]byte, v note.Verifier, now func() time.Time) (u
 			return uint64(tree.N) + behind, nil
 		}
 		if tree.N == before {
-			return 0, fmt.Errorf("%s: %d of its batches, written since %s, are on record and not under its last checkpoint, and nobody signs them now: --live would leave them out. "+
-				"Go on without --live when nobody records, or see what ledger verify says", dir, behind, since.UTC().Format(time.RFC3339))
+			return 0, fmt.Errorf("%s: %s on record, written since %s, and not under its last checkpoint, and nobody signs now: --live would leave that out. "+
+				"Go on without --live when nobody records, or see what ledger verify says", dir, page.Count(int(behind), "batch is", "batches are"), since.UTC().Format(time.RFC3339))
 		}
 		before = tree.N // it may have been signed while the record was read
 	}

@@ -114,7 +114,7 @@ func (l *Ledger) write(group []*request) {
 	err := l.usable()
 	if err == nil {
 		if err = l.flushStuck(); err == nil && l.reserve.used() {
-			err = fmt.Errorf("%w: only what releases nothing is still taken", ledger.ErrFull)
+			err = fmt.Errorf("%w: what was kept free is in use, so that only refusals, findings and notes are still recorded; make room", ledger.ErrFull)
 		}
 	}
 	if errors.Is(err, ledger.ErrFull) {

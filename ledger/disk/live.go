@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"chaperone/ledger/seal"
+	"chaperone/page"
 )
 
 // beside opens a ledger for asking, whether another process records in it, begins to, or none does: what is derived is made in a
@@ -35,7 +36,7 @@ func (l *Ledger) beside(ctx context.Context) error {
 	if l.later > 0 {
 		came = fmt.Sprintf(" (%d came after it)", l.later)
 	}
-	l.warn(fmt.Sprintf("the answer is as of the last checkpoint, over %d batches%s, and an index is made for it in a temporary folder", l.log.Tree().N, came))
+	l.warn(fmt.Sprintf("the answer is as of the last checkpoint, over %s%s, and an index is made for it in a temporary folder", page.Count(int(l.log.Tree().N), "batch", "batches"), came))
 	const tries = 3 // a file may be cut to its length, a day purged, while they are read
 	for try := 1; ; try++ {
 		_, err := l.derive(ctx, filepath.Join(dir, fmt.Sprint(try)))

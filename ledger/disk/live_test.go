@@ -322,7 +322,7 @@ func TestLiveUnsigned(t *testing.T) {
 			asking.Now = func() time.Time { return time.Now().Add(late) }
 			one, err := Open(t.Context(), asking)
 			if late != 0 {
-				if err == nil || !strings.Contains(err.Error(), "2 of its batches, written since") || strings.Contains(err.Error(), "\n") {
+				if err == nil || !strings.Contains(err.Error(), "2 batches are on record, written since") || strings.Contains(err.Error(), "\n") {
 					t.Errorf("closed %t, %v after they were written: got %v", closed, late, err)
 				}
 				continue

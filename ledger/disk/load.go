@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"iter"
 	"os"
 	"path/filepath"
@@ -44,6 +45,9 @@ func (l *Ledger) load(ctx context.Context) error {
 	}
 	if final(why) {
 		return why
+	}
+	if l.readOnly && errors.Is(why, fs.ErrNotExist) { // what a crash leaves; that the file is missing says nothing more
+		return fmt.Errorf("%w; the index has to be made anew: run ledger reindex", errNotClosed)
 	}
 	if l.readOnly {
 		return fmt.Errorf("%w (%w); the index has to be made anew: run ledger reindex", errNotClosed, why)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -76,7 +77,7 @@ func (l *Log) Cosign(ctx context.Context, client *http.Client, p Policy) ([]Answ
 		if a.Err == nil {
 			n.Sigs = append(n.Sigs, a.line)
 		} else if contradiction == nil && (errors.Is(a.Err, ErrRolledBack) || errors.Is(a.Err, ErrRewritten)) {
-			contradiction = a.Err
+			contradiction = fmt.Errorf("seal: witness %s: %w", a.Witness, a.Err)
 		}
 	}
 	if p.satisfied(n) {
@@ -157,7 +158,6 @@ func (l *Log) ask(ctx context.Context, client *http.Client, o offer, w *Witness)
 		a.Err = ErrMoved
 	}
 	if a.Err != nil {
-		a.Err = fmt.Errorf("seal: witness %s: %w", w.Name, a.Err)
 		return a
 	}
 	l.mu.Lock()
@@ -189,7 +189,13 @@ func (o *offer) post(ctx context.Context, client *http.Client, w *Witness, seen 
 		return seen, err
 	}
 	resp, err := client.Do(req)
-	if err != nil {
+	var away *url.Error
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return seen, fmt.Errorf("it did not answer within %s", witnessTime)
+	case errors.As(err, &away): // whose text begins with the method and the whole address
+		return seen, fmt.Errorf("it cannot be reached: %w", away.Err)
+	case err != nil:
 		return seen, err
 	}
 	defer resp.Body.Close()

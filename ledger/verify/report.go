@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"chaperone/ledger"
+	"chaperone/page"
 )
 
 // maxProblems bounds the list of problems: where one thing was changed, much else no longer fits.
@@ -50,6 +51,7 @@ type Report struct {
 	Origin   string // of the ledger, its name in the log and at witnesses
 	Made     time.Time
 	Verifier string // the public key that its signatures were checked with
+	Foreign  bool   // another key was given from outside
 	Outside  bool   // whether that key came from outside: else the ledger only agrees with itself
 
 	Problems []Problem // the first bad file is the first
@@ -103,9 +105,12 @@ func (r *Report) Counts() string {
 // Vouched says in sentences who vouches for the ledger, and for how much of it.
 func (r *Report) Vouched() []string {
 	var says []string
-	if r.Outside {
+	switch {
+	case r.Outside:
 		says = append(says, "The signatures are of the key that was given from outside.")
-	} else {
+	case r.Foreign:
+		says = append(says, "The verifier that was given is not this ledger's: what is signed here is signed with a key that only the ledger itself names.")
+	default:
 		says = append(says, "Self-declared: the signing key is known from the ledger itself only. Give the verifier that was kept outside to be sure that it is the same ledger.")
 	}
 	if r.Needed == 0 {
@@ -124,7 +129,7 @@ func (r *Report) Vouched() []string {
 		says = append(says, fmt.Sprintf("%s saw the first %d of %d batches (%d of %d witnesses are needed); what was written since %s, %s seen.",
 			strings.Join(names, ", "), r.Witnessed, r.Batches, r.Needed, len(r.Witnesses), r.Since.Format(time.RFC3339), ledger.TooFew(r.Needed)))
 	default:
-		says = append(says, fmt.Sprintf("%s saw all %d batches (%d of %d witnesses are needed).", strings.Join(names, ", "), r.Batches, r.Needed, len(r.Witnesses)))
+		says = append(says, fmt.Sprintf("%s saw all %s (%d of %d witnesses are needed).", strings.Join(names, ", "), page.Count(int(r.Batches), "batch", "batches"), r.Needed, len(r.Witnesses)))
 	}
 	return says
 }

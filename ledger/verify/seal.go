@@ -16,6 +16,7 @@ import (
 
 	"chaperone/ledger/record"
 	"chaperone/ledger/seal"
+	"chaperone/page"
 )
 
 // Names of files that problems are about.
@@ -60,7 +61,7 @@ func (r *run) checkpoints() (*tlog.Tree, error) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		if r.seen.tree.N > 0 {
-			r.report.whole(checkpointName, "it is missing, and witnesses cosigned %d batches", r.seen.tree.N)
+			r.report.whole(checkpointName, "it is missing, and witnesses cosigned %s", page.Count(int(r.seen.tree.N), "batch", "batches"))
 		}
 		return nil, nil
 	case err != nil:
@@ -69,7 +70,7 @@ func (r *run) checkpoints() (*tlog.Tree, error) {
 	}
 	r.report.Sealed, r.seen.size = uint64(tree.N), uint64(tree.N)
 	if r.seen.tree.N > tree.N {
-		r.report.whole(checkpointName, "it is of %d batches, and witnesses cosigned %d: an older one was put back", tree.N, r.seen.tree.N)
+		r.report.whole(checkpointName, "it is of %s, and witnesses cosigned %d: an older one was put back", page.Count(int(tree.N), "batch", "batches"), r.seen.tree.N)
 	}
 	return &tree, nil
 }
@@ -132,8 +133,8 @@ func (r *run) sealing(err error, tree *tlog.Tree) {
 			r.report.whole(checkpointName, "it is missing, and there are %d batches: one is signed within the first second", batches)
 		}
 	case tree != nil && batches > uint64(tree.N):
-		r.report.warn("%d batches since %s are not under a signature: recording ended with a crash, or they were added by somebody without the signing key",
-			batches-uint64(tree.N), moment(r.seen.signed))
+		r.report.warn("not under a signature: %s since %s. Recording ended with a crash, or they were added by somebody without the signing key",
+			page.Count(int(batches-uint64(tree.N)), "batch", "batches"), moment(r.seen.signed))
 	}
 	if n := uint64(r.seen.tree.N); n > 0 && n <= batches && r.seen.root != r.seen.tree.Hash {
 		r.report.whole(cosignedName, "the first %d batches are not those that witnesses cosigned: the record was rewritten", n)
@@ -194,8 +195,8 @@ func (r *run) witnesses(ctx context.Context, tree *tlog.Tree) error {
 	}
 	if enough < s.Sealed {
 		s.add(Problem{Unseen, cosignedName, -1, -1, fmt.Sprintf(
-			"%d of %d signed batches were seen by the %d witnesses that are needed: what was written since %s can be rewritten unnoticed. Bring the witnesses back, open and close the ledger, verify again",
-			s.Witnessed, s.Sealed, s.Needed, moment(s.Since))})
+			"%d of %d signed batches were seen by the %s needed: what was written since %s can be rewritten unnoticed. Bring the witnesses back, open and close the ledger, verify again",
+			s.Witnessed, s.Sealed, page.Count(s.Needed, "witness that is", "witnesses that are"), moment(s.Since))})
 	}
 	return ctx.Err()
 }
@@ -248,15 +249,14 @@ func (r *run) ask(ctx context.Context, l *seal.Log, tree *tlog.Tree) {
 			w.Said = a.Err.Error()
 			r.report.Answered++
 			r.report.Known = max(r.report.Known, a.Size)
-			r.report.add(Problem{Ahead, checkpointName, -1, -1, a.Err.Error()})
+			r.report.add(Problem{Ahead, checkpointName, -1, -1, fmt.Sprintf("witness %s: %v", w.Name, a.Err)})
 		case errors.Is(a.Err, seal.ErrRewritten):
 			w.Said = a.Err.Error()
 			r.report.Answered++
-			r.report.add(Problem{Forked, checkpointName, -1, -1, a.Err.Error() + ": a restored copy of this ledger was recorded into as well, or a part of the record was replaced and signed anew. " +
+			r.report.add(Problem{Forked, checkpointName, -1, -1, fmt.Sprintf("witness %s: %v", w.Name, a.Err) + ": a restored copy of this ledger was recorded into as well, or a part of the record was replaced and signed anew. " +
 				"If it was a copy, record into that one only, which the witness knows, and keep this folder; what it has alone goes on as a ledger of its own: ledger backup, then ledger restore --as-branch"})
 		default:
 			w.Said = a.Err.Error()
-			r.report.warn("%v", a.Err)
 		}
 	}
 }

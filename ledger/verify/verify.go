@@ -160,7 +160,7 @@ func (r *run) describe() (ok bool, err error) {
 			return false, fmt.Errorf("the verifier that was given: %w", err)
 		}
 		r.report.Outside = r.Verifier == r.meta.Verifier
-		if !r.report.Outside {
+		if r.report.Foreign = !r.report.Outside; r.report.Foreign {
 			r.report.whole(keys.MetaFile, "it is of another ledger, or signed with another key, than the verifier that was given")
 		}
 	}

@@ -594,7 +594,8 @@ func TestUnreachable(t *testing.T) {
 	}
 	p := s.policy(dir, s.server.URL)
 	s.server.Close()
-	if answers, err := l.Cosign(ctx, http.DefaultClient, p); err != nil || answers[0].Err == nil {
+	if answers, err := l.Cosign(ctx, http.DefaultClient, p); err != nil || answers[0].Err == nil ||
+		!strings.HasPrefix(answers[0].Err.Error(), "it cannot be reached: ") || strings.Contains(answers[0].Err.Error(), "http") {
 		t.Errorf("nobody there: got %v %v", err, answers)
 	}
 }
