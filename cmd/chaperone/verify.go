@@ -89,10 +89,17 @@ func runVerify(c *cobra.Command, f verifyFlags) error {
 		what := "the ledger is not whole: "
 		if unseen(r) {
 			what = "witnesses do not vouch for all of the ledger: "
+		} else if kept(r) {
+			what = "not all that was purged is gone: "
 		}
 		return notHeld{what + page.Clean(r.Problems[0].String(), 500)}
 	}
 	return err
+}
+
+// kept reports whether all that is wrong is that keys of purged days are there.
+func kept(r *verify.Report) bool {
+	return !slices.ContainsFunc(r.Problems, func(p verify.Problem) bool { return p.Kind != verify.Kept })
 }
 
 // unmade reports whether all there is to say of a ledger is that its making was never finished.
@@ -115,10 +122,13 @@ func verifyText(out io.Writer, r *verify.Report) error {
 	if r.Whole() {
 		p.Line("WHOLE: nothing was removed or changed, as far as what follows goes.")
 	} else {
-		if !unseen(r) {
-			p.Line("NOT WHOLE. Keep this folder as it is: it is evidence.")
-		} else {
+		switch {
+		case unseen(r):
 			p.Line("NOT VOUCHED FOR. Nothing here contradicts itself, but witnesses do not confirm all of it:")
+		case kept(r):
+			p.Line("NOT ALL PURGED. Nothing was removed or changed, but what was purged is not gone:")
+		default:
+			p.Line("NOT WHOLE. Keep this folder as it is: it is evidence.")
 		}
 		for _, problem := range r.Problems {
 			p.Wrap("  - ", page.Clean(problem.String(), 500))
