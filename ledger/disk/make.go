@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/mod/sumdb/note"
@@ -28,14 +29,14 @@ func (l *Ledger) describe(o Options) (made bool, err error) {
 	case !errors.Is(err, os.ErrNotExist):
 		return false, err
 	case (o.ReadOnly || o.Existing) && Unmade(l.dir):
-		return false, fmt.Errorf("%s: the making of this ledger was never finished, and nothing was on record: whoever records into it finishes it", l.dir)
+		return false, fmt.Errorf("%s: nothing is on record: the making of this ledger was never finished, or all of it was taken away since; whoever records into it makes it anew", l.dir)
 	case o.ReadOnly || o.Existing:
 		return false, fmt.Errorf("%s: there is no ledger (no %s in it)", l.dir, keys.MetaFile)
 	}
-	if found, _ := filepath.Glob(filepath.Join(l.dir, recordFolder, "*")); len(found) > 0 {
+	if !empty(filepath.Join(l.dir, recordFolder)) {
 		return false, fmt.Errorf("%s: has a record and no %s: restore that file from a backup", l.dir, keys.MetaFile)
 	}
-	if signed, _ := filepath.Glob(filepath.Join(l.dir, logFolder, "*")); len(signed) > 0 && !signedEmpty(l.dir) {
+	if !signedEmpty(l.dir) {
 		return false, fmt.Errorf("%s: has a signed log and no %s: restore that file from a backup", l.dir, keys.MetaFile)
 	}
 	if hasDays(l.dir) {
@@ -49,13 +50,17 @@ func (l *Ledger) describe(o Options) (made bool, err error) {
 
 // signedEmpty reports whether a log is at most what a making leaves that was cut off: a checkpoint of nothing, or a part of it.
 func signedEmpty(dir string) bool {
-	for name := range namesIn(filepath.Join(dir, logFolder)) {
-		b, err := os.ReadFile(filepath.Join(dir, logFolder, name))
+	entries, err := os.ReadDir(filepath.Join(dir, logFolder))
+	if err != nil {
+		return errors.Is(err, os.ErrNotExist)
+	}
+	for _, e := range entries {
+		b, err := os.ReadFile(filepath.Join(dir, logFolder, e.Name()))
 		lines := strings.SplitN(string(b), "\n", 3)
 		whole := len(lines) == 3
 		switch {
-		case err == nil && name == "checkpoint" && whole && lines[1] == "0":
-		case err == nil && strings.HasPrefix(name, "checkpoint.") && (!whole || lines[1] == "0"): // while it was written
+		case err == nil && e.Name() == "checkpoint" && whole && lines[1] == "0" && strings.Contains(lines[2], "\n— "):
+		case err == nil && e.Name() == "checkpoint.new" && (!whole || lines[1] == "0"): // while it was written
 		default:
 			return false
 		}
@@ -71,17 +76,32 @@ func Unmade(dir string) bool {
 	if err != nil || !onlyLeftovers(entries) || !signedEmpty(dir) {
 		return false
 	}
-	if len(namesIn(filepath.Join(dir, recordFolder))) > 0 || len(namesIn(filepath.Join(dir, indexFolder))) > 0 || hasDays(dir) {
-		return false
+	for _, folder := range []string{recordFolder, indexFolder, keys.DaysFolder} {
+		if !empty(filepath.Join(dir, folder)) {
+			return false
+		}
 	}
 	info, err := os.Stat(filepath.Join(dir, lockFile)) // which comes first; a folder of anybody's has none
 	return err == nil && info.Size() == 0
 }
 
-// hasDays reports whether there are keys of days.
+// hasDays reports whether there are keys of days, or what is left of one: other keys have other names.
 func hasDays(dir string) bool {
-	days, err := keys.OpenDays(dir, keys.Data{}, [16]byte{}).List() // which opens none of them
-	return err != nil || len(days) > 0
+	entries, err := os.ReadDir(filepath.Join(dir, keys.DaysFolder))
+	if err != nil {
+		return !errors.Is(err, os.ErrNotExist)
+	}
+	return slices.ContainsFunc(entries, func(e os.DirEntry) bool { return e.Name()[0] >= '0' && e.Name()[0] <= '9' })
+}
+
+// empty reports whether a folder is not there, or has nothing in it. One that cannot be read is neither.
+func empty(dir string) bool {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		_, err := os.Lstat(dir) // a link that leads nowhere is there
+		return errors.Is(err, os.ErrNotExist)
+	}
+	return len(entries) == 0
 }
 
 // BackupFile is what makes a folder a backup (ledger/backup).
@@ -100,7 +120,7 @@ func onlyLeftovers(entries []os.DirEntry) bool {
 	for _, e := range entries {
 		switch name := e.Name(); {
 		case name == lockFile, name == recordFolder, name == keys.DaysFolder, name == indexFolder, name == logFolder:
-		case len(name) > len(keys.MetaFile) && name[:len(keys.MetaFile)] == keys.MetaFile: // its temporary file
+		case name == keys.MetaFile+".new": // while it was written
 		default:
 			return false
 		}

@@ -137,8 +137,8 @@ func (r *run) describe() (ok bool, err error) {
 	case errors.Is(err, keys.ErrNewer):
 		return false, err
 	case errors.Is(err, fs.ErrNotExist) && r.Verifier == "" && r.Witnesses == "" && disk.Unmade(r.Dir):
-		r.report.add(Problem{Unmade, keys.MetaFile, -1, -1, "the making of this ledger was never finished; nothing was on record. Whoever records into it finishes it. " +
-			"If it had been in use, its witnesses would know how much it held"})
+		r.report.add(Problem{Unmade, keys.MetaFile, -1, -1, "nothing is on record here: the making of this ledger was never finished, or all of it was taken away since. " +
+			"Whoever records into it makes it anew. If it was in use, its witnesses know how much it held"})
 		return false, nil
 	case errors.Is(err, fs.ErrNotExist):
 		begun := ""
