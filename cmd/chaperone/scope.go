@@ -66,6 +66,9 @@ func runScope(c *cobra.Command, f scopeFlags) error {
 		return err
 	}
 	q.Detail = f.detail
+	if err := outside(f.ledger.folder(), f.roster.out); err != nil {
+		return err
+	}
 	l, err := f.ledger.ask(c)
 	if err != nil {
 		return err
