@@ -143,7 +143,7 @@ func TestPeerArchive(t *testing.T) {
 			archiveFinds(t, r)
 			archiveGets(t, r, files)
 			archiveMoves(t, r, files, received)
-			if found := r.findings(); len(found) != 1 || found["refused-destination"] != 1 {
+			if found := r.findings(); len(found) != 1 || found["refused-destination-unknown"] != 1 {
 				t.Errorf("got findings %v", found)
 			}
 		})

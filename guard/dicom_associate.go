@@ -68,6 +68,8 @@ func (a *association) calling() string { return title(a.head[20:36]) }
 // title reads an AE title: blanks around it do not count, and old systems pad with NULs (PS3.5 table 6.2-1).
 func title(b []byte) string { return strings.Trim(string(b), " \x00") }
 
+const mostTitle = 16 // characters of an AE title (PS3.5 table 6.2-1)
+
 // goodTitle reports whether an AE title has only characters that it may have.
 func goodTitle(s string) bool {
 	return s != "" && !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' || r == '\\' })

@@ -77,8 +77,8 @@ func TestDICOMGranted(t *testing.T) {
 		{"a study", 5, set(5, fieldGet, 6, true), keys("STUDY", uid("2.25.1.1")), statusSuccess, ""},
 		{"to the room", 7, set(7, fieldMove, 7, true, to("ROOM")), keys("STUDY", uid("2.25.1.1")), statusSuccess, ""},
 		{"to where it may not", 7, set(7, fieldMove, 8, true, to("SELF")), keys("STUDY", uid("2.25.1.1")), statusDestination, "destination"},
-		{"to somebody unknown", 7, set(7, fieldMove, 9, true, to("ROGUE")), keys("STUDY", uid("2.25.1.1")), statusDestination, "destination"},
-		{"to nobody", 7, set(7, fieldMove, 10, true), keys("STUDY", uid("2.25.1.1")), statusDestination, "destination"},
+		{"to somebody unknown", 7, set(7, fieldMove, 9, true, to("ROGUE")), keys("STUDY", uid("2.25.1.1")), statusDestination, "destination-unknown"},
+		{"to nobody", 7, set(7, fieldMove, 10, true), keys("STUDY", uid("2.25.1.1")), statusDestination, "destination-unknown"},
 	} {
 		before := len(a.got())
 		k.message(test.context, test.command, test.data)

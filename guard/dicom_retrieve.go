@@ -66,7 +66,7 @@ func (d *dicomConn) retrieve(_ context.Context, op *operation) (receiver, error)
 		d.guard.metrics.decided(d.listener.name, v.Reason, 0)
 		if !v.Permit {
 			status := d.refusalTo(&d.from, op.field, v.Reason)
-			if v.Reason == reasonCalled {
+			if v.Reason == policy.Destination || v.Reason == policy.DestinationUnknown {
 				status = statusDestination
 			}
 			d.op = nil
@@ -86,18 +86,17 @@ func (d *dicomConn) judgeRetrieval(ctx context.Context, op *operation, data []by
 		action: op.service.action(), word: op.word(), detail: d.contexts[op.context].abstract, client: &d.from, from: &d.to, to: &d.from, asked: true,
 		claims: []string{d.from.claimed}, bytes: int64(len(data)), offset: offset,
 	}
+	if op.field == fieldMove {
+		if w.to = destination(r.site, d.listener.name, op.destination); w.to == nil {
+			w.to = &side{claimed: op.destination}
+		}
+	}
 	keys, err := readWhole(d.contexts[op.context].accepted, data)
 	if err != nil {
 		return d.judge.refuse(r, w, policy.Decision{Reason: ambiguous, Hint: err.Error()})
 	}
-	if op.field == fieldMove {
-		if w.to = destination(r.site, d.listener.name, op.destination); w.to == nil {
-			w.to = &side{}
-			if goodTitle(op.destination) {
-				w.to.claimed = op.destination
-			}
-			return d.judge.refuse(r, w, policy.Decision{Reason: reasonCalled, Hint: "The listener has no such destination in the site file."})
-		}
+	if w.to.party == nil && op.field == fieldMove {
+		return d.judge.refuse(r, w, policy.Decision{Reason: policy.DestinationUnknown, Hint: "The listener has no such destination in the site file; the log has the title."})
 	}
 	op.retrieval = d.whose(ctx, keys.elements)
 	w.everybody, w.unresolved, w.known = !namesAnybody(keys.elements), !op.retrieval.complete, op.retrieval.covered()
@@ -109,12 +108,21 @@ func (d *dicomConn) judgeRetrieval(ctx context.Context, op *operation, data []by
 }
 
 // destination gives the party to which a C-MOVE would send; nil when the site file has none of that AE title. How it is reached
-// only the archive knows, so the record has its title alone.
+// only the archive knows, so the record has its title alone, as the site file spells it: where capitals do not matter, one title has
+// thousands of spellings.
 func destination(s *site.Site, listener, title string) *side {
-	if p := s.Destination(s.Listener(listener), title); p != nil {
-		return &side{party: p, claimed: title}
+	l := s.Listener(listener)
+	p := s.Destination(l, title)
+	if p == nil {
+		return nil
 	}
-	return nil
+	for spelled := range l.Destinations {
+		if strings.EqualFold(spelled, title) && s.Destination(l, spelled) == p && (spelled == title || s.IgnoreCase) {
+			title = spelled
+			break
+		}
+	}
+	return &side{party: p, claimed: title}
 }
 
 // destination gives the party of a destination on record, of whatever listener.

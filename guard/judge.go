@@ -237,8 +237,9 @@ func (j *judge) refuse(r *rules, w *wish, d policy.Decision) verdict {
 		d.Version = r.site.Version
 	}
 	v := verdict{Decision: d}
+	from, to, aim := w.acts()
 	f := refusal{
-		listener: j.listener, word: w.word, action: w.action, decision: d, said: !j.unsaid, from: w.from.record(), to: w.to.record(),
+		listener: j.listener, word: w.word, action: w.action, decision: d, said: !j.unsaid, from: from, to: to, aim: aim,
 		records: len(w.records), offset: w.offset, at: j.guard.now(), observed: j.observes,
 	}
 	if j.held != nil {

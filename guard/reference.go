@@ -27,7 +27,11 @@ func referenceOf(n uint64) string { return fmt.Sprintf("%012x", n) }
 // ground says where and by what a refusal was decided, as the finding of it keeps it. Nothing that came is in it.
 func (f *refusal) ground() string {
 	text := "guard " + f.listener + policyMark + f.decision.Version
-	for _, part := range []struct{ mark, text string }{{actionMark, string(f.action)}, {grantMark, f.decision.Grant}, {budgetMark, f.decision.Budget}} {
+	action := actionMark
+	if asks(f.action) {
+		action = askedMark
+	}
+	for _, part := range []struct{ mark, text string }{{action, string(f.action)}, {grantMark, f.decision.Grant}, {budgetMark, f.decision.Budget}} {
 		if part.text != "" {
 			text += part.mark + part.text
 		}
@@ -38,6 +42,7 @@ func (f *refusal) ground() string {
 const (
 	policyMark = ", policy "
 	actionMark = ", action "
+	askedMark  = ", asked for " // an action that asks, by From: with actionMark, which older guards wrote of all, From and To follow the data
 	grantMark  = ", grant "
 	budgetMark = ", budget "
 )
@@ -51,6 +56,7 @@ type Refused struct {
 	Grant, Budget     string        // the grant that came nearest; the budget that was spent
 	Number            int           // which of the finding's Count it is, from 1
 	Uncounted         bool          // it is not on record itself: one of its kind, shortly before it, is
+	asked             bool          // askedMark
 }
 
 // ErrNoReference is what ReadReference says of a text that is none.
@@ -115,25 +121,32 @@ func readGround(text string) (r Refused, ok bool) {
 	}
 	text, r.Budget, _ = strings.Cut(text, budgetMark)
 	text, r.Grant, _ = strings.Cut(text, grantMark)
-	version, action, _ := strings.Cut(text, actionMark)
-	r.Version, r.Action = version, policy.Action(action)
+	version, action, asked := strings.Cut(text, askedMark)
+	if !asked {
+		version, action, _ = strings.Cut(text, actionMark)
+	}
+	r.Version, r.Action, r.asked = version, policy.Action(action), asked
 	return r, true
 }
 
-// Who gives who acted, and Other the other side: of what was asked for, data would have flowed to whoever acted.
+// Who gives who acted. Where an older guard wrote the finding, that is to whom the data would have flowed, and of a C-MOVE it is not
+// on record.
 func (r *Refused) Who() chaperone.Party {
-	if asks(r.Action) {
+	switch {
+	case r.asked || !asks(r.Action):
+		return r.From
+	case r.Action == policy.Move:
+		return chaperone.Party{}
+	}
+	return r.To
+}
+
+// Other is the other side than Who, of a C-MOVE its destination; it is empty for one that the site file does not have.
+func (r *Refused) Other() chaperone.Party {
+	if r.asked || !asks(r.Action) || r.Action == policy.Move {
 		return r.To
 	}
 	return r.From
-}
-
-// Other is the other side than Who.
-func (r *Refused) Other() chaperone.Party {
-	if asks(r.Action) {
-		return r.From
-	}
-	return r.To
 }
 
 // Observed reports whether it passed all the same, because the listener only observes.

@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"strings"
@@ -20,7 +21,8 @@ type refusal struct {
 	decision  policy.Decision
 	reference uint64          // what somebody may ask about it by; note gives it
 	said      bool            // an answer bears the reference, and the log has no line of its own about it
-	from, to  chaperone.Party // of the records
+	from, to  chaperone.Party // who acted, on whom: wish.acts
+	aim       string          // the title of a destination that the site file does not have: the log has it, the record does not
 	observed  bool            // it passed all the same: the listener only observes
 	records   int             // that were held back
 	offset    int64
@@ -75,7 +77,7 @@ func newRefusals(log *slog.Logger, record func(ledger.Batch) error) *refusals {
 
 // note takes a refusal, and gives its reference. It does not wait for the record: nothing was released.
 func (r *refusals) note(f refusal) string {
-	k := kindOfRefusal{f.listener, f.word, string(f.decision.Reason), name(f.from), name(f.to)}
+	k := kindOfRefusal{f.listener, f.word, string(f.decision.Reason), name(f.from), f.whom()}
 	r.mu.Lock()
 	if n := len(r.kinds); n >= mostRefusals || n >= mostStrangers && (f.word == connection || f.word == fullListener) {
 		k = kindOfRefusal{listener: f.listener, reason: string(f.decision.Reason)}
@@ -100,7 +102,7 @@ func (r *refusals) note(f refusal) string {
 	}
 	if have == nil {
 		if f.word != heldQueue && (f.word != connection || f.observed) { // those have lines of their own
-			r.log.Warn("refused", "listener", f.listener, "what", f.word, "reason", f.decision.Reason, "from", name(f.from), "to", name(f.to), "budget", f.decision.Budget,
+			r.log.Warn("refused", "listener", f.listener, "what", f.word, "reason", f.decision.Reason, "from", name(f.from), "to", cmp.Or(f.whom(), f.aim), "budget", f.decision.Budget,
 				"policy", f.decision.Version, "reference", referenceOf(f.reference), "observed", f.observed)
 		}
 		select {
@@ -121,8 +123,11 @@ func (r *refusals) refer(have *repeated, f *refusal, mixed bool) func() {
 		have.from = f.at
 	}
 	text := referenceOf(f.reference)
-	if mixed {
+	switch {
+	case mixed:
 		text += " (" + f.word + ", " + name(f.from) + ")"
+	case f.aim != have.first.aim:
+		text += " (to " + f.aim + ")"
 	}
 	if have.untold = append(have.untold, text); len(have.untold) < lineOfReferences {
 		return nil
@@ -144,7 +149,7 @@ func (r *refusals) line(have *repeated) func() {
 	}
 	have.untold = nil
 	return func() {
-		r.log.Warn("refused again", "listener", f.listener, "what", f.word, "reason", f.decision.Reason, "from", name(f.from), "to", name(f.to),
+		r.log.Warn("refused again", "listener", f.listener, "what", f.word, "reason", f.decision.Reason, "from", name(f.from), "to", cmp.Or(f.whom(), f.aim),
 			"policy", f.decision.Version, "count", len(untold), "since", from, "until", last, "observed", f.observed, "references", strings.Join(untold, " "))
 	}
 }
@@ -182,6 +187,14 @@ func name(p chaperone.Party) string {
 		return p.Addr.String()
 	}
 	return ""
+}
+
+// whom gives on whom it was, as logs do; the destination of a C-MOVE has a title alone, which is the site file's.
+func (f *refusal) whom() string {
+	if text := name(f.to); text != "" || f.action != policy.Move {
+		return text
+	}
+	return f.to.Claimed
 }
 
 // run records refusals until the context ends, then what is left.

@@ -65,6 +65,24 @@ type wish struct {
 	offset     int64 // of its first byte, in its direction
 }
 
+// acts gives who acted, and on whom, as a finding has them: of a query who asks and who is asked, against the way of the data, and of a
+// C-MOVE its destination, as the listener says which archive it is. A destination that the site file does not have is made up by who
+// asks, and it can make up any number: aim is its title, for the log alone.
+func (w *wish) acts() (from, to chaperone.Party, aim string) {
+	switch {
+	case w.action == policy.Move && w.to.party == nil:
+		if title := w.to.claimed; goodTitle(title) && len(title) <= mostTitle {
+			aim = title
+		}
+		return w.client.record(), chaperone.Party{}, aim
+	case w.action == policy.Move:
+		return w.client.record(), w.to.record(), ""
+	case asks(w.action):
+		return w.to.record(), w.from.record(), ""
+	}
+	return w.from.record(), w.to.record(), ""
+}
+
 // in gives a wish with its sides as rules know them now.
 func (w *wish) in(r *rules) *wish {
 	if w.client.isIn(r) && w.from.isIn(r) && w.to.isIn(r) {

@@ -13,6 +13,7 @@ import (
 	"chaperone/guard"
 	"chaperone/ledger"
 	"chaperone/page"
+	"chaperone/policy"
 	"chaperone/site"
 )
 
@@ -63,7 +64,13 @@ func refusedThen(out io.Writer, name string, r *guard.Refused, s *site.Site) err
 		p.Line("  when         %s", at(r.First))
 	}
 	p.Line("  who          %s", clean(partyOf(r.Who())))
-	if other := r.Other(); other != (chaperone.Party{}) {
+	other := r.Other()
+	switch {
+	case r.Action == policy.Move && other.Claimed != "":
+		p.Line("  destination  %s", clean(other.Claimed))
+	case r.Action == policy.Move && r.Reason == policy.DestinationUnknown:
+		p.Wrap("  destination  ", "none that the site file gives the listener. The log has the title: journalctl -u chaperone-guard | grep "+name)
+	case other != (chaperone.Party{}):
 		p.Line("  other side   %s", clean(partyOf(other)))
 	}
 	if r.Action != "" {
@@ -86,14 +93,14 @@ func refusedThen(out io.Writer, name string, r *guard.Refused, s *site.Site) err
 	if r.Advice != "" {
 		p.Wrap("  would do     ", sentence(r.Advice))
 	}
-	policy := r.Version
+	version := clean(r.Version)
 	switch {
 	case s != nil && r.Version == s.Version:
-		policy += ", as in the site file"
+		version += ", as in the site file"
 	case s != nil:
-		policy += "; the site file's is " + s.Version + ": chaperone policy test says what it would do"
+		version += "; the site file's is " + s.Version + ": chaperone policy test says what it would do"
 	}
-	p.Line("  policy       %s", clean(policy))
+	p.Wrap("  policy       ", version)
 	p.Line("")
 	p.Wrap("", "Of whom it was is not on record: what was held back is in no count of patients.")
 	return p.Err

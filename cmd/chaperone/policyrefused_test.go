@@ -130,6 +130,12 @@ func TestExplainRefusal(t *testing.T) {
 			t.Errorf("got %s, want %q", got, want)
 		}
 	}
+	if err := os.WriteFile(file, bytes.Replace(fmt.Appendf(nil, refusingSite, at, behind.Addr()), []byte("name: results"), []byte("name: other"), 1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := explain(statusDone, given[2], "--site", file, "--ledger", books); !strings.Contains(got, ": chaperone policy test says what it would do Of whom") {
+		t.Errorf("with another site file: got %s", got)
+	}
 	if got := explain(statusNot, "471147114711", "--ledger", books); !strings.Contains(got, "no refusal of this reference") || !strings.Contains(got, "journalctl") {
 		t.Errorf("got %s", got)
 	}
