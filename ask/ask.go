@@ -7,6 +7,7 @@
 package ask
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -68,25 +69,53 @@ func (s Style) period(from, until time.Time) string {
 	return "from " + s.moment(from) + " until " + s.moment(until) + zone
 }
 
-// party names a side in at most n columns: by the operator's name, else by claim and address. A long address is shortened
-// in the middle.
+// party names a side in at most n columns: by the operator's name, else by what it proved, or only claims, and its address. A long
+// address is shortened in the middle.
 func (s Style) party(p chaperone.Party, n int) string {
 	if name := s.Names[p.Addr.Unmap()]; name != "" {
 		return page.Clean(name, n)
 	}
-	claimed := p.Claimed
-	if claimed == "" {
-		claimed = p.Proven
-	}
+	name := cmp.Or(provenName(p), p.Claimed)
 	if !p.Addr.IsValid() {
-		return page.Clean(claimed, n)
+		return page.Clean(name, n)
 	}
 	address := p.Addr.Unmap().String()
-	if claimed == "" {
+	if name == "" {
 		return page.Middle(address, n)
 	}
-	claimed = page.Clean(claimed, max(n-len(address)-1, min(n/2-1, runewidth.StringWidth(claimed))))
-	return claimed + " " + page.Middle(address, n-runewidth.StringWidth(claimed)-1)
+	name = page.Clean(name, max(n-len(address)-1, min(n/2-1, runewidth.StringWidth(name))))
+	return name + " " + page.Middle(address, n-runewidth.StringWidth(name)-1)
+}
+
+// acted names a side of a finding: by what it proved before all else, as another may stand at an address that has a name; what it calls
+// itself is said beside that. It may be the name of whom it is mistaken for.
+func (s Style) acted(p chaperone.Party) string {
+	name := provenName(p)
+	if name == "" {
+		return s.party(p, 60)
+	}
+	text := Style{}.party(p, 60)
+	var beside []string
+	if called := s.Names[p.Addr.Unmap()]; called != "" {
+		beside = append(beside, page.Clean(called, 40))
+	}
+	if p.Claimed != "" && !strings.EqualFold(p.Claimed, name) {
+		beside = append(beside, "calls itself "+page.Clean(p.Claimed, 40))
+	}
+	if len(beside) > 0 {
+		text += " (" + strings.Join(beside, ", ") + ")"
+	}
+	return text
+}
+
+// provenName gives the name that a certificate proved: of one of the site's own, spiffe://SITE/party/NAME, the party's.
+func provenName(p chaperone.Party) string {
+	if rest, ok := strings.CutPrefix(p.Proven, "spiffe://"); ok {
+		if _, party, ok := strings.Cut(rest, "/party/"); ok {
+			return party
+		}
+	}
+	return p.Proven
 }
 
 // whole names a side with all that is known of it.

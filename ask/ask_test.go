@@ -363,3 +363,38 @@ func TestProven(t *testing.T) {
 		})
 	}
 }
+
+// TestProvenNamed: who proved who it is goes by that, and not by the name that it gives itself: that may be another's.
+func TestProvenNamed(t *testing.T) {
+	addr := netip.MustParseAddr("10.0.0.9")
+	named := Style{Names: map[netip.Addr]string{addr: "Reading room 2"}}
+	for _, test := range []struct {
+		name              string
+		style             Style
+		of                chaperone.Party
+		inTables, inFound string
+	}{
+		{"another's name", Style{}, chaperone.Party{Proven: "spiffe://north/party/ct1", Addr: addr, Claimed: "LAB@A5"}, "ct1 10.0.0.9", "ct1 10.0.0.9 (calls itself LAB@A5)"},
+		{"its own", Style{}, chaperone.Party{Proven: "spiffe://north/party/ct1", Addr: addr, Claimed: "CT1"}, "ct1 10.0.0.9", "ct1 10.0.0.9"},
+		{"an address that has a name", named, chaperone.Party{Proven: "spiffe://north/party/ct1", Addr: addr, Claimed: "LAB@A5"}, "Reading room 2", "ct1 10.0.0.9 (Reading room 2, calls itself LAB@A5)"},
+		{"an outside authority's", Style{}, chaperone.Party{Proven: "CN=ct1.example", Claimed: "CT\x1b1"}, "CN=ct1.example", "CN=ct1.example (calls itself CT?1)"},
+		{"nothing proven", Style{}, chaperone.Party{Addr: addr, Claimed: "LAB@A5"}, "LAB@A5 10.0.0.9", "LAB@A5 10.0.0.9"},
+		{"nothing proven, and a name", named, chaperone.Party{Addr: addr, Claimed: "LAB@A5"}, "Reading room 2", "Reading room 2"},
+	} {
+		s := mem.New()
+		f := chaperone.Finding{Rule: "refused-identity-application", Severity: chaperone.High, From: test.of, First: begin, Last: begin, Count: 1, Title: "Told."}
+		if _, err := s.Record(t.Context(), ledger.Batch{Findings: []chaperone.Finding{f}}); err != nil {
+			t.Fatal(err)
+		}
+		var b bytes.Buffer
+		if err := Digest(t.Context(), &b, s, begin, begin.Add(time.Hour), test.style); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(strings.Fields(b.String()), " "); !strings.Contains(got, "high: "+test.inFound+", once, ") {
+			t.Errorf("%s: got %s; want %s", test.name, got, test.inFound)
+		}
+		if got := test.style.party(test.of, 40); got != test.inTables {
+			t.Errorf("%s: got %s, want %s", test.name, got, test.inTables)
+		}
+	}
+}

@@ -119,10 +119,10 @@ func (p *report) found(heading string, groups []*group, means func(rule string) 
 		}
 		who := ""
 		if g.From != (chaperone.Party{}) {
-			who = p.party(g.From, 60)
+			who = p.acted(g.From)
 		}
 		if g.To != (chaperone.Party{}) {
-			who += " to " + p.party(g.To, 60)
+			who += " to " + p.acted(g.To)
 		}
 		if who != "" {
 			who += ", "
