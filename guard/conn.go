@@ -83,8 +83,17 @@ func (c *conn) serve(ctx context.Context) {
 	g.mu.Unlock()
 	g.metrics.connection(c.listener.name, -1)
 	if c.why != nil && !quiet(c.why) {
-		g.log.Warn("connection ended", "listener", c.listener.name, "client", c.from.addr.String(), "party", c.from.name(), "why", c.why.Error())
+		g.log.Warn("connection ended", "listener", c.listener.name, "client", c.from.addr.String(), "party", c.called(), "why", c.why.Error())
 	}
+}
+
+// called gives whose connection it was, as the log does: the party; of who is not let in, whom its certificate names.
+func (c *conn) called() string {
+	var u *unwelcome
+	if name := c.from.name(); name != "" || !errors.As(c.why, &u) {
+		return name
+	}
+	return u.who
 }
 
 func (s *side) name() string {

@@ -1,12 +1,14 @@
 package guard
 
 import (
+	"cmp"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"time"
 
 	"chaperone/identity"
+	"chaperone/page"
 	"chaperone/policy"
 	"chaperone/site"
 )
@@ -49,15 +51,26 @@ func (c *conn) identify(spec *site.Listener) (err error) {
 func (c *conn) disbelieved(why *identity.Error) error {
 	r := c.guard.rules.Load()
 	from := c.from.record()
-	if from.Proven == "" {
+	hint := "See chaperone enroll list."
+	switch {
+	case why.Believed:
+		if from.Proven = page.Clean(why.Subject, mostSubject); why.Code == identity.Address {
+			hint = "The certificate is believed, and bound to another address: enroll the party with the one that it has now (chaperone enroll, --address), or find out who that is."
+		} else {
+			hint = "Its authority is believed: bind the certificate's subject to a party in the site file (subject), or find out who that is."
+		}
+	case from.Proven == "":
 		from.Claimed = why.Party
 	}
 	reference := c.guard.refused.note(refusal{
 		listener: c.listener.name, word: connection, from: from, to: c.to.record(), at: c.guard.now(),
-		decision: policy.Decision{Reason: policy.Reason(why.Code), Version: r.site.Version, Hint: "See chaperone enroll list."},
+		decision: policy.Decision{Reason: policy.Reason(why.Code), Version: r.site.Version, Hint: hint},
 	})
-	return &unwelcome{policy.Reason(why.Code), reference, why.Believed}
+	return &unwelcome{policy.Reason(why.Code), reference, why.Believed, cmp.Or(from.Proven, why.Party)}
 }
+
+// mostSubject bounds the name of an outside authority's certificate, on record and in the log.
+const mostSubject = 120
 
 // bound checks what a certificate alone does not prove: that the party is known, and where it stands.
 func (c *conn) bound(r *rules) error {
@@ -71,7 +84,7 @@ func (c *conn) bound(r *rules) error {
 	if reason == "" {
 		return nil
 	}
-	return &unwelcome{reason, c.refused(reason, "If it is right, add it to the site file."), c.secured}
+	return &unwelcome{reason, c.refused(reason, "If it is right, add it to the site file."), c.secured, c.from.proven}
 }
 
 // checked is by what a check found nothing wrong, and when.

@@ -14,7 +14,8 @@ import (
 type unwelcome struct {
 	reason    policy.Reason
 	reference string
-	believed  bool // by a certificate that is believed: only who shows it is nobody here, or stands elsewhere
+	believed  bool   // by a certificate that is believed: only who shows it is nobody here, or stands elsewhere
+	who       string // whom the certificate names, "" when that is not proven
 }
 
 func (u *unwelcome) Error() string { return errRefused.Error() + ": " + string(u.reason) }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"chaperone"
+	"chaperone/identity"
 	"chaperone/ledger"
 	"chaperone/policy"
 )
@@ -322,6 +323,8 @@ func explain(reason policy.Reason) string {
 		return "Nobody asked for it on this connection."
 	case tooMany:
 		return "The answer has more patients than were asked for."
+	case policy.Reason(identity.Name):
+		return "The certificate names no party of the site file, or not one alone."
 	case handshake:
 		return "The other side did not prove itself by TLS and a certificate."
 	case spentApproval:

@@ -95,7 +95,7 @@ func (t *Trust) CheckAt(s *tls.ConnectionState, address netip.Addr, now time.Tim
 		return Peer{}, err
 	}
 	if !peer.At(address.WithZone("")) {
-		return Peer{}, &Error{Code: Address, Serial: peer.Serial, Party: peer.Party, Believed: true, Why: "it is bound to another address than the one that it came from"}
+		return Peer{}, &Error{Code: Address, Serial: peer.Serial, Party: peer.Party, Believed: true, Subject: peer.Subject, Why: "it is bound to another address than the one that it came from"}
 	}
 	return peer, nil
 }
@@ -126,7 +126,7 @@ func (t *Trust) CheckServer(s *tls.ConnectionState, party, dns string, now time.
 }
 
 func unbound(v *verdict) error {
-	return &Error{Code: Name, Serial: v.peer.Serial, Believed: true, Why: "its authority is an outside one, and its subject is bound to no party"}
+	return &Error{Code: Name, Serial: v.peer.Serial, Believed: true, Subject: v.peer.Subject, Why: "its authority is an outside one, and its subject is bound to no party"}
 }
 
 // prove gives what the other side of a connection proves, from memory or by looking.

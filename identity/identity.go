@@ -56,6 +56,7 @@ type Error struct {
 	Why    string // for people
 	// Believed says that nothing is wrong with the certificate: no party here is meant by it, or it is shown at another address.
 	Believed bool
+	Subject  string // of who is believed: the name that was proven
 }
 
 func (e *Error) Error() string {

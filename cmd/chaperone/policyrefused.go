@@ -11,6 +11,7 @@ import (
 
 	"chaperone"
 	"chaperone/guard"
+	"chaperone/identity"
 	"chaperone/ledger"
 	"chaperone/page"
 	"chaperone/policy"
@@ -63,7 +64,8 @@ func refusedThen(out io.Writer, name string, r *guard.Refused, s *site.Site) err
 	default:
 		p.Line("  when         %s", at(r.First))
 	}
-	p.Line("  who          %s", clean(partyOf(r.Who())))
+	believed := r.Reason == policy.IdentityAddress || r.Reason == policy.Reason(identity.Name) // it may be: older guards did not record of whom
+	p.Wrap("  who          ", page.Clean(partyOf(r.Who(), believed), 200))
 	other := r.Other()
 	switch {
 	case r.Action == policy.Move && other.Claimed != "":
@@ -71,7 +73,7 @@ func refusedThen(out io.Writer, name string, r *guard.Refused, s *site.Site) err
 	case r.Action == policy.Move && r.Reason == policy.DestinationUnknown:
 		p.Wrap("  destination  ", "none that the site file gives the listener. The log has the title: journalctl -u chaperone-guard | grep "+name)
 	case other != (chaperone.Party{}):
-		p.Line("  other side   %s", clean(partyOf(other)))
+		p.Line("  other side   %s", clean(partyOf(other, false)))
 	}
 	if r.Action != "" {
 		p.Line("  action       %s", clean(string(r.Action)))
@@ -106,12 +108,15 @@ func refusedThen(out io.Writer, name string, r *guard.Refused, s *site.Site) err
 	return p.Err
 }
 
-// partyOf says who somebody is: as proven, else by the address, and what it calls itself.
-func partyOf(p chaperone.Party) string {
+// partyOf says who somebody is: as proven, else by the address, and what it calls itself. Of who may be believed it does not say that
+// it is not.
+func partyOf(p chaperone.Party, believed bool) string {
 	text := p.Proven
 	switch {
 	case p.Addr.IsValid() && text != "":
 		text += ", " + p.Addr.String()
+	case p.Addr.IsValid() && believed:
+		text = p.Addr.String()
 	case p.Addr.IsValid():
 		text = p.Addr.String() + ", without a certificate that is believed"
 	case text == "":

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -15,9 +16,11 @@ import (
 	"testing"
 	"time"
 
+	"chaperone"
 	"chaperone/guard"
 	"chaperone/ledger/disk"
 	"chaperone/patient"
+	"chaperone/policy"
 	"chaperone/site"
 )
 
@@ -138,5 +141,34 @@ func TestExplainRefusal(t *testing.T) {
 	}
 	if got := explain(statusNot, "471147114711", "--ledger", books); !strings.Contains(got, "no refusal of this reference") || !strings.Contains(got, "journalctl") {
 		t.Errorf("got %s", got)
+	}
+}
+
+// TestRefusedThenBelieved: a certificate that is believed and stands elsewhere, or names nobody here, is not said not to be believed, also in
+// what older guards recorded, which did not say whose it is.
+func TestRefusedThenBelieved(t *testing.T) {
+	const no = "without a certificate that is believed"
+	there := netip.MustParseAddr("10.1.0.5")
+	for _, test := range []struct {
+		name   string
+		reason policy.Reason
+		from   chaperone.Party
+		want   string
+		no     bool
+	}{
+		{"at another address", policy.IdentityAddress, chaperone.Party{Proven: "spiffe://north/party/far", Addr: there}, "who spiffe://north/party/far, 10.1.0.5 action", false},
+		{"by an older guard", policy.IdentityAddress, chaperone.Party{Addr: there, Claimed: "far"}, "who 10.1.0.5, calls itself far action", false},
+		{"bound to nobody", "identity-name", chaperone.Party{Proven: "CN=far", Addr: there}, "who CN=far, 10.1.0.5 action", false},
+		{"revoked", "identity-revoked", chaperone.Party{Addr: there, Claimed: "far"}, "calls itself far action", true},
+	} {
+		var b bytes.Buffer
+		r := guard.Refused{Finding: chaperone.Finding{Rule: guard.RefusedRule + string(test.reason), From: test.from, Count: 1}, Reason: test.reason, Listener: "hl7", Version: "1", Number: 1}
+		if err := refusedThen(&b, "0123456789ab", &r, nil); err != nil {
+			t.Fatal(err)
+		}
+		got := strings.Join(strings.Fields(b.String()), " ")
+		if !strings.Contains(got, test.want) || strings.Contains(got, no) != test.no || strings.Contains(got, "certificate is not believed") != test.no {
+			t.Errorf("%s: got %s", test.name, got)
+		}
 	}
 }
