@@ -33,6 +33,7 @@ type entry struct {
 	until    time.Time
 	overAt   time.Time // zero while it may be used
 	why      string
+	lost     bool // its file is gone, or does not say any more what it said
 	lapsed   bool // it is over because its time is, and for no other reason
 	restored bool
 }
@@ -43,6 +44,7 @@ type Change struct {
 	At       time.Time
 	Why      string // it is over; "" when it begins
 	Restored bool   // it began before this start
+	Lost     bool   // its file is gone, or does not say any more what it said
 }
 
 // Trouble is a file that is not good, or the folder. It is reported once.
@@ -106,8 +108,9 @@ func (r *Register) Look(now time.Time) (begin, over []Change, troubles []Trouble
 		there[id] = true
 	}
 	for id, e := range r.live {
+		e.lost = !there[id]
 		switch {
-		case !there[id]:
+		case e.lost:
 			e.end(now, "its file is gone, or not good any more")
 			if e.begun.IsZero() {
 				delete(r.live, id)
@@ -181,7 +184,7 @@ func (r *Register) see(a *Approval, now time.Time) error {
 // vanished: what began before this start and has no good file now is over.
 func (r *Register) vanished(now time.Time) {
 	for id, p := range r.past {
-		e := &entry{Approval: Approval{ID: id, Kind: p.Kind, Party: p.Party}, begun: p.Begun, until: now, restored: true}
+		e := &entry{Approval: Approval{ID: id, Kind: p.Kind, Party: p.Party}, begun: p.Begun, until: now, restored: true, lost: true}
 		e.end(now, "its file is gone, or not good any more")
 		r.live[id] = e
 		delete(r.past, id)
@@ -215,7 +218,7 @@ func (r *Register) ended(now time.Time) (list []Change) {
 			e.lapsed = true
 		}
 		if !e.begun.IsZero() && !e.overAt.IsZero() {
-			list = append(list, Change{e.Approval, e.overAt, e.why, e.restored})
+			list = append(list, Change{e.Approval, e.overAt, e.why, e.restored, e.lost})
 		}
 	}
 	return list
@@ -274,7 +277,7 @@ func (r *Register) All(now time.Time) (list []Change) {
 	defer r.mu.Unlock()
 	for _, e := range r.live {
 		if e.holds(now) {
-			list = append(list, Change{e.Approval, e.begun, "", e.restored})
+			list = append(list, Change{Approval: e.Approval, At: e.begun, Restored: e.restored})
 		}
 	}
 	return list

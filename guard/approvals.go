@@ -218,7 +218,10 @@ func (u *use) receipt(patients int) string {
 }
 
 // whyGlass says where the reason stands: a person's words are not for the record, which keeps a digest of them.
-const whyGlass = "The reason is in its file: chaperone approve list --check shows it, and that it is the one that was given."
+const (
+	whyGlass  = "The reason is in its file: chaperone approve list --check shows it, and that it is the one that was given."
+	lostGlass = "The reason that was given is lost with its file, which was changed or is gone: ask who did that. A copy of it, put back, is compared again (chaperone approve list --check)."
+)
 
 func (u *use) ends(c *approval.Change, patients int, now time.Time) chaperone.Finding {
 	f := chaperone.Finding{
@@ -230,7 +233,11 @@ func (u *use) ends(c *approval.Change, patients int, now time.Time) chaperone.Fi
 	if c.Kind == approval.BreakGlass {
 		f.Rule, f.Severity = GlassOverRule, chaperone.High
 		f.Title = fmt.Sprintf("What %s did behind broken glass, which is over (%s): %s.", c.Party, c.Why, u.receipt(patients))
-		f.Advice = "Have somebody look at each of them: chaperone disclosures lists them. " + whyGlass
+		reason := whyGlass
+		if c.Lost {
+			reason = lostGlass
+		}
+		f.Advice = "Have somebody look at each of them: chaperone disclosures lists them. " + reason
 	}
 	return f
 }

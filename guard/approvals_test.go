@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -141,6 +142,52 @@ func TestBreakGlass(t *testing.T) {
 	f := a.receipt(GlassOverRule)
 	if f.Severity != chaperone.High || f.Count != 50 || !strings.Contains(f.Title, "50 disclosures of 50 patients") {
 		t.Errorf("got %v, count %d: %s", f.Severity, f.Count, f.Title)
+	}
+}
+
+// TestBreakGlassReason: the receipt sends nobody to a file for its reason that was changed or is gone, also before the start; of one that is
+// whole, or is whole again when the receipt is written, it says where the reason is.
+func TestBreakGlassReason(t *testing.T) {
+	change := func(t *testing.T, path string) {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, bytes.Replace(b, []byte("archive is away"), []byte("archive was slow"), 1), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, test := range []struct {
+		name string
+		act  func(*testing.T, *approvalRig, string)
+		lost bool
+	}{
+		{"its time is over", func(_ *testing.T, a *approvalRig, _ string) { a.move(time.Hour) }, false},
+		{"changed", func(t *testing.T, _ *approvalRig, path string) { change(t, path) }, true},
+		{"gone", func(_ *testing.T, _ *approvalRig, path string) { _ = os.Remove(path) }, true},
+		{"gone while no guard ran", func(_ *testing.T, a *approvalRig, path string) { _ = os.Remove(path); a.again() }, true},
+		{"gone and put back", func(t *testing.T, a *approvalRig, path string) {
+			b, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = os.Remove(path)
+			a.guard.lookApprovals(t.Context())
+			if err := os.WriteFile(path, b, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			a := beginApproved(t, withBudget(newEngine(t), ""))
+			_, path := a.approve(approval.BreakGlass, "lab", 50, time.Hour)
+			test.act(t, a, path)
+			a.settle()
+			f := a.receipt(GlassOverRule)
+			if lost := strings.Contains(f.Advice, "is lost with its file"); lost != test.lost || strings.Contains(f.Advice, "that it is the one that was given") == test.lost {
+				t.Errorf("got %s: %s", f.Title, f.Advice)
+			}
+		})
 	}
 }
 

@@ -62,10 +62,14 @@ type Refused struct {
 // ErrNoReference is what ReadReference says of a text that is none.
 var ErrNoReference = errors.New("guard: a reference has 12 hexadecimal digits")
 
-// ReadReference reads a reference as an answer, the log or a screen has it: CHAP0123456789ab, CHAP ref=0123456789ab, 0123456789ab.
+// ReadReference reads a reference as an answer, the log or a screen has it: CHAP0123456789ab in MSH-10, ref 0123456789ab in ERR-7,
+// CHAP ref=0123456789ab in DICOM, 0123456789ab.
 func ReadReference(text string) (uint64, error) {
 	text = strings.ToLower(strings.TrimSpace(text))
-	text = strings.TrimPrefix(strings.TrimSpace(strings.TrimPrefix(text, "chap")), "ref=")
+	text = strings.TrimSpace(strings.TrimPrefix(text, "chap"))
+	if rest, ok := strings.CutPrefix(text, "ref"); ok && rest != "" && strings.ContainsAny(rest[:1], " =") {
+		text = strings.TrimSpace(rest[1:])
+	}
 	n, err := strconv.ParseUint(text, 16, 64)
 	if err != nil || len(text) != 12 {
 		return 0, ErrNoReference

@@ -118,7 +118,8 @@ func TestReferenceMixed(t *testing.T) {
 // TestReadReference: as it stands in an answer, in a log and on a screen.
 func TestReadReference(t *testing.T) {
 	for text, want := range map[string]uint64{
-		"4f3c9a0b5d2e": 0x4f3c9a0b5d2e, "CHAP4f3c9a0b5d2e": 0x4f3c9a0b5d2e, "CHAP ref=4f3c9a0b5d2e": 0x4f3c9a0b5d2e, "ref=4F3C9A0B5D2E": 0x4f3c9a0b5d2e, " chap4f3c9a0b5d2e ": 0x4f3c9a0b5d2e,
+		"4f3c9a0b5d2e": 0x4f3c9a0b5d2e, "CHAP4f3c9a0b5d2e": 0x4f3c9a0b5d2e, "CHAP ref=4f3c9a0b5d2e": 0x4f3c9a0b5d2e, "ref=4F3C9A0B5D2E": 0x4f3c9a0b5d2e, "ref 4f3c9a0b5d2e": 0x4f3c9a0b5d2e, "CHAP ref 4f3c9a0b5d2e": 0x4f3c9a0b5d2e,
+		"ref": 0, "ref4f3c9a0b5d2e": 0, "ref ref 4f3c9a0b5d2e": 0, " chap4f3c9a0b5d2e ": 0x4f3c9a0b5d2e,
 		"": 0, "4711": 0, "4f3c9a0b5d2": 0, "4f3c9a0b5d2e0": 0, "4f3c9a0b5dxx": 0, "+f3c9a0b5d2e": 0, "0x3c9a0b5d2e": 0, "4f3c9a0b5d2e48719e6d0c8b7a615243": 0, "4f3c_9a0b5d2e": 0,
 	} {
 		n, err := ReadReference(text)

@@ -81,7 +81,7 @@ func compared(out io.Writer, files []approval.Approval, begun []approval.Past, a
 		case asGiven:
 			p.Wrap("    ", "WHY: "+page.Printable(reason))
 		case wasChanged:
-			p.Wrap("    ", "CHANGED: the file does not say what it said when it began to hold. The reason that was given is lost.")
+			p.Wrap("    ", "CHANGED: the file does not say what it said when it began to hold. The reason that was given is lost, unless a copy of the file is found: put back, it is compared again.")
 		case isGone:
 			p.Wrap("    ", "GONE: there is no file of it, or none that is good. The reason is lost, unless a copy of the file is found: put back, it is compared again.")
 		}

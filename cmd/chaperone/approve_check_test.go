@@ -69,6 +69,9 @@ func TestApproveCheck(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := list(statusFailed)
+	if words := strings.Join(strings.Fields(got), " "); strings.Count(words, "is lost, unless a copy of the file is found: put back, it is compared again.") != 2 {
+		t.Errorf("got %s, want of both that a copy may be put back", got)
+	}
 	for _, want := range []string{"WHY: mass accident", "CHANGED: ", "GONE: ", "2 files are changed or gone"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("got %s, want %q", got, want)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -22,8 +23,8 @@ func newPolicyExplain() *cobra.Command {
 		Long: `Of one disclosure on record, by its id: which grant permitted it, by which version of the policy, in which budgets it counts, and
 whether the policy of the site file would permit it now, with budgets that are empty; if not, what would.
 
-Of one refusal, by the reference that its answer had (CHAP4f3c9a0b5d2e in HL7, CHAP ref=4f3c9a0b5d2e in DICOM) and the log has: when,
-who, by which rule, grant and budget it was refused, and what would have permitted it. It needs no site file where the ledger is named.
+Of one refusal, by the reference that its answer had (CHAP4f3c9a0b5d2e or ref 4f3c9a0b5d2e in HL7, CHAP ref=4f3c9a0b5d2e in DICOM) and
+the log has: when, who, by which rule, grant and budget it was refused, and what would have permitted it. It needs no site file where the ledger is named.
 What is refused again within a minute is counted and on record when the minute is over; until then, and of very many at once, only
 the log has the reference.
 
@@ -33,13 +34,21 @@ Exit status: 0 done, also when it would be refused now; 2 could not do it.`,
 		Example: `  chaperone policy explain 4f3c9a0b5d2e48719e6d0c8b7a615243 --site site.yaml --ledger backup
   chaperone disclosures --ledger backup --json | jq -r .id     # the ids
   chaperone policy explain CHAP4f3c9a0b5d2e --live --ledger /var/lib/chaperone/ledger`,
-		Args:              onePath("which disclosure, or which refusal? By its id, which chaperone disclosures --json shows, or by the reference in its answer"),
+		Args:              oneReference,
 		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE:              func(c *cobra.Command, args []string) error { return f.explain(c, args[0]) },
+		RunE:              func(c *cobra.Command, args []string) error { return f.explain(c, strings.Join(args, " ")) },
 	}
 	f.add(c)
 	f.ledger.addAsking(c)
 	return c
+}
+
+// oneReference wants one argument, or a reference in the words of its answer, which may be several.
+func oneReference(c *cobra.Command, args []string) error {
+	if _, err := guard.ReadReference(strings.Join(args, " ")); err == nil {
+		return nil
+	}
+	return onePath("which disclosure, or which refusal? By its id, which chaperone disclosures --json shows, or by the reference in its answer")(c, args)
 }
 
 func (f *policyFlags) explain(c *cobra.Command, text string) error {

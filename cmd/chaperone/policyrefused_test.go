@@ -139,6 +139,11 @@ func TestExplainRefusal(t *testing.T) {
 	if got := explain(statusDone, given[2], "--site", file, "--ledger", books); !strings.Contains(got, ": chaperone policy test says what it would do Of whom") {
 		t.Errorf("with another site file: got %s", got)
 	}
+	for _, typed := range [][]string{{"ref " + given[2][4:]}, {"ref", given[2][4:]}, {"CHAP", "ref=" + given[2][4:]}} { // as the answers have it, quoted and not
+		if got := explain(statusDone, typed[0], append(typed[1:], "--ledger", books)...); !strings.Contains(got, "number 2 of 2") {
+			t.Errorf("%q: got %s", typed, got)
+		}
+	}
 	if got := explain(statusNot, "471147114711", "--ledger", books); !strings.Contains(got, "no refusal of this reference") || !strings.Contains(got, "journalctl") {
 		t.Errorf("got %s", got)
 	}
