@@ -7,6 +7,7 @@ package chaperone
 import (
 	"encoding/hex"
 	"net/netip"
+	"strings"
 	"time"
 )
 
@@ -77,6 +78,16 @@ type Party struct {
 	Addr    netip.Addr // where the bytes came from or went to
 	Port    uint16     // TCP port of that side, 0 when unknown
 	Claimed string     // what it calls itself: AE title, MSH-3/MSH-4
+}
+
+// ProvenName gives the name that a certificate proved, as people say it: of one of a site's own, spiffe://SITE/party/NAME, the party's.
+func (p Party) ProvenName() string {
+	if rest, ok := strings.CutPrefix(p.Proven, "spiffe://"); ok {
+		if _, party, ok := strings.Cut(rest, "/party/"); ok {
+			return party
+		}
+	}
+	return p.Proven
 }
 
 // Protection says who on the wire could read along.

@@ -75,7 +75,7 @@ func (s Style) party(p chaperone.Party, n int) string {
 	if name := s.Names[p.Addr.Unmap()]; name != "" {
 		return page.Clean(name, n)
 	}
-	name := cmp.Or(provenName(p), p.Claimed)
+	name := cmp.Or(p.ProvenName(), p.Claimed)
 	if !p.Addr.IsValid() {
 		return page.Clean(name, n)
 	}
@@ -90,7 +90,7 @@ func (s Style) party(p chaperone.Party, n int) string {
 // acted names a side of a finding: by what it proved before all else, as another may stand at an address that has a name; what it calls
 // itself is said beside that. It may be the name of whom it is mistaken for.
 func (s Style) acted(p chaperone.Party) string {
-	name := provenName(p)
+	name := p.ProvenName()
 	if name == "" {
 		return s.party(p, 60)
 	}
@@ -106,16 +106,6 @@ func (s Style) acted(p chaperone.Party) string {
 		text += " (" + strings.Join(beside, ", ") + ")"
 	}
 	return text
-}
-
-// provenName gives the name that a certificate proved: of one of the site's own, spiffe://SITE/party/NAME, the party's.
-func provenName(p chaperone.Party) string {
-	if rest, ok := strings.CutPrefix(p.Proven, "spiffe://"); ok {
-		if _, party, ok := strings.Cut(rest, "/party/"); ok {
-			return party
-		}
-	}
-	return p.Proven
 }
 
 // whole names a side with all that is known of it.

@@ -23,7 +23,7 @@ type Query struct {
 // Match recognises a party: by network, or by name.
 type Match struct {
 	Prefix netip.Prefix // of its address
-	Name   string       // proven or claimed, whatever the case; of APP@FACILITY also APP alone; used when Prefix is not valid
+	Name   string       // proven or claimed, whatever the case; of spiffe://SITE/party/NAME also NAME, of APP@FACILITY also APP alone; used when Prefix is not valid
 }
 
 // Fits reports whether a party is meant.
@@ -32,7 +32,8 @@ func (m Match) Fits(p chaperone.Party) bool {
 		return m.Prefix.Contains(p.Addr.Unmap())
 	}
 	application, _, _ := strings.Cut(p.Claimed, "@")
-	return m.Name != "" && (strings.EqualFold(m.Name, p.Proven) || strings.EqualFold(m.Name, p.Claimed) || strings.EqualFold(m.Name, application))
+	return m.Name != "" && (strings.EqualFold(m.Name, p.Proven) || strings.EqualFold(m.Name, p.ProvenName()) ||
+		strings.EqualFold(m.Name, p.Claimed) || strings.EqualFold(m.Name, application))
 }
 
 // Who names one person: by public id, or by tokens, any of which the ledger may know. The answer is about the person behind

@@ -29,7 +29,7 @@ type questionFlags struct {
 
 func (f *questionFlags) add(c *cobra.Command) {
 	flags := c.Flags()
-	flags.StringArrayVar(&f.parties, "party", nil, "to this `recipient`: an address, a subnet, or what it calls itself; several: to any of them")
+	flags.StringArrayVar(&f.parties, "party", nil, "to this `recipient`: an address, a subnet, or its name, proven or claimed; several: to any of them")
 	flags.StringVar(&f.partyFile, "party-file", "", "`file` with a recipient on each line; # begins a comment")
 	flags.StringArrayVar(&f.sources, "source", nil, "from this `giver`, named like a recipient")
 	flags.StringSliceVar(&f.protocols, "protocol", nil, "by this `protocol`: hl7 or dicom")

@@ -22,6 +22,7 @@ func TestMatch(t *testing.T) {
 		}
 		return p
 	}
+	proven := func(name, claimed string) chaperone.Party { return chaperone.Party{Proven: name, Claimed: claimed} }
 	for _, test := range []struct {
 		text  string
 		party chaperone.Party
@@ -30,6 +31,8 @@ func TestMatch(t *testing.T) {
 		{"192.0.2.60", party("192.0.2.60", ""), true}, {"::ffff:192.0.2.60", party("192.0.2.60", ""), true}, {"192.0.2.60", party("192.0.2.61", ""), false},
 		{"192.0.2.99/24", party("192.0.2.60", ""), true}, {"::ffff:192.0.2.0/120", party("192.0.2.60", ""), true}, {"2001:db8::/32", party("2001:db8::1", ""), true}, {"pacs", party("", "PACS"), true},
 		{"PACS", party("192.0.2.60", "other"), true}, {"REG@CLINIC", party("192.0.2.1", "REG@CLINIC"), true}, {"REG", party("192.0.2.1", "REG@CLINIC"), true}, {"RE", party("192.0.2.1", "REG@CLINIC"), false},
+		{"ct1", proven("spiffe://north/party/ct1", "LAB@A5"), true}, {"spiffe://north/party/ct1", proven("spiffe://north/party/ct1", ""), true}, {"ct1", proven("spiffe://north/party/ct12", ""), false},
+		{"ct1", proven("spiffe://north", ""), false}, {"CN=ct1,O=Hospital", proven("CN=ct1,O=Hospital", ""), true},
 	} {
 		t.Run(test.text, func(t *testing.T) {
 			list, err := match(test.text, names)
