@@ -99,7 +99,8 @@ var errTold = errors.New("refused, and told")
 
 // quiet reports whether an end is how connections end, or was told already.
 func quiet(err error) bool {
-	return errors.Is(err, io.EOF) || errors.Is(err, errTold) || errors.Is(err, net.ErrClosed) || errors.Is(err, errDrained) || errors.Is(err, errClosed) || errors.Is(err, os.ErrDeadlineExceeded)
+	var u *unwelcome
+	return errors.As(err, &u) && u.believed || errors.Is(err, io.EOF) || errors.Is(err, errTold) || errors.Is(err, net.ErrClosed) || errors.Is(err, errDrained) || errors.Is(err, errClosed) || errors.Is(err, os.ErrDeadlineExceeded)
 }
 
 func (c *conn) work(ctx context.Context) error {

@@ -53,7 +53,7 @@ func (c *conn) disbelieved(why *identity.Error) error {
 		from.Claimed = why.Party
 	}
 	reference := c.guard.refused.note(refusal{
-		listener: c.listener.name, word: connection, from: from, to: c.to.record(), at: c.guard.now(),
+		listener: c.listener.name, word: connection, said: why.Believed, quiet: why.Believed, from: from, to: c.to.record(), at: c.guard.now(),
 		decision: policy.Decision{Reason: policy.Reason(why.Code), Version: r.site.Version, Hint: "See chaperone enroll list."},
 	})
 	return &unwelcome{policy.Reason(why.Code), reference, why.Believed}
@@ -71,7 +71,11 @@ func (c *conn) bound(r *rules) error {
 	if reason == "" {
 		return nil
 	}
-	return &unwelcome{reason, c.refused(reason, "If it is right, add it to the site file."), c.secured}
+	reference := c.guard.refused.note(refusal{
+		listener: c.listener.name, word: connection, said: c.secured, quiet: c.secured, from: c.from.record(), to: c.to.record(), at: c.guard.now(),
+		decision: policy.Decision{Reason: reason, Version: r.site.Version, Hint: "If it is right, add it to the site file."},
+	})
+	return &unwelcome{reason, reference, c.secured}
 }
 
 // checked is by what a check found nothing wrong, and when.

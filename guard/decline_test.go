@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -111,7 +112,11 @@ func TestDecline(t *testing.T) {
 						}
 						return c
 					}
-					before := r.findings()["refused-"+test.reason] + r.counted("refused-"+test.reason)
+					refused := func() int {
+						r.guard.refused.flush(r.guard.now(), true) // those that are counted, too
+						return r.findings()["refused-"+test.reason]
+					}
+					before := refused()
 					for listener, sent := range map[string]string{"hl7": "\x0b" + message + "\x1c\r", "dicom": string(wrap(pduAssociateRQ, q))} {
 						config.ServerName = listener // each listener's session is resumed there
 						c := dial(listener)
@@ -132,6 +137,7 @@ func TestDecline(t *testing.T) {
 							if !strings.Contains(got, "MSA|AR|m1") || !strings.Contains(got, test.reason) || reference == nil || strings.Contains(got, "DOE") {
 								t.Fatalf("got %q, want AR", got)
 							}
+							refused()
 							eventually(t, "the log has the reference", func() bool {
 								return slices.ContainsFunc(strings.Split(r.log.String(), "\n"), func(line string) bool {
 									return strings.Contains(line, reference[1]) && strings.Contains(line, test.reason)
@@ -139,7 +145,7 @@ func TestDecline(t *testing.T) {
 							})
 						}
 					}
-					eventually(t, "two findings", func() bool { return r.findings()["refused-"+test.reason]+r.counted("refused-"+test.reason) >= before+2 })
+					eventually(t, "two findings", func() bool { return refused() == before+2 })
 				})
 			}
 		}
@@ -171,7 +177,11 @@ func TestDeclineRules(t *testing.T) {
 		{"what is no HL7", "", "hl7", "\x0bhello\x1c\r", ""},
 		{"no frame", "", "hl7", "GET / HTTP/1.1\r\n\r\n", ""},
 		{"half a message", "", "hl7", "\x0b" + message, ""},
-		{"too long a message", "", "hl7", "\x0b" + message + strings.Repeat("NTE|1||x\r", 2<<20) + "\x1c\r", ""},
+		{"a message longer than its room", "", "hl7", "\x0b" + message + strings.Repeat("NTE|1||x\r", 4<<10) + "\x1c\r", "MSA|AR|m1"},
+		{"one that does not end", "", "hl7", "\x0b" + message + strings.Repeat("NTE|1||x\r", 2<<20), "MSA|AR|m1"},
+		{"an acknowledgement longer than its room", "", "hl7", "\x0b" + ack(message) + strings.Repeat("NTE|1||x\r", 4<<10), ""},
+		{"a segment longer than its room", "", "hl7", "\x0b" + strings.Repeat("MSH|", 8<<10), ""},
+		{"no more than line ends", "", "hl7", strings.Repeat("\r", 32<<10), ""},
 		{"nothing", "", "hl7", "", ""},
 		{"nothing of DICOM", "", "dicom", "", ""},
 		{"half a request", "", "dicom", q[:40], ""},
@@ -238,4 +248,43 @@ func TestDeclineRoom(t *testing.T) {
 	if b, _ := io.ReadAll(waiting); len(b) > 0 {
 		t.Errorf("got % x", b)
 	}
+}
+
+// TestDeclineMany: strangers, however many come at once and however much they send, take none of the memory of large messages from
+// others, few of them are listened to, and they are a line of the log by the minute and not by the connection.
+func TestDeclineMany(t *testing.T) {
+	const strangers, large = 40, 1 << 20
+	p := newPapers(t)
+	nobody, _ := p.issue(t, "nobody", false)
+	ct1, _ := p.issue(t, "ct1", false)
+	r, _ := declineRig(t, p, "limits: {first_byte: 60s}", soon)
+	r.guard.large.most = 2 * large
+	lines := func() int { return strings.Count(r.log.String(), "identity-unknown") }
+	message := result("LAB|NORTH", "m1", "4711")
+	var sending sync.WaitGroup
+	for range strangers {
+		c := r.mustDialAt("hl7", client(nobody))
+		sending.Go(func() { _, _ = io.WriteString(c, "\x0b"+message+strings.Repeat("NTE|1||x\r", large/16)) }) // and no end of it
+	}
+	eventually(t, "all are refused", func() bool { return r.counted("refused-identity-unknown") == strangers })
+	long := message + "NTE|1||" + strings.Repeat("x", large) + "\r"
+	if got := r.mustDialAt("hl7", client(ct1)).send(long); got != ack(long) {
+		t.Errorf("the honest one got %q", got)
+	}
+	sending.Wait()
+	eventually(t, "the strangers are gone", func() bool { return r.open() <= 1 })
+	if held, busy := r.guard.large.held.Load(), r.counted("refused-busy"); held != 0 || busy != 0 {
+		t.Errorf("%d bytes are held, %d found the guard busy", held, busy)
+	}
+	if n := lines(); n != 1 {
+		t.Errorf("%d lines of the log, want the first of them:\n%s", n, r.log)
+	}
+	r.guard.refused.flush(r.guard.now(), true)
+	if n := lines(); n != 2 {
+		t.Errorf("%d lines of the log, want one more with the references of the others:\n%s", n, r.log)
+	}
+	for range 3 * mostGoodbyes {
+		_ = r.mustDialAt("hl7", client(nobody)) // and nothing
+	}
+	eventually(t, "few of them are listened to", func() bool { return r.open() <= 1+mostGoodbyes })
 }

@@ -20,6 +20,7 @@ type refusal struct {
 	decision  policy.Decision
 	reference uint64          // what somebody may ask about it by; note gives it
 	said      bool            // an answer bears the reference, and the log has no line of its own about it
+	quiet     bool            // of a connection: its end is no line of the log
 	from, to  chaperone.Party // of the records
 	observed  bool            // it passed all the same: the listener only observes
 	records   int             // that were held back
@@ -43,7 +44,7 @@ type refusals struct {
 	flushing sync.Mutex // one at a time: who has flushed finds everything on record that was noted before
 }
 
-// connection is the word of refusals that end the connection. The log has a line of its own for that.
+// connection is the word of refusals that end the connection. The log has a line of its own for that, unless it is quiet.
 const connection = "connection"
 
 type kindOfRefusal struct{ listener, word, reason, from, to string }
@@ -99,7 +100,7 @@ func (r *refusals) note(f refusal) string {
 		line()
 	}
 	if have == nil {
-		if f.word != heldQueue && (f.word != connection || f.observed) { // those have lines of their own
+		if f.word != heldQueue && (f.word != connection || f.observed || f.quiet) { // those have lines of their own
 			r.log.Warn("refused", "listener", f.listener, "what", f.word, "reason", f.decision.Reason, "from", name(f.from), "to", name(f.to), "budget", f.decision.Budget,
 				"policy", f.decision.Version, "reference", referenceOf(f.reference), "observed", f.observed)
 		}
