@@ -30,7 +30,6 @@ type conn struct {
 	identified atomic.Bool         // it is known whose it is: it can be checked again
 	proved     atomic.Pointer[proof]
 	checked    atomic.Pointer[checked]
-	peer       identity.Peer
 	secured    bool
 	spools     atomic.Bool            // its listener keeps messages
 	tunnel     atomic.Pointer[tunnel] // of a connection that passes unread

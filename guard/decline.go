@@ -6,6 +6,7 @@ import (
 	"io"
 	"time"
 
+	"chaperone"
 	"chaperone/format"
 	"chaperone/format/hl7"
 	"chaperone/policy"
@@ -17,6 +18,17 @@ type unwelcome struct {
 	reason    policy.Reason
 	reference string
 	believed  bool // by a certificate that is believed: only who shows it is nobody here, or stands elsewhere
+	observed  bool // the listener only observes: it is let in all the same
+}
+
+// unwelcome notes that who connects is not let in, or would not be.
+func (c *conn) unwelcome(reason policy.Reason, hint string, from chaperone.Party, believed bool) error {
+	u := &unwelcome{reason: reason, believed: believed, observed: c.observes && (believed || !c.secured)}
+	u.reference = c.guard.refused.note(refusal{
+		listener: c.listener.name, word: connection, from: from, to: c.to.record(), at: c.guard.now(), said: believed, quiet: believed, observed: u.observed,
+		decision: policy.Decision{Reason: reason, Version: c.guard.rules.Load().site.Version, Hint: hint},
+	})
+	return u
 }
 
 func (u *unwelcome) Error() string { return errRefused.Error() + ": " + string(u.reason) }
@@ -29,7 +41,14 @@ func (u *unwelcome) Unwrap() error { return errRefused }
 // each with no more memory than the first room of a message. One that has proved nothing finds its connection closed.
 func (c *conn) decline(spec *site.Listener, why error) error {
 	var u *unwelcome
-	if !errors.As(why, &u) || !u.believed {
+	if !errors.As(why, &u) {
+		return why
+	}
+	if c.secured && !u.believed {
+		c.guard.metrics.handshake(c.listener.name)
+		return why
+	}
+	if c.guard.metrics.stranger(c.listener.name); !u.believed {
 		return why
 	}
 	defer c.listener.goodbyes.Add(-1)

@@ -158,8 +158,10 @@ func TestDecline(t *testing.T) {
 	if n := len(r.rows()); n != 0 || strings.Contains(r.log.String(), "DOE") || strings.Contains(r.log.String(), "4711") {
 		t.Errorf("%d are on record, or the log says whose:\n%s", n, r.log)
 	}
-	if got := r.metric(`chaperone_guard_turned_away_total{listener="hl7",why="handshake"}`); got == 0 {
-		t.Error("handshakes are not counted")
+	for why, want := range map[string]float64{"stranger": 4 * 4, "handshake": 3 * 4} { // two versions, twice each
+		if got := r.metric(`chaperone_guard_turned_away_total{listener="hl7",why="` + why + `"}`); got != want {
+			t.Errorf("%s: %v are counted, want %v", why, got, want)
+		}
 	}
 }
 
@@ -171,8 +173,6 @@ func TestDeclineRules(t *testing.T) {
 	for _, test := range []struct{ name, rules, listener, sent, want string }{
 		{"AE", "refuse: error", "hl7", "\x0b" + message + "\x1c\r", "MSA|AE|m1"},
 		{"held back", "refuse: hold", "hl7", "\x0b" + message + "\x1c\r", ""},
-		{"only observed", "mode: observe", "hl7", "\x0b" + message + "\x1c\r", "MSA|AR|m1"},
-		{"only observed of DICOM", "mode: observe", "dicom", q, "\x01\x01\x03"},
 		{"an acknowledgement", "", "hl7", "\x0b" + ack(message) + "\x1c\r", ""},
 		{"what is no HL7", "", "hl7", "\x0bhello\x1c\r", ""},
 		{"no frame", "", "hl7", "GET / HTTP/1.1\r\n\r\n", ""},
@@ -199,7 +199,7 @@ func TestDeclineRules(t *testing.T) {
 				hl7, dicom = soon, rules
 			}
 			r, e := declineRig(t, p, hl7, dicom)
-			elsewhere := p.boundTo(t, "ct1", "10.1.0.5") // is not let in where a listener only observes either
+			elsewhere := p.boundTo(t, "ct1", "10.1.0.5")
 			c := r.mustDialAt(test.listener, client(elsewhere))
 			_, _ = io.WriteString(c, test.sent)
 			began := time.Now()
@@ -218,6 +218,63 @@ func TestDeclineRules(t *testing.T) {
 			e.mu.Unlock()
 			if held := r.guard.large.held.Load(); held != 0 {
 				t.Errorf("%d bytes are still held", held)
+			}
+		})
+	}
+}
+
+// TestObserveStrangers: a listener that only observes passes whatever comes with a certificate that is believed, tells that it would not
+// be let in, and has it on record as who the certificate proves. What is not believed does not pass.
+func TestObserveStrangers(t *testing.T) {
+	p, outside := newPapers(t), newPapers(t)
+	p.believing(t, outside)
+	nobody, _ := p.issue(t, "nobody", false)
+	far, _ := p.issue(t, "far", false)
+	foreign, _ := outside.issue(t, "ct1", false)
+	untrusted, _ := newPapers(t).issue(t, "ct1", false)
+	message := result("LAB|NORTH", "m1", "4711")
+	for _, test := range []struct {
+		name           string
+		cert           tls.Certificate
+		reason, proven string
+	}{
+		{"a party that the site file does not name", nobody, "identity-unknown", "spiffe://north/party/nobody"},
+		{"a party from elsewhere", far, "identity-address", "spiffe://north/party/far"},
+		{"a certificate for another address", p.boundTo(t, "ct1", "10.1.0.5"), "identity-address", "spiffe://north/party/ct1"},
+		{"an outside authority's that is bound to nobody", foreign, "identity-name", foreign.Leaf.Subject.String()},
+		{"another authority's", untrusted, "", ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r, _ := declineRig(t, p, "mode: observe, "+soon, soon)
+			c := r.call("hl7")
+			c.Conn = tls.Client(c.Conn, client(test.cert))
+			c.in.Reset(c.Conn)
+			if test.reason == "" {
+				_, _ = io.WriteString(c, "\x0b"+message+"\x1c\r")
+				if b, _ := io.ReadAll(c); len(b) > 0 || len(r.rows()) > 0 {
+					t.Errorf("got %q, on record %v", b, r.rows())
+				}
+				return
+			}
+			if got := c.send(message); got != ack(message) {
+				t.Fatalf("got %q", got)
+			}
+			r.guard.mu.Lock()
+			for c := range r.guard.conns {
+				if err := c.checkNow(); err != nil {
+					t.Errorf("it does not stay: %v", err)
+				}
+			}
+			r.guard.mu.Unlock()
+			eventually(t, "it is on record", func() bool { return len(r.rows()) == 1 })
+			if got := r.rows()[0].From.Proven; got != test.proven {
+				t.Errorf("from %q, want %q", got, test.proven)
+			}
+			if found := r.findings(); found["would-refuse-"+test.reason] == 0 || found["refused-"+test.reason] != 0 {
+				t.Errorf("findings %v", found)
+			}
+			if got := r.metric(`chaperone_guard_turned_away_total{listener="hl7",why="stranger"}`); got != 0 {
+				t.Errorf("%v are counted as turned away", got)
 			}
 		})
 	}
