@@ -81,7 +81,7 @@ func (c *conn) declineHL7(spec *site.Listener, u *unwelcome) {
 	if m.word == "" || m.content.Ack != "" {
 		return
 	}
-	answer := refusalTo(m.first, hl7.Refusal{Error: spec.Refuse == site.Fail, Reason: string(u.reason), Reference: u.reference, ID: "CHAP" + u.reference, Now: c.guard.now()})
+	answer := refusalTo(m.first, hl7.Refusal{Error: spec.Refuse == site.Fail, Sender: true, Reason: string(u.reason), Reference: u.reference, ID: "CHAP" + u.reference, Now: c.guard.now()})
 	if answer == nil {
 		return
 	}

@@ -134,7 +134,7 @@ func TestDecline(t *testing.T) {
 							}
 						default:
 							reference := regexp.MustCompile(`CHAP([0-9a-f]{12})`).FindStringSubmatch(got)
-							if !strings.Contains(got, "MSA|AR|m1") || !strings.Contains(got, test.reason) || reference == nil || strings.Contains(got, "DOE") {
+							if !strings.Contains(got, "MSA|AR|m1") || !strings.Contains(got, "ERR||MSH^1^3|") || !strings.Contains(got, test.reason) || reference == nil || strings.Contains(got, "DOE") {
 								t.Fatalf("got %q, want AR", got)
 							}
 							refused()

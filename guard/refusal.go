@@ -278,10 +278,13 @@ func (f *refusal) finding(count int, last time.Time) chaperone.Finding {
 	return out
 }
 
+// ofIdentity reports whether a reason is about who somebody is.
+func ofIdentity(reason policy.Reason) bool { return strings.HasPrefix(string(reason), "identity-") }
+
 // severity says how much a reason for refusing is worth somebody's attention.
 func severity(reason policy.Reason) chaperone.Severity {
 	switch {
-	case strings.HasPrefix(string(reason), "identity-"):
+	case ofIdentity(reason):
 		return chaperone.High
 	case strings.HasPrefix(string(reason), "budget-"), reason == unrecorded, reason == impossible, reason == busy, reason == away, reason == policy.ClockLeap, reason == policy.PolicyError:
 		return chaperone.Medium
