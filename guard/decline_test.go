@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -344,4 +346,43 @@ func TestDeclineMany(t *testing.T) {
 		_ = r.mustDialAt("hl7", client(nobody)) // and nothing
 	}
 	eventually(t, "few of them are listened to", func() bool { return r.open() <= 1+mostGoodbyes })
+}
+
+// TestTryOut: the message with which docs/guard-identity.md has a certificate tried says of it whether it is right, and is passed on to
+// nobody.
+func TestTryOut(t *testing.T) {
+	const try = `\013MSH|^~\\&|TRY||||||TRY^TRY|1|P|2.5\r\nTRY\r\034\r`
+	page, err := os.ReadFile("../docs/guard-identity.md")
+	if err != nil || !strings.Contains(string(page), "printf '"+try+"'") {
+		t.Fatalf("%v, or the page has another message", err)
+	}
+	sent, err := strconv.Unquote(`"` + try + `"`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := newPapers(t)
+	nobody, _ := p.issue(t, "nobody", false)
+	ct1, _ := p.issue(t, "ct1", false)
+	for _, test := range []struct {
+		name, rules string
+		cert        tls.Certificate
+		want        string
+	}{
+		{"right", soon, ct1, "CHAP-DENY^ambiguous^"},
+		{"right, where messages are held", "refuse: hold, " + soon, ct1, "CHAP-DENY^ambiguous^"},
+		{"a party that the site file does not name", soon, nobody, "CHAP-DENY^identity-unknown^"},
+		{"a certificate for another address", soon, p.boundTo(t, "ct1", "10.1.0.5"), "CHAP-DENY^identity-address^"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r, e := declineRig(t, p, test.rules, soon)
+			c := r.mustDialAt("hl7", client(test.cert))
+			_, _ = io.WriteString(c, sent)
+			if got, err := c.in.ReadString(endBlock); !strings.Contains(got, test.want) {
+				t.Errorf("got %q, %v; want %s", got, err, test.want)
+			}
+			if n := len(e.frames()); n != 0 {
+				t.Errorf("%d were passed on", n)
+			}
+		})
+	}
 }
