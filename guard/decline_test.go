@@ -134,6 +134,9 @@ func TestDecline(t *testing.T) {
 							if got != "\x03\x00\x00\x00\x00\x04\x00\x01\x01\x03" {
 								t.Errorf("got % x, want A-ASSOCIATE-RJ 1/1/3", got)
 							}
+							eventually(t, "the log has its reference", func() bool {
+								return regexp.MustCompile(`listener=dicom what=connection reason=` + test.reason + ` .*reference=[0-9a-f]{12} `).MatchString(r.log.String())
+							})
 						default:
 							reference := regexp.MustCompile(`CHAP([0-9a-f]{12})`).FindStringSubmatch(got)
 							if !strings.Contains(got, "MSA|AR|m1") || !strings.Contains(got, "ERR||MSH^1^3|") || !strings.Contains(got, test.reason) || reference == nil || strings.Contains(got, "DOE") {
