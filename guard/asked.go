@@ -261,7 +261,7 @@ func (h *hl7Conn) back(ctx context.Context, j *judge, f frame) error {
 // instead answers for what the system behind the guard sent and was not passed on: the client gets an answer to what it asked,
 // and a message that nobody asked for is refused to its sender.
 func (h *hl7Conn) instead(m *message, v *verdict, q *question) error {
-	refusal := hl7.Refusal{Error: v.Reason == unrecorded, Reason: string(v.Reason), Reference: v.reference, ID: "CHAP" + v.reference, Now: h.guard.now()}
+	refusal := hl7.Refusal{Error: v.Reason == unrecorded, Sender: ofIdentity(v.Reason), Reason: string(v.Reason), Reference: v.reference, ID: "CHAP" + v.reference, Now: h.guard.now()}
 	if q == nil {
 		if m.content.Ack != "" || m.word == "" {
 			return nil // an answer is not answered

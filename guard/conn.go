@@ -30,7 +30,6 @@ type conn struct {
 	identified atomic.Bool         // it is known whose it is: it can be checked again
 	proved     atomic.Pointer[proof]
 	checked    atomic.Pointer[checked]
-	peer       identity.Peer
 	secured    bool
 	spools     atomic.Bool            // its listener keeps messages
 	tunnel     atomic.Pointer[tunnel] // of a connection that passes unread
@@ -108,7 +107,8 @@ var errTold = errors.New("refused, and told")
 
 // quiet reports whether an end is how connections end, or was told already.
 func quiet(err error) bool {
-	return errors.Is(err, io.EOF) || errors.Is(err, errTold) || errors.Is(err, net.ErrClosed) || errors.Is(err, errDrained) || errors.Is(err, errClosed) || errors.Is(err, os.ErrDeadlineExceeded)
+	var u *unwelcome
+	return errors.As(err, &u) && u.believed || errors.Is(err, io.EOF) || errors.Is(err, errTold) || errors.Is(err, net.ErrClosed) || errors.Is(err, errDrained) || errors.Is(err, errClosed) || errors.Is(err, os.ErrDeadlineExceeded)
 }
 
 func (c *conn) work(ctx context.Context) error {

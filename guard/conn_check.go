@@ -1,7 +1,6 @@
 package guard
 
 import (
-	"cmp"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -19,37 +18,44 @@ type proof struct {
 	party, host string
 }
 
-// identify finds out whose connection it is.
-func (c *conn) identify(spec *site.Listener) (err error) {
+// identify finds out whose connection it is. Where a listener only observes, whoever has a certificate that is believed passes, as who
+// that proves: it is told that the connection would be refused.
+func (c *conn) identify(spec *site.Listener) error {
 	r := c.guard.rules.Load()
-	if c.secured {
-		if c.peer, err = c.guard.trust.CheckAt(&c.state, c.from.addr.Addr(), c.guard.now()); err != nil {
-			c.guard.metrics.handshake(c.listener.name)
-			var why *identity.Error
-			if errors.As(err, &why) {
-				return c.disbelieved(why)
-			}
-			return err
-		}
-		c.from.proven = c.peer.Subject
-		c.from.party = r.site.PartyOf(c.peer.Subject)
-	} else {
-		c.from.party = byAddress(r.site, c.from.addr.Addr())
-	}
 	c.to.party = r.site.Party(spec.Upstream.Party)
 	c.observes = spec.Mode == site.Observe
-	if !c.observes {
-		if err := c.bound(r); err != nil {
-			return err
-		}
+	err := c.prove(r)
+	if err == nil {
+		err = c.bound(r)
+	}
+	if u := (*unwelcome)(nil); errors.As(err, &u) && u.observed {
+		err = nil
+	}
+	if err != nil {
+		return err
 	}
 	c.identified.Store(true)
 	return nil
 }
 
-// disbelieved notes a certificate that is not believed. It gives why the connection ends.
+// prove takes from the client's certificate who it is, also of one that is believed and refused; in the clear its address says so.
+func (c *conn) prove(r *rules) error {
+	if !c.secured {
+		c.from.party = byAddress(r.site, c.from.addr.Addr())
+		return nil
+	}
+	peer, err := c.guard.trust.CheckAt(&c.state, c.from.addr.Addr(), c.guard.now())
+	c.from.proven = peer.Subject
+	c.from.party = r.site.PartyOf(peer.Subject)
+	var why *identity.Error
+	if errors.As(err, &why) {
+		return c.disbelieved(why)
+	}
+	return err
+}
+
+// disbelieved notes a certificate that is not believed, or not here. It gives why the connection ends.
 func (c *conn) disbelieved(why *identity.Error) error {
-	r := c.guard.rules.Load()
 	from := c.from.record()
 	hint := "See chaperone enroll list."
 	switch {
@@ -62,11 +68,7 @@ func (c *conn) disbelieved(why *identity.Error) error {
 	case from.Proven == "":
 		from.Claimed = why.Party
 	}
-	reference := c.guard.refused.note(refusal{
-		listener: c.listener.name, word: connection, from: from, to: c.to.record(), at: c.guard.now(),
-		decision: policy.Decision{Reason: policy.Reason(why.Code), Version: r.site.Version, Hint: hint},
-	})
-	return &unwelcome{policy.Reason(why.Code), reference, why.Believed, cmp.Or(from.Proven, why.Party)}
+	return c.unwelcome(policy.Reason(why.Code), hint, from, why.Believed)
 }
 
 // mostSubject bounds the name of an outside authority's certificate, on record and in the log.
@@ -84,7 +86,7 @@ func (c *conn) bound(r *rules) error {
 	if reason == "" {
 		return nil
 	}
-	return &unwelcome{reason, c.refused(reason, "If it is right, add it to the site file."), c.secured, c.from.proven}
+	return c.unwelcome(reason, "If it is right, add it to the site file.", c.from.record(), c.secured)
 }
 
 // checked is by what a check found nothing wrong, and when.
@@ -132,11 +134,13 @@ func (c *conn) checkNow() error {
 		}
 	}
 	if c.secured {
-		if _, err := c.guard.trust.Check(&c.state, c.guard.now()); err != nil {
-			var why *identity.Error
-			if errors.As(err, &why) {
-				return c.disbelieved(why)
-			}
+		_, err := c.guard.trust.Check(&c.state, c.guard.now())
+		var why *identity.Error
+		switch {
+		case errors.As(err, &why) && why.Believed && c.observes: // it was told when it came
+		case why != nil:
+			return c.disbelieved(why)
+		case err != nil:
 			return err
 		}
 	}

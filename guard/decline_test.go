@@ -6,10 +6,13 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -111,7 +114,11 @@ func TestDecline(t *testing.T) {
 						}
 						return c
 					}
-					before := r.findings()["refused-"+test.reason] + r.counted("refused-"+test.reason)
+					refused := func() int {
+						r.guard.refused.flush(r.guard.now(), true) // those that are counted, too
+						return r.findings()["refused-"+test.reason]
+					}
+					before := refused()
 					for listener, sent := range map[string]string{"hl7": "\x0b" + message + "\x1c\r", "dicom": string(wrap(pduAssociateRQ, q))} {
 						config.ServerName = listener // each listener's session is resumed there
 						c := dial(listener)
@@ -127,11 +134,15 @@ func TestDecline(t *testing.T) {
 							if got != "\x03\x00\x00\x00\x00\x04\x00\x01\x01\x03" {
 								t.Errorf("got % x, want A-ASSOCIATE-RJ 1/1/3", got)
 							}
+							eventually(t, "the log has its reference", func() bool {
+								return regexp.MustCompile(`listener=dicom what=connection reason=` + test.reason + ` .*reference=[0-9a-f]{12} `).MatchString(r.log.String())
+							})
 						default:
 							reference := regexp.MustCompile(`CHAP([0-9a-f]{12})`).FindStringSubmatch(got)
-							if !strings.Contains(got, "MSA|AR|m1") || !strings.Contains(got, test.reason) || reference == nil || strings.Contains(got, "DOE") {
+							if !strings.Contains(got, "MSA|AR|m1") || !strings.Contains(got, "ERR||MSH^1^3|") || !strings.Contains(got, test.reason) || reference == nil || strings.Contains(got, "DOE") {
 								t.Fatalf("got %q, want AR", got)
 							}
+							refused()
 							eventually(t, "the log has the reference", func() bool {
 								return slices.ContainsFunc(strings.Split(r.log.String(), "\n"), func(line string) bool {
 									return strings.Contains(line, reference[1]) && strings.Contains(line, test.reason)
@@ -139,7 +150,7 @@ func TestDecline(t *testing.T) {
 							})
 						}
 					}
-					eventually(t, "two findings", func() bool { return r.findings()["refused-"+test.reason]+r.counted("refused-"+test.reason) >= before+2 })
+					eventually(t, "two findings", func() bool { return refused() == before+2 })
 				})
 			}
 		}
@@ -152,8 +163,10 @@ func TestDecline(t *testing.T) {
 	if n := len(r.rows()); n != 0 || strings.Contains(r.log.String(), "DOE") || strings.Contains(r.log.String(), "4711") {
 		t.Errorf("%d are on record, or the log says whose:\n%s", n, r.log)
 	}
-	if got := r.metric(`chaperone_guard_turned_away_total{listener="hl7",why="handshake"}`); got == 0 {
-		t.Error("handshakes are not counted")
+	for why, want := range map[string]float64{"stranger": 4 * 4, "handshake": 3 * 4} { // two versions, twice each
+		if got := r.metric(`chaperone_guard_turned_away_total{listener="hl7",why="` + why + `"}`); got != want {
+			t.Errorf("%s: %v are counted, want %v", why, got, want)
+		}
 	}
 }
 
@@ -165,13 +178,15 @@ func TestDeclineRules(t *testing.T) {
 	for _, test := range []struct{ name, rules, listener, sent, want string }{
 		{"AE", "refuse: error", "hl7", "\x0b" + message + "\x1c\r", "MSA|AE|m1"},
 		{"held back", "refuse: hold", "hl7", "\x0b" + message + "\x1c\r", ""},
-		{"only observed", "mode: observe", "hl7", "\x0b" + message + "\x1c\r", "MSA|AR|m1"},
-		{"only observed of DICOM", "mode: observe", "dicom", q, "\x01\x01\x03"},
 		{"an acknowledgement", "", "hl7", "\x0b" + ack(message) + "\x1c\r", ""},
 		{"what is no HL7", "", "hl7", "\x0bhello\x1c\r", ""},
 		{"no frame", "", "hl7", "GET / HTTP/1.1\r\n\r\n", ""},
 		{"half a message", "", "hl7", "\x0b" + message, ""},
-		{"too long a message", "", "hl7", "\x0b" + message + strings.Repeat("NTE|1||x\r", 2<<20) + "\x1c\r", ""},
+		{"a message longer than its room", "", "hl7", "\x0b" + message + strings.Repeat("NTE|1||x\r", 4<<10) + "\x1c\r", "MSA|AR|m1"},
+		{"one that does not end", "", "hl7", "\x0b" + message + strings.Repeat("NTE|1||x\r", 2<<20), "MSA|AR|m1"},
+		{"an acknowledgement longer than its room", "", "hl7", "\x0b" + ack(message) + strings.Repeat("NTE|1||x\r", 4<<10), ""},
+		{"a segment longer than its room", "", "hl7", "\x0b" + strings.Repeat("MSH|", 8<<10), ""},
+		{"no more than line ends", "", "hl7", strings.Repeat("\r", 32<<10), ""},
 		{"nothing", "", "hl7", "", ""},
 		{"nothing of DICOM", "", "dicom", "", ""},
 		{"half a request", "", "dicom", q[:40], ""},
@@ -189,7 +204,7 @@ func TestDeclineRules(t *testing.T) {
 				hl7, dicom = soon, rules
 			}
 			r, e := declineRig(t, p, hl7, dicom)
-			elsewhere := p.boundTo(t, "ct1", "10.1.0.5") // is not let in where a listener only observes either
+			elsewhere := p.boundTo(t, "ct1", "10.1.0.5")
 			c := r.mustDialAt(test.listener, client(elsewhere))
 			_, _ = io.WriteString(c, test.sent)
 			began := time.Now()
@@ -208,6 +223,63 @@ func TestDeclineRules(t *testing.T) {
 			e.mu.Unlock()
 			if held := r.guard.large.held.Load(); held != 0 {
 				t.Errorf("%d bytes are still held", held)
+			}
+		})
+	}
+}
+
+// TestObserveStrangers: a listener that only observes passes whatever comes with a certificate that is believed, tells that it would not
+// be let in, and has it on record as who the certificate proves. What is not believed does not pass.
+func TestObserveStrangers(t *testing.T) {
+	p, outside := newPapers(t), newPapers(t)
+	p.believing(t, outside)
+	nobody, _ := p.issue(t, "nobody", false)
+	far, _ := p.issue(t, "far", false)
+	foreign, _ := outside.issue(t, "ct1", false)
+	untrusted, _ := newPapers(t).issue(t, "ct1", false)
+	message := result("LAB|NORTH", "m1", "4711")
+	for _, test := range []struct {
+		name           string
+		cert           tls.Certificate
+		reason, proven string
+	}{
+		{"a party that the site file does not name", nobody, "identity-unknown", "spiffe://north/party/nobody"},
+		{"a party from elsewhere", far, "identity-address", "spiffe://north/party/far"},
+		{"a certificate for another address", p.boundTo(t, "ct1", "10.1.0.5"), "identity-address", "spiffe://north/party/ct1"},
+		{"an outside authority's that is bound to nobody", foreign, "identity-name", foreign.Leaf.Subject.String()},
+		{"another authority's", untrusted, "", ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r, _ := declineRig(t, p, "mode: observe, "+soon, soon)
+			c := r.call("hl7")
+			c.Conn = tls.Client(c.Conn, client(test.cert))
+			c.in.Reset(c.Conn)
+			if test.reason == "" {
+				_, _ = io.WriteString(c, "\x0b"+message+"\x1c\r")
+				if b, _ := io.ReadAll(c); len(b) > 0 || len(r.rows()) > 0 {
+					t.Errorf("got %q, on record %v", b, r.rows())
+				}
+				return
+			}
+			if got := c.send(message); got != ack(message) {
+				t.Fatalf("got %q", got)
+			}
+			r.guard.mu.Lock()
+			for c := range r.guard.conns {
+				if err := c.checkNow(); err != nil {
+					t.Errorf("it does not stay: %v", err)
+				}
+			}
+			r.guard.mu.Unlock()
+			eventually(t, "it is on record", func() bool { return len(r.rows()) == 1 })
+			if got := r.rows()[0].From.Proven; got != test.proven {
+				t.Errorf("from %q, want %q", got, test.proven)
+			}
+			if found := r.findings(); found["would-refuse-"+test.reason] == 0 || found["refused-"+test.reason] != 0 {
+				t.Errorf("findings %v", found)
+			}
+			if got := r.metric(`chaperone_guard_turned_away_total{listener="hl7",why="stranger"}`); got != 0 {
+				t.Errorf("%v are counted as turned away", got)
 			}
 		})
 	}
@@ -237,5 +309,83 @@ func TestDeclineRoom(t *testing.T) {
 	}
 	if b, _ := io.ReadAll(waiting); len(b) > 0 {
 		t.Errorf("got % x", b)
+	}
+}
+
+// TestDeclineMany: strangers, however many come at once and however much they send, take none of the memory of large messages from
+// others, few of them are listened to, and they are a line of the log by the minute and not by the connection.
+func TestDeclineMany(t *testing.T) {
+	const strangers, large = 40, 1 << 20
+	p := newPapers(t)
+	nobody, _ := p.issue(t, "nobody", false)
+	ct1, _ := p.issue(t, "ct1", false)
+	r, _ := declineRig(t, p, "limits: {first_byte: 60s}", soon)
+	r.guard.large.most = 2 * large
+	lines := func() int { return strings.Count(r.log.String(), "identity-unknown") }
+	message := result("LAB|NORTH", "m1", "4711")
+	var sending sync.WaitGroup
+	for range strangers {
+		c := r.mustDialAt("hl7", client(nobody))
+		sending.Go(func() { _, _ = io.WriteString(c, "\x0b"+message+strings.Repeat("NTE|1||x\r", large/16)) }) // and no end of it
+	}
+	eventually(t, "all are refused", func() bool { return r.counted("refused-identity-unknown") == strangers })
+	long := message + "NTE|1||" + strings.Repeat("x", large) + "\r"
+	if got := r.mustDialAt("hl7", client(ct1)).send(long); got != ack(long) {
+		t.Errorf("the honest one got %q", got)
+	}
+	sending.Wait()
+	eventually(t, "the strangers are gone", func() bool { return r.open() <= 1 })
+	if held, busy := r.guard.large.held.Load(), r.counted("refused-busy"); held != 0 || busy != 0 {
+		t.Errorf("%d bytes are held, %d found the guard busy", held, busy)
+	}
+	if n := lines(); n != 1 {
+		t.Errorf("%d lines of the log, want the first of them:\n%s", n, r.log)
+	}
+	r.guard.refused.flush(r.guard.now(), true)
+	if n := lines(); n != 2 {
+		t.Errorf("%d lines of the log, want one more with the references of the others:\n%s", n, r.log)
+	}
+	for range 3 * mostGoodbyes {
+		_ = r.mustDialAt("hl7", client(nobody)) // and nothing
+	}
+	eventually(t, "few of them are listened to", func() bool { return r.open() <= 1+mostGoodbyes })
+}
+
+// TestTryOut: the message with which docs/guard-identity.md has a certificate tried says of it whether it is right, and is passed on to
+// nobody.
+func TestTryOut(t *testing.T) {
+	const try = `\013MSH|^~\\&|TRY||||||TRY^TRY|1|P|2.5\r\nTRY\r\034\r`
+	page, err := os.ReadFile("../docs/guard-identity.md")
+	if err != nil || !strings.Contains(string(page), "printf '"+try+"'") {
+		t.Fatalf("%v, or the page has another message", err)
+	}
+	sent, err := strconv.Unquote(`"` + try + `"`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := newPapers(t)
+	nobody, _ := p.issue(t, "nobody", false)
+	ct1, _ := p.issue(t, "ct1", false)
+	for _, test := range []struct {
+		name, rules string
+		cert        tls.Certificate
+		want        string
+	}{
+		{"right", soon, ct1, "CHAP-DENY^ambiguous^"},
+		{"right, where messages are held", "refuse: hold, " + soon, ct1, "CHAP-DENY^ambiguous^"},
+		{"a party that the site file does not name", soon, nobody, "CHAP-DENY^identity-unknown^"},
+		{"a certificate for another address", soon, p.boundTo(t, "ct1", "10.1.0.5"), "CHAP-DENY^identity-address^"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r, e := declineRig(t, p, test.rules, soon)
+			c := r.mustDialAt("hl7", client(test.cert))
+			_, _ = io.WriteString(c, sent)
+			if got, err := c.in.ReadString(endBlock); !strings.Contains(got, test.want) {
+				t.Errorf("got %q, %v; want %s", got, err, test.want)
+			}
+			if n := len(e.frames()); n != 0 {
+				t.Errorf("%d were passed on", n)
+			}
+		})
 	}
 }

@@ -384,7 +384,7 @@ func TestHL7Cut(t *testing.T) {
 func TestHL7Refused(t *testing.T) {
 	r, e := hl7Rig(t)
 	for _, test := range []struct{ name, message, answer, rule string }{
-		{"another's name", result("EVIL|NORTH", "m1", "1"), "MSA|AR|m1", "refused-identity-application"},
+		{"another's name", result("EVIL|NORTH", "m1", "1"), "MSA|AR|m1\rERR||MSH^1^3|", "refused-identity-application"},
 		{"two readings", strings.Replace(result("LAB|NORTH", "m3", "1"), "\rOBX", "\nPID|2||9\rOBX", 1), "MSA|AR|m3", "refused-ambiguous"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

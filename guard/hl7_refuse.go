@@ -54,7 +54,7 @@ func (h *hl7Conn) refuse(ctx context.Context, m *message, v verdict, f frame) er
 	}
 	answer := refusalTo(m.first, hl7.Refusal{
 		Error:  spec.Refuse == site.Fail && v.Reason != impossible || v.Reason == unrecorded || v.Reason == busy || v.Reason == away,
-		Reason: string(v.Reason), Reference: v.reference, ID: "CHAP" + v.reference, Now: h.guard.now(),
+		Sender: ofIdentity(v.Reason), Reason: string(v.Reason), Reference: v.reference, ID: "CHAP" + v.reference, Now: h.guard.now(),
 	})
 	if answer == nil {
 		h.guard.log.Warn("refused, and the sender asked for no answer: it believes that all is well", "listener", h.listener.name, "reference", v.reference)

@@ -29,7 +29,7 @@ func newMetrics() *metrics {
 		held: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "chaperone_guard_held", Help: "Connections whose queue waits behind a message that is held (refuse: hold)."}, []string{"listener"}),
 		turned: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "chaperone_guard_turned_away_total", Help: "Connections that ended before or because of what they are, by why: shed, handshake, malformed, silent, unrecorded."}, []string{"listener", "why"}),
+			Name: "chaperone_guard_turned_away_total", Help: "Connections that ended before or because of what they are, by why: shed, handshake, stranger, malformed, silent, unrecorded."}, []string{"listener", "why"}),
 		decisions: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "chaperone_guard_decisions_total", Help: "Messages decided, by reason; granted and control are those that passed."}, []string{"listener", "reason"}),
 		deciding: prometheus.NewHistogram(prometheus.HistogramOpts{
@@ -49,6 +49,7 @@ func (m *metrics) connection(listener string, n float64) {
 func (m *metrics) waits(listener string, n float64) { m.held.WithLabelValues(listener).Add(n) }
 func (m *metrics) shed(listener string)             { m.turned.WithLabelValues(listener, "shed").Inc() }
 func (m *metrics) handshake(listener string)        { m.turned.WithLabelValues(listener, "handshake").Inc() }
+func (m *metrics) stranger(listener string)         { m.turned.WithLabelValues(listener, "stranger").Inc() }
 func (m *metrics) silent(listener string)           { m.turned.WithLabelValues(listener, "silent").Inc() }
 func (m *metrics) malformed(listener string)        { m.turned.WithLabelValues(listener, "malformed").Inc() }
 func (m *metrics) unrecorded(listener string)       { m.turned.WithLabelValues(listener, "unrecorded").Inc() }

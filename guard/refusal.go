@@ -22,6 +22,7 @@ type refusal struct {
 	decision  policy.Decision
 	reference uint64          // what somebody may ask about it by; note gives it
 	said      bool            // an answer bears the reference, and the log has no line of its own about it
+	quiet     bool            // of a connection: its end is no line of the log
 	from, to  chaperone.Party // who acted, on whom: wish.acts
 	aim       string          // the title of a destination that the site file does not have: the log has it, the record does not
 	observed  bool            // it passed all the same: the listener only observes
@@ -46,7 +47,7 @@ type refusals struct {
 	flushing sync.Mutex // one at a time: who has flushed finds everything on record that was noted before
 }
 
-// connection is the word of refusals that end the connection. The log has a line of its own for that.
+// connection is the word of refusals that end the connection. The log has a line of its own for that, unless it is quiet.
 const connection = "connection"
 
 type kindOfRefusal struct{ listener, word, reason, from, to string }
@@ -102,7 +103,7 @@ func (r *refusals) note(f refusal) string {
 		line()
 	}
 	if have == nil {
-		if f.word != heldQueue && (f.word != connection || f.observed) { // those have lines of their own
+		if f.word != heldQueue && (f.word != connection || f.observed || f.quiet) { // those have lines of their own
 			r.log.Warn("refused", "listener", f.listener, "what", f.word, "reason", f.decision.Reason, "from", name(f.from), "to", cmp.Or(f.whom(), f.aim), "budget", f.decision.Budget,
 				"policy", f.decision.Version, "reference", referenceOf(f.reference), "observed", f.observed)
 		}
@@ -291,10 +292,13 @@ func (f *refusal) finding(count int, last time.Time) chaperone.Finding {
 	return out
 }
 
+// ofIdentity reports whether a reason is about who somebody is.
+func ofIdentity(reason policy.Reason) bool { return strings.HasPrefix(string(reason), "identity-") }
+
 // severity says how much a reason for refusing is worth somebody's attention.
 func severity(reason policy.Reason) chaperone.Severity {
 	switch {
-	case strings.HasPrefix(string(reason), "identity-"):
+	case ofIdentity(reason):
 		return chaperone.High
 	case strings.HasPrefix(string(reason), "budget-"), reason == unrecorded, reason == impossible, reason == busy, reason == away, reason == policy.ClockLeap, reason == policy.PolicyError:
 		return chaperone.Medium

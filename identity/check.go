@@ -76,14 +76,14 @@ func (p *proven) add(cert *x509.Certificate, v *verdict) {
 // for clients, its time is now, and it was not revoked. It is for VerifyConnection, and for before each message on a connection
 // that lives on; a certificate is looked through once an epoch.
 //
-// Errors: *Error.
+// Errors: *Error. Beside one that says Believed, the Peer is who was proven.
 func (t *Trust) Check(s *tls.ConnectionState, now time.Time) (Peer, error) {
 	v, err := t.state.Load().prove(s, x509.ExtKeyUsageClientAuth, now)
 	if err != nil {
 		return Peer{}, err
 	}
 	if v.peer.Party == "" {
-		return Peer{}, unbound(v)
+		return v.peer, unbound(v)
 	}
 	return v.peer, nil
 }
@@ -92,10 +92,10 @@ func (t *Trust) Check(s *tls.ConnectionState, now time.Time) (Peer, error) {
 func (t *Trust) CheckAt(s *tls.ConnectionState, address netip.Addr, now time.Time) (Peer, error) {
 	peer, err := t.Check(s, now)
 	if err != nil {
-		return Peer{}, err
+		return peer, err
 	}
 	if !peer.At(address.WithZone("")) {
-		return Peer{}, &Error{Code: Address, Serial: peer.Serial, Party: peer.Party, Believed: true, Subject: peer.Subject, Why: "it is bound to another address than the one that it came from"}
+		return peer, &Error{Code: Address, Serial: peer.Serial, Party: peer.Party, Believed: true, Subject: peer.Subject, Why: "it is bound to another address than the one that it came from"}
 	}
 	return peer, nil
 }

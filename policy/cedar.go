@@ -78,7 +78,7 @@ func (l *loader) wrong(file string, line int, text string) {
 }
 
 func (l *loader) doubt(file string, line int, text string) {
-	l.doubts = append(l.doubts, placedAt(file, line, text))
+	l.doubts = append(l.doubts, placedAt(file, line, "warning: "+text))
 }
 
 func placedAt(file string, line int, text string) Problem {
@@ -103,14 +103,17 @@ func (l *loader) load(file string, text []byte, own bool) {
 		l.wrong(file, line, what)
 		return
 	}
-	for _, p := range list {
-		line := p.Position().Line
+	for i, p := range list {
+		line, end := p.Position().Line, len(text)
+		if i+1 < len(list) {
+			end = list[i+1].Position().Offset
+		}
 		tree := (*ast.Policy)(p.AST())
 		if err := l.validator.Policy("", tree); err != nil {
 			l.wrong(file, line, oneLine(err))
 			continue
 		}
-		l.names(file, line, tree)
+		l.names(file, line, text[p.Position().Offset:end], tree)
 		id, hint := p.Annotations()["id"], p.Annotations()["hint"]
 		if !own {
 			l.policies = append(l.policies, policy{id: cedar.PolicyID(id), cedar: p})
@@ -148,8 +151,8 @@ func tooDeep(text []byte) (line int, deep bool) {
 }
 
 // names checks that every party, role and group of a policy exists, because a forbid for a name that nobody has forbids
-// nothing; and notes what the policy mentions.
-func (l *loader) names(file string, line int, p *ast.Policy) {
+// nothing; and notes what the policy mentions. source is the policy as it is written, from that line on.
+func (l *loader) names(file string, line int, source []byte, p *ast.Policy) {
 	known := map[cedar.EntityType]map[string]bool{
 		"Party": l.site.names, "Role": l.site.roles, "Group": l.site.groups, "Action": l.site.actions,
 	}
@@ -189,7 +192,7 @@ func (l *loader) names(file string, line int, p *ast.Policy) {
 			for _, ward := range wardsNamed(n) {
 				if !l.site.groups[ward] && !doubted[ward] {
 					doubted[ward] = true
-					l.doubt(file, line, fmt.Sprintf("no party has the group %q, which a policy takes for a ward; is it called so, letter for letter?", ward))
+					l.doubt(file, lineOf(source, line, ward), fmt.Sprintf("no party has the group %q, which a policy takes for a ward; is it called so, letter for letter?", ward))
 				}
 			}
 			switch n := n.(type) {
@@ -212,6 +215,16 @@ func (l *loader) names(file string, line int, p *ast.Policy) {
 		})
 	}
 	l.everything = l.everything || whole > 0
+}
+
+// lineOf gives the line of a text in a policy's source: cedar-go knows the places of policies alone. One that is written with escapes
+// counts as being on the first.
+func lineOf(source []byte, first int, text string) int {
+	before, _, found := bytes.Cut(source, []byte(`"`+text+`"`))
+	if !found {
+		return first
+	}
+	return first + bytes.Count(before, []byte("\n"))
 }
 
 func isContext(n ast.IsNode) bool {

@@ -122,17 +122,20 @@ func TestBadCedar(t *testing.T) {
 	}
 }
 
-// TestCedarWards: a ward that no party is a group of is told of with its line, and taken all the same.
+// TestCedarWards: a ward that no party is a group of is warned of with its own line, and taken all the same.
 func TestCedarWards(t *testing.T) {
 	for _, test := range []struct{ name, when, want string }{
 		{"a group", `context.wards.contains("W3")`, ""},
-		{"no group", `context.wards.contains("W9")`, `own.cedar:2: no party has the group "W9"`},
-		{"another letter", `context.wards.contains("w3")`, `own.cedar:2: no party has the group "w3"`},
-		{"one of several", `context.wards.containsAny(["W3", "W8"])`, `own.cedar:2: no party has the group "W8"`},
-		{"all of several", `context.wards.containsAll(["W8", "W3"])`, `own.cedar:2: no party has the group "W8"`},
-		{"equal", `context.wards == ["W9"]`, `own.cedar:2: no party has the group "W9"`},
-		{"turned round", `["W9", "W3"].containsAll(context.wards)`, `own.cedar:2: no party has the group "W9"`},
-		{"twice", `context.wards.contains("W9") || !context.wards.contains("W9")`, `own.cedar:2: no party has the group "W9"`},
+		{"no group", `context.wards.contains("W9")`, `own.cedar:2: warning: no party has the group "W9"`},
+		{"another letter", `context.wards.contains("w3")`, `own.cedar:2: warning: no party has the group "w3"`},
+		{"one of several", `context.wards.containsAny(["W3", "W8"])`, `own.cedar:2: warning: no party has the group "W8"`},
+		{"all of several", `context.wards.containsAll(["W8", "W3"])`, `own.cedar:2: warning: no party has the group "W8"`},
+		{"equal", `context.wards == ["W9"]`, `own.cedar:2: warning: no party has the group "W9"`},
+		{"turned round", `["W9", "W3"].containsAll(context.wards)`, `own.cedar:2: warning: no party has the group "W9"`},
+		{"twice", `context.wards.contains("W9") || !context.wards.contains("W9")`, `own.cedar:2: warning: no party has the group "W9"`},
+		{"on a line of its own", "\ncontext.hour > 6 &&\ncontext.wards.contains(\"W9\")", `own.cedar:4: warning: no party has the group "W9"`},
+		{"behind a hint that names it", "true };\n@hint(\"Not on W9, or \\\"W9\\\".\")\nforbid (principal, action, resource)\nwhen {\ncontext.wards == [\"W9\"]", `own.cedar:6: warning: no party has the group "W9"`},
+		{"before another policy", "context.wards.contains(\"\\u{57}9\") };\nforbid (principal, action, resource) when { context.detail == \"W9\"", `own.cedar:2: warning: no party has the group "W9"`},
 		{"something else", `context.detail == "W9" || ["W9"].contains(context.listener)`, ""},
 	} {
 		s, err := New(withCedar("\nforbid (principal, action, resource) when { " + test.when + " };"))

@@ -49,9 +49,10 @@ leaves, and its bytes are never altered. What is refused is answered in the prot
 A listener in mode observe passes everything on and records what it saw and would have refused: begin with it.
 
 SIGHUP reads the site file again; one with a mistake changes nothing. SIGTERM and Ctrl-C let every connection end what it is in the
-middle of. When systemd holds the sockets (docs/guard.md), clients that come during a restart wait instead of being refused. With --check nothing listens: the file and its certificates are read, and what is wrong with them is told, all of the file at once.
+middle of. When systemd holds the sockets (docs/guard.md), clients that come during a restart wait instead of being refused. With --check nothing listens: the file, its certificates and the ledger's keys are read, and what is wrong with them is told, all of the file at once.
 
-Exit status: 0 ended; 1 with --check, the file has mistakes; 2 could not do it, or may not read the file or what it names.`,
+Exit status: 0 ended; 1 with --check, the file has mistakes; 2 could not do it, or may not read the file or what it names, or a key
+of the ledger is not there or not its own.`,
 		Example: `  chaperone guard --example > site.yaml       # a file with every key explained
   chaperone guard --site site.yaml --check    # is it right?
   chaperone guard --site site.yaml`,
@@ -92,6 +93,11 @@ func runGuard(c *cobra.Command, f guardFlags) error {
 		}
 		if err != nil {
 			return notHeld{err.Error()}
+		}
+		at := f.ledger
+		at.dir, at.keys = s.Ledger, s.Keys
+		if err := at.checkKeys(); err != nil {
+			return fmt.Errorf("guard: it would not start: %w", err)
 		}
 		_, err = fmt.Fprintf(c.OutOrStdout(), "%s is right: policy %s; %s; parties: %d; grants: %d.\n", f.site, s.Version,
 			page.Count(len(s.Listeners), "listener"), len(s.Parties), len(s.Grants))

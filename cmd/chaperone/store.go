@@ -203,6 +203,33 @@ func (f *ledgerFlags) checkTokens(dir string) error {
 	return meta.Check(f.keysFolder(), nil, nil, tokens)
 }
 
+// checkKeys makes sure, without making anything, that a start finds the keys that it needs: all those of a ledger that is there. One
+// that is not there yet is made with the keys that are there, and makes the others.
+func (f *ledgerFlags) checkKeys() error {
+	dir, folder := f.folder(), f.keysFolder()
+	if dir == "" {
+		return nil
+	}
+	_, err := os.Stat(filepath.Join(dir, keys.MetaFile))
+	made := !errors.Is(err, fs.ErrNotExist)
+	tokens, err1 := keys.LoadToken(folder)
+	seed, err2 := keys.LoadSigning(folder)
+	data, err3 := keys.LoadData(folder)
+	for _, err := range []error{err1, err2, err3} {
+		if err != nil && (made || !errors.Is(err, keys.ErrNoKey)) {
+			return err
+		}
+	}
+	if !made {
+		return nil
+	}
+	meta, err := keys.ReadMeta(dir)
+	if err != nil {
+		return err
+	}
+	return meta.Check(folder, &data, &seed, tokens)
+}
+
 // recorded closes the ledger of a run that ended with err. What could not be recorded was told already.
 func recorded(l *disk.Ledger, r *watch.Recording, err error) error {
 	closing := l.Close()

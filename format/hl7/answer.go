@@ -9,6 +9,7 @@ import (
 // Refusal is what a receiver that does not take a message says to its sender. Nothing of it bears patient data.
 type Refusal struct {
 	Error     bool   // AE or CE: it may be sent again. Else AR or CR: it must not
+	Sender    bool   // the trouble is who sends it, ERR-2; else whose the record is, or who was asked for
 	Reason    string // stable code, ERR-5
 	Reference string // what the sender's operator can ask about, ERR-7 and ERR-8
 	ID        string // control ID of the answer
@@ -40,28 +41,32 @@ func Refuse(m *Message, r Refusal) []byte {
 			}
 		}
 	}
+	at := errorAt(r.Sender, query)
 	var b bytes.Buffer
 	segment := func(fields ...string) { b.WriteString(strings.Join(fields, "|") + "\r") }
 	writeHeader(&b, &f, ack, r.ID, r.Now)
 	if modern {
 		segment("MSA", code, field(10))
-		segment("ERR", "", errorAt(query), "207^Application internal error^HL70357", "E", "CHAP-DENY^"+r.Reason+"^99CHAP", "", "ref "+r.Reference, text)
+		segment("ERR", "", at, "207^Application internal error^HL70357", "E", "CHAP-DENY^"+r.Reason+"^99CHAP", "", "ref "+r.Reference, text)
 	} else {
 		segment("MSA", code, field(10), text)
-		segment("ERR", strings.TrimSuffix(errorAt(query), "^3")+"^3^207&Application internal error&HL70357")
+		segment("ERR", at+"^207&Application internal error&HL70357")
 	}
 	if query != nil {
 		tag := Segment{raw: query, sep: DefaultSeparators}.Field(2)
-		segment("QAK", string(tag.raw), "AR")
-		b.Write(query) // the asker's own words
+		segment("QAK", string(tag.raw), "A"+code[1:]) // table 0208 has no CE and CR
+		b.Write(query)                                // the asker's own words
 		b.WriteByte('\r')
 	}
 	return b.Bytes()
 }
 
-// errorAt says where the trouble is (ERL): who was asked for, or whose the record is.
-func errorAt(query []byte) string {
-	if query != nil {
+// errorAt says where the trouble is (ERL): who sends, who was asked for, or whose the record is.
+func errorAt(sender bool, query []byte) string {
+	switch {
+	case sender:
+		return "MSH^1^3"
+	case query != nil:
 		return "QPD^1^3"
 	}
 	return "PID^1^3"

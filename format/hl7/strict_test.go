@@ -106,6 +106,10 @@ func TestRefuse(t *testing.T) {
 		{"success only", header("2.5", "SU", "SU"), false, ""},
 		{"a query", strings.Replace(header("2.5", "", ""), "ORU^R01", "QBP^Q22^QBP_Q21", 1) + query, false,
 			answer + "RSP^K22^RSP_K22|g1|T|2.5||||||8859/1\rMSA|AR|42\r" + strings.Replace(fault, "PID", "QPD", 1) + "QAK|tag7|AR\r" + query},
+		{"a query, try again", strings.Replace(header("2.5", "", ""), "ORU^R01", "QBP^Q22^QBP_Q21", 1) + query, true,
+			answer + "RSP^K22^RSP_K22|g1|T|2.5||||||8859/1\rMSA|AE|42\r" + strings.Replace(fault, "PID", "QPD", 1) + "QAK|tag7|AE\r" + query},
+		{"a query, accept", strings.Replace(header("2.5", "AL", "NE"), "ORU^R01", "QBP^Q22^QBP_Q21", 1) + query, false,
+			answer + "RSP^K22^RSP_K22|g1|T|2.5||||||8859/1\rMSA|CR|42\r" + strings.Replace(fault, "PID", "QPD", 1) + "QAK|tag7|AR\r" + query},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			m, err := Parse([]byte(test.message + usualPID))
@@ -125,6 +129,21 @@ func TestRefuse(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestRefuseSender: where the trouble is who sends, the answer points at who that says it is, and at nobody's PID.
+func TestRefuseSender(t *testing.T) {
+	for version, want := range map[string]string{"2.5": "\rERR||MSH^1^3|207^", "2.3": "\rERR|MSH^1^3^207&"} {
+		for _, more := range []string{usualPID, "QPD|Q22^Find^HL7|tag7|@PID.5.1^S*\r"} {
+			m, err := Parse([]byte("MSH|^~\\&|LAB|NORTH|EHR|SOUTH|20260101||QBP^Q22^QBP_Q21|42|T|" + version + "\r" + more))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := string(Refuse(&m, Refusal{Sender: true, Reason: "identity-address"})); !strings.Contains(got, want) || strings.Contains(got, "PID^1") || strings.Contains(got, "QPD^1") {
+				t.Errorf("got %q, want %q", got, want)
+			}
+		}
 	}
 }
 
