@@ -94,21 +94,13 @@ func (s Style) watched(q ledger.Query, scope ledger.Scope) []string {
 }
 
 // total adds runs up, from the first moment to the last.
-func total(runs []ledger.Seen) ledger.Seen {
-	var sum ledger.Seen
+func total(runs []ledger.Seen) (sum ledger.Seen) {
 	for i, r := range runs {
-		if i == 0 || r.From.Before(sum.From) {
-			sum.From = r.From
+		if i == 0 {
+			sum = r
+		} else {
+			sum.Add(r)
 		}
-		if r.Until.After(sum.Until) {
-			sum.Until = r.Until
-		}
-		sum.Packets += r.Packets
-		sum.Flows += r.Flows
-		sum.Decoded += r.Decoded
-		sum.Hidden += r.Hidden
-		sum.LostBytes += r.LostBytes
-		sum.Malformed += r.Malformed
 	}
 	return sum
 }

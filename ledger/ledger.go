@@ -85,6 +85,22 @@ type Seen struct {
 	Malformed   int64
 }
 
+// Add makes of it what it and another one cover together, from the first moment to the last.
+func (s *Seen) Add(o Seen) {
+	if o.From.Before(s.From) {
+		s.From = o.From
+	}
+	if o.Until.After(s.Until) {
+		s.Until = o.Until
+	}
+	s.Packets += o.Packets
+	s.Flows += o.Flows
+	s.Decoded += o.Decoded
+	s.Hidden += o.Hidden
+	s.LostBytes += o.LostBytes
+	s.Malformed += o.Malformed
+}
+
 // Pause is how long nothing may be seen between two stretches of watching that count as one. Most captures do not say when their
 // recorder began and ended, only when their first and last packet passed: one that goes on in a new file leaves as much time between
 // the two files as between two packets, and hardly any network is silent for a minute. Silence within one file was watched, however

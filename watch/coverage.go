@@ -63,25 +63,13 @@ func stretches(shares []Share) []Share {
 	var list []Share
 	for _, s := range shares {
 		if n := len(list); n > 0 && s.From.Sub(list[n-1].Until) <= ledger.Pause {
-			list[n-1].add(s)
+			list[n-1].Add(s.Seen)
+			list[n-1].Bytes += s.Bytes
 		} else {
 			list = append(list, s)
 		}
 	}
 	return list
-}
-
-func (s *Share) add(o Share) {
-	if o.Until.After(s.Until) {
-		s.Until = o.Until
-	}
-	s.Packets += o.Packets
-	s.Bytes += o.Bytes
-	s.Flows += o.Flows
-	s.Decoded += o.Decoded
-	s.Hidden += o.Hidden
-	s.LostBytes += o.LostBytes
-	s.Malformed += o.Malformed
 }
 
 // coverageNote says what was seen in a stretch. The same evidence gives the same note.

@@ -93,7 +93,7 @@ func write(ctx context.Context, o Options) (w Written, err error) {
 	if err := apart(o.Dir, o.To); err != nil {
 		return w, err
 	}
-	if !o.Live { // else whoever records is not kept out, now or later: what is copied does not change
+	if !o.Live { // else whoever records is not kept out, now or later: what is copied is changed by a purge alone
 		release, err := disk.Lock(o.Dir, true)
 		if err != nil {
 			return w, err

@@ -103,7 +103,7 @@ func (c *copier) notes() (map[string][]byte, error) {
 }
 
 // sealed reads the log of a ledger in which another process may record, as it was at one moment, and what of the record is under
-// its checkpoint: that is durable, and never changed again.
+// its checkpoint: that is durable, and changed by a purge alone.
 func (c *copier) sealed(ctx context.Context, v note.Verifier) error {
 	const tries = 50 // a checkpoint is signed each second, and with it tiles come and go
 	var last error

@@ -13,7 +13,7 @@ import (
 )
 
 // beside opens a ledger for asking, whether another process records in it, begins to, or none does: what is derived is made in a
-// folder of its own, from the batches under the latest checkpoint. All of them are durable, signed, and never changed again; nothing
+// folder of its own, from the batches under the latest checkpoint. All of them are durable, signed, and changed by a purge alone; nothing
 // of the ledger is touched. So it needs no lock, and takes none: a question must not keep a guard from starting.
 func (l *Ledger) beside(ctx context.Context) error {
 	if l.log.Latest() == nil {

@@ -1,6 +1,6 @@
 // Package record is the truth of a ledger: the append-only files that every other file of it can be made from again. It
-// holds their formats, writes them, walks over them and reads single places of them. It knows nothing of tokens, counts
-// or trees.
+// holds their formats, writes them, walks over them and reads single places of them. It knows nothing of tokens,
+// counts, or the log over its batches.
 //
 // # Segments
 //
