@@ -1,6 +1,7 @@
 package disk
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -168,6 +169,27 @@ func TestTornHead(t *testing.T) {
 	rows := 0
 	if err := l.Disclosures(t.Context(), ledger.Query{}, func(ledger.Row) error { rows++; return nil }); err != nil || rows != 24 {
 		t.Errorf("got %d rows and %v, want 24", rows, err)
+	}
+}
+
+// A close that comes while a checkpoint is being signed is no trouble to tell the operator of.
+func TestClosedWhileSigning(t *testing.T) {
+	o := folders(t)
+	o.Warn = func(text string) { t.Errorf("the operator was told: %s", text) }
+	l := open(t, o)
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	for i := 100; ; i++ { // until the sealer that runs has not signed it before
+		mustRecord(t, l, someBatch(i, 1))
+		if l.sign(stopped) != nil {
+			break
+		}
+	}
+	if l.seal(stopped) {
+		t.Error("sealed after it was stopped")
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
 	}
 }
 

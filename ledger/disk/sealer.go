@@ -33,9 +33,7 @@ func (l *Ledger) sealer(ctx context.Context) {
 				l.refill(free)
 			}
 		}
-		err := l.withRoom(func() error { return l.sign(ctx) })
-		l.warnOnce("seal", err)
-		if err != nil {
+		if !l.seal(ctx) {
 			continue
 		}
 		if len(l.witnesses.Witnesses) == 0 || l.log.WitnessedSize() >= uint64(l.log.Tree().N) {
@@ -59,6 +57,16 @@ func (l *Ledger) refill(free int64) {
 	l.warnOnce("reserve", l.reserve.refill(free))
 }
 
+// seal signs what is durable and tells of what keeps it from that. A close in the middle of it is no trouble: closing signs itself.
+func (l *Ledger) seal(ctx context.Context) (sealed bool) {
+	err := l.withRoom(func() error { return l.sign(ctx) })
+	if ctx.Err() != nil {
+		return false
+	}
+	l.warnOnce("seal", err)
+	return err == nil
+}
+
 // sign makes a checkpoint of what is durable.
 func (l *Ledger) sign(ctx context.Context) error {
 	durable := l.durable.Load()
@@ -75,7 +83,9 @@ func (l *Ledger) show(ctx context.Context) {
 	if errors.Is(err, seal.ErrRolledBack) || errors.Is(err, seal.ErrRewritten) {
 		err = nil // that is one of the answers
 	}
-	l.warnOnce("witnesses", err)
+	if ctx.Err() == nil {
+		l.warnOnce("witnesses", err)
+	}
 	for _, a := range answers {
 		if errors.Is(a.Err, seal.ErrRewritten) {
 			a.Err = fmt.Errorf("%w; ledger verify, when nobody records, says what to do", a.Err)
