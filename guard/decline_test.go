@@ -85,7 +85,7 @@ func TestDecline(t *testing.T) {
 	revoked, serial := p.issue(t, "ct1", false)
 	r, e := declineRig(t, p, soon, soon)
 	p.revoke(t, serial)
-	message := result("LAB|NORTH", "m1", "4711")
+	message := result("LAB|NORTH", "m1", "PAT4711")
 	q := request("CT1", "PACS", offer(9, clinic.Verification, implicitVR)).body(pduAssociateRQ)
 	for _, test := range []struct {
 		name   string
@@ -160,7 +160,7 @@ func TestDecline(t *testing.T) {
 		t.Errorf("the system behind got %d connections", len(e.conns))
 	}
 	e.mu.Unlock()
-	if n := len(r.rows()); n != 0 || strings.Contains(r.log.String(), "DOE") || strings.Contains(r.log.String(), "4711") {
+	if n := len(r.rows()); n != 0 || strings.Contains(r.log.String(), "DOE") || strings.Contains(r.log.String(), "PAT4711") {
 		t.Errorf("%d are on record, or the log says whose:\n%s", n, r.log)
 	}
 	for why, want := range map[string]float64{"stranger": 4 * 4, "handshake": 3 * 4} { // two versions, twice each
