@@ -63,7 +63,7 @@ func runExport(c *cobra.Command, f exportFlags) error {
 	case f.out == "" && f.json && f.csv:
 		return errors.New("ledger export: two lists do not fit into standard output; name a new folder with --out")
 	}
-	if err := outside(dir, f.out); err != nil {
+	if err := f.ledger.outside("--out", f.out); err != nil {
 		return err
 	}
 	if f.out != "" {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -72,7 +73,10 @@ stopped before the end.`,
 
 func runInvestigate(c *cobra.Command, f investigateFlags, args []string) error {
 	o := investigate.Options{Paths: args, Leave: f.out}
-	var err error
+	err := cmp.Or(f.ledger.outside("--out", f.out), f.ledger.outside("--html", f.html))
+	if err != nil {
+		return err
+	}
 	if o.Inside, err = networks(f.inside); err != nil {
 		return err
 	}

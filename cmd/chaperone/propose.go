@@ -8,7 +8,8 @@ import (
 	"chaperone/site"
 )
 
-// newProposal makes sure, before anything is read, that a proposal does not replace what somebody went through already.
+// newProposal makes sure, before anything is read, that a proposal does not replace what somebody went through already, and does not
+// lie where only the ledger writes.
 func (f watchFlags) newProposal() error {
 	if f.proposeSite == "" {
 		return nil
@@ -16,7 +17,7 @@ func (f watchFlags) newProposal() error {
 	if _, err := os.Lstat(f.proposeSite); err == nil {
 		return fmt.Errorf("--propose-site: %s is there already; name a new file, and compare the two", f.proposeSite)
 	}
-	return nil
+	return f.ledger.outside("--propose-site", f.proposeSite)
 }
 
 // writeProposal writes a site file that is not there yet, whole or not at all.

@@ -70,7 +70,7 @@ func runProve(c *cobra.Command, f proveFlags, args []string) error {
 			return errors.New("ledger prove: parties, protocol and period only go with --count")
 		}
 	}
-	if err := outside(f.ledger.folder(), f.out); err != nil {
+	if err := f.ledger.outside("--out", f.out); err != nil {
 		return err
 	}
 	l, err := f.ledger.ask(c)

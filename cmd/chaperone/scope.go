@@ -66,7 +66,7 @@ func runScope(c *cobra.Command, f scopeFlags) error {
 		return err
 	}
 	q.Detail = f.detail
-	if err := outside(f.ledger.folder(), f.roster.out); err != nil {
+	if err := f.ledger.outside("--out", f.roster.out); err != nil {
 		return err
 	}
 	l, err := f.ledger.ask(c)

@@ -111,10 +111,10 @@ func (f *ledgerFlags) keysFolder() string {
 	return keys.DefaultFolder()
 }
 
-// outside refuses to write what was asked for into the ledger's own folder.
-func outside(dir, out string) error {
-	if out != "" && disk.Inside(dir, out) {
-		return fmt.Errorf("--out: %s lies in the folder of the ledger, where only the ledger writes; name another place", out)
+// outside refuses to write what a flag asks for into the ledger's own folder. Without a ledger there is nothing to keep out of.
+func (f *ledgerFlags) outside(flag, out string) error {
+	if dir := f.folder(); dir != "" && out != "" && disk.Inside(dir, out) {
+		return fmt.Errorf("%s: %s lies in the folder of the ledger, where only the ledger writes; name another place", flag, out)
 	}
 	return nil
 }
@@ -203,12 +203,15 @@ func (f *ledgerFlags) checkTokens(dir string) error {
 	return meta.Check(f.keysFolder(), nil, nil, tokens)
 }
 
-// checkKeys makes sure, without making anything, that a start finds the keys that it needs: all those of a ledger that is there. One
-// that is not there yet is made with the keys that are there, and makes the others.
+// checkKeys makes sure, without making anything, that a start finds the keys that it needs, apart from the ledger: all those of one that
+// is there. One that is not there yet is made with the keys that are there, and makes the others.
 func (f *ledgerFlags) checkKeys() error {
 	dir, folder := f.folder(), f.keysFolder()
 	if dir == "" {
 		return nil
+	}
+	if err := disk.KeysApart(dir, folder); err != nil {
+		return err
 	}
 	_, err := os.Stat(filepath.Join(dir, keys.MetaFile))
 	made := !errors.Is(err, fs.ErrNotExist)

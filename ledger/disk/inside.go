@@ -1,7 +1,6 @@
 package disk
 
 import (
-	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -33,16 +32,21 @@ func followed(path string) string {
 	}
 }
 
-// keysApart refuses keys that lie in the ledger's own folder: whoever has a copy of it would have them. Asking goes on, and says so.
+// KeysApart refuses keys that lie in the ledger's own folder: whoever has a copy of it would have them.
+func KeysApart(dir, keysDir string) error {
+	if !Inside(dir, keysDir) {
+		return nil
+	}
+	return fmt.Errorf("%s: the keys lie in the folder of the ledger, so that whoever copies it can read all of it: move %s, %s and %s into a folder elsewhere, and name that with --keys",
+		strings.TrimSuffix(keysDir, string(filepath.Separator)), keys.TokenFile, keys.DataFile, keys.SigningFile)
+}
+
+// keysApart is KeysApart for a ledger that is opened. Asking goes on, and says so.
 func (l *Ledger) keysApart() error {
-	if !Inside(l.dir, l.keysDir) {
+	err := KeysApart(l.dir, l.keysDir)
+	if err != nil && l.readOnly {
+		l.warn(err.Error())
 		return nil
 	}
-	text := fmt.Sprintf("%s: the keys lie in the folder of the ledger, so that whoever copies it can read all of it: move %s, %s and %s into a folder elsewhere, and name that with --keys",
-		strings.TrimSuffix(l.keysDir, string(filepath.Separator)), keys.TokenFile, keys.DataFile, keys.SigningFile)
-	if l.readOnly {
-		l.warn(text)
-		return nil
-	}
-	return errors.New(text)
+	return err
 }
