@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -288,9 +289,14 @@ func TestCell(t *testing.T) {
 	}
 }
 
+// TestUnwatched: all of a period is watched that runs cover, and pauses between two of them, measured from one to the other whatever was
+// asked for. Nothing else is.
 func TestUnwatched(t *testing.T) {
 	at := func(hour int) time.Time { return begin.Add(time.Duration(hour) * time.Hour) }
 	run := func(from, until int) ledger.Seen { return ledger.Seen{From: at(from), Until: at(until)} }
+	later := func(d time.Duration, from, until int) ledger.Seen {
+		return ledger.Seen{From: at(from).Add(d), Until: at(until)}
+	}
 	for _, test := range []struct {
 		name string
 		q    ledger.Query
@@ -306,13 +312,19 @@ func TestUnwatched(t *testing.T) {
 		{"overlapping", ledger.Query{From: at(0), Until: at(9)}, []ledger.Seen{run(0, 5), run(4, 9)}, "[]"},
 		{"one within another", ledger.Query{From: at(0), Until: at(9)}, []ledger.Seen{run(0, 8), run(2, 3)}, "[8-9]"},
 		{"a pause between two captures", ledger.Query{}, []ledger.Seen{{From: at(0), Until: at(1)}, {From: at(1).Add(time.Minute), Until: at(3)}}, "[]"},
-		{"longer than a pause", ledger.Query{}, []ledger.Seen{{From: at(0), Until: at(1)}, {From: at(1).Add(time.Minute + 1), Until: at(3)}}, "[1-1]"},
-		{"a pause at both ends", ledger.Query{From: at(0), Until: at(9)}, []ledger.Seen{{From: at(0).Add(time.Minute), Until: at(9).Add(-time.Minute)}}, "[]"},
+		{"longer than a pause", ledger.Query{}, []ledger.Seen{{From: at(0), Until: at(1)}, {From: at(1).Add(time.Minute + time.Microsecond), Until: at(3)}}, "[1-1]"},
+		{"a minute at both ends", ledger.Query{From: at(0), Until: at(9)}, []ledger.Seen{{From: at(0).Add(time.Minute), Until: at(9).Add(-time.Minute)}}, "[0-0 9-9]"},
+		{"a minute that nobody watched", ledger.Query{From: at(0), Until: at(0).Add(time.Minute)}, nil, "[0-0]"},
+		{"the last minute of a gap of an hour", ledger.Query{From: at(3), Until: at(4)}, []ledger.Seen{run(1, 2), later(time.Minute, 3, 5)}, "[3-3]"},
+		{"the first minute of a gap of an hour", ledger.Query{From: at(1), Until: at(2).Add(time.Minute)}, []ledger.Seen{run(1, 2), run(3, 5)}, "[2-2]"},
+		{"a pause over the beginning", ledger.Query{From: at(2).Add(time.Second), Until: at(3)}, []ledger.Seen{run(1, 2), later(time.Minute, 2, 5)}, "[]"},
+		{"a pause over the end", ledger.Query{From: at(1), Until: at(2).Add(time.Second)}, []ledger.Seen{run(1, 2), later(time.Minute, 2, 5)}, "[]"},
+		{"within a pause", ledger.Query{From: at(2).Add(time.Second), Until: at(2).Add(2 * time.Second)}, []ledger.Seen{run(1, 2), later(time.Minute, 2, 5)}, "[2-2]"},
 		{"touching", ledger.Query{From: at(0), Until: at(9)}, []ledger.Seen{run(0, 5), run(5, 9)}, "[]"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got := []string{}
-			for _, gap := range unwatched(test.q, test.runs) {
+			for _, gap := range SummaryOf(test.q, scopeOf(t, test.q, test.runs)).Coverage.Unwatched {
 				got = append(got, fmt.Sprintf("%.0f-%.0f", gap.From.Sub(begin).Hours(), gap.Until.Sub(begin).Hours()))
 			}
 			if text := fmt.Sprint(got); text != test.want {
@@ -320,6 +332,52 @@ func TestUnwatched(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestPauses: what was watched for a second of each minute is not told as watched for an hour without saying so.
+func TestPauses(t *testing.T) {
+	var runs []ledger.Seen
+	for i := range 60 {
+		from := begin.Add(time.Duration(i) * time.Minute)
+		runs = append(runs, ledger.Seen{From: from, Until: from.Add(time.Second), Packets: 1})
+	}
+	for _, test := range []struct {
+		name    string
+		q       ledger.Query
+		pauses  int
+		seconds float64
+		text    string
+	}{
+		{"all of it", ledger.Query{}, 59, 59 * 59, "59 pauses of up to a minute between runs count as watched: 58 minutes in all."},
+		{"a part of one", ledger.Query{From: begin.Add(30 * time.Second), Until: begin.Add(61 * time.Second)}, 1, 30, "1 pause of up to a minute between runs counts as watched: 30.0 seconds in all."},
+	} {
+		s := scopeOf(t, test.q, runs)
+		if c := SummaryOf(test.q, s).Coverage; c.Pauses != test.pauses || c.Paused != test.seconds || len(c.Unwatched) > 0 {
+			t.Errorf("%s: got %d pauses of %v seconds and %v unwatched, want %d of %v", test.name, c.Pauses, c.Paused, c.Unwatched, test.pauses, test.seconds)
+		}
+		if notes := style.watched(test.q, s); !slices.Contains(notes, test.text) {
+			t.Errorf("%s: got %q, want %q among it", test.name, notes, test.text)
+		}
+	}
+}
+
+// scopeOf asks a ledger that has runs on record.
+func scopeOf(t *testing.T, q ledger.Query, runs []ledger.Seen) ledger.Scope {
+	t.Helper()
+	store := mem.New()
+	var b ledger.Batch
+	for i, r := range runs {
+		b.Notes = append(b.Notes, ledger.Note{ID: [16]byte{byte(i + 1)}, Kind: ledger.Coverage, At: r.Until, Seen: r})
+	}
+	_, err := store.Record(t.Context(), b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := store.Scope(t.Context(), q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }
 
 func TestSixYears(t *testing.T) {

@@ -51,16 +51,19 @@ type Summary struct {
 
 // Coverage is what part of the period was watched.
 type Coverage struct {
-	Runs      int    `json:"runs"` // stretches of watching on record, without a gap, that have a part of it
-	jsonSeen         // by them, as whole runs
-	Unwatched []span `json:"unwatched"` // parts that no run says it covers, longer than ledger.Pause
+	Runs      int     `json:"runs"` // stretches of watching on record, without a gap, that have a part of it
+	jsonSeen          // by them, as whole runs
+	Unwatched []span  `json:"unwatched"`      // parts that no run says it covers, but for pauses
+	Pauses    int     `json:"pauses"`         // between two runs, of ledger.Pause at most: they count as watched
+	Paused    float64 `json:"paused_seconds"` // by them, as far as they lie in the period
 }
 
 // SummaryOf makes the summary of an answer.
 func SummaryOf(q ledger.Query, s ledger.Scope) Summary {
+	gaps, pauses := unwatched(q, s)
 	return Summary{
 		Kind: "summary", Counts: s.Counts, From: known(q.From), Until: known(q.Until), First: known(s.First), Last: known(s.Last), Purged: list(s.Purged),
-		Coverage: Coverage{len(s.Seen), seenOf(total(s.Seen)), list(unwatched(q, s.Seen))}, Seal: s.Seal,
+		Coverage: Coverage{len(s.Seen), seenOf(total(s.Seen)), list(gaps), len(pauses), sumOf(pauses).Seconds()}, Seal: s.Seal,
 	}
 }
 

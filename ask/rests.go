@@ -17,34 +17,56 @@ type span struct {
 	Until time.Time `json:"until"`
 }
 
-// unwatched gives the parts of a period that no run says it covers, and that are no mere pause: captures that were read together and
-// one after the other give the same. Where the period is open it is taken from the first to the last moment of the runs.
-func unwatched(q ledger.Query, runs []ledger.Seen) []span {
-	if len(runs) == 0 && (q.From.IsZero() || q.Until.IsZero()) {
-		return nil // nobody knows of which time
+// unwatched gives the parts of a period that no run says it covers, and apart from them those that are a mere pause between two runs: they
+// count as watched, so that captures that were read together and one after the other give the same. How long nobody watched is measured
+// from run to run, whatever the period has of it: at its ends there is a pause only where a run lies near behind them. Where the period is
+// open it is taken from the first to the last moment of the runs.
+func unwatched(q ledger.Query, s ledger.Scope) (gaps, pauses []span) {
+	if len(s.Seen) == 0 {
+		if !q.From.IsZero() && q.From.Before(q.Until) {
+			gaps = []span{{q.From.UTC(), q.Until.UTC()}}
+		}
+		return gaps, nil // of an open period nobody knows of which time
 	}
-	runs = slices.Clone(runs)
+	runs := slices.Concat(s.Seen, s.Near)
 	slices.SortFunc(runs, func(a, b ledger.Seen) int { return cmp.Or(a.From.Compare(b.From), a.Until.Compare(b.Until)) })
-	var gaps []span
-	at := q.From
-	if at.IsZero() {
-		at = runs[0].From
-	}
-	add := func(from, until time.Time) {
-		if until.Sub(from) > ledger.Pause {
-			gaps = append(gaps, span{from.UTC(), until.UTC()})
+	tell := func(list *[]span, from, until time.Time) { // what lies in the period
+		if from.Before(q.From) {
+			from = q.From
+		}
+		if !q.Until.IsZero() && q.Until.Before(until) {
+			until = q.Until
+		}
+		if from.Before(until) {
+			*list = append(*list, span{from.UTC(), until.UTC()})
 		}
 	}
+	at := runs[0].From
+	if !q.From.IsZero() {
+		tell(&gaps, q.From, at)
+	}
 	for _, r := range runs {
-		add(at, r.From)
+		if r.From.Sub(at) > ledger.Pause {
+			tell(&gaps, at, r.From)
+		} else {
+			tell(&pauses, at, r.From)
+		}
 		if r.Until.After(at) {
 			at = r.Until
 		}
 	}
 	if !q.Until.IsZero() {
-		add(at, q.Until)
+		tell(&gaps, at, q.Until)
 	}
-	return gaps
+	return gaps, pauses
+}
+
+// sumOf adds up how long parts of a period are.
+func sumOf(parts []span) (sum time.Duration) {
+	for _, p := range parts {
+		sum += p.Until.Sub(p.From)
+	}
+	return sum
 }
 
 // maxGaps bounds the gaps that a report names.
@@ -69,7 +91,7 @@ func (s Style) watched(q ledger.Query, scope ledger.Scope) []string {
 			note("%s outside the rules of the protocol: read as far as possible.", page.Count(int(sum.Malformed), "message or part", "messages or parts"))
 		}
 	}
-	gaps := unwatched(q, scope.Seen)
+	gaps, pauses := unwatched(q, scope)
 	if len(scope.Seen) == 0 {
 		gaps = nil // that is said already
 	}
@@ -78,6 +100,9 @@ func (s Style) watched(q ledger.Query, scope ledger.Scope) []string {
 	}
 	if len(gaps) > maxGaps {
 		note("Nobody watched in %s more either (--json has all).", page.Count(len(gaps)-maxGaps, "gap"))
+	}
+	if n := len(pauses); n > 0 {
+		note("%s: %s in all.", page.Count(n, "pause of up to a minute between runs counts as watched", "pauses of up to a minute between runs count as watched"), page.Span(sumOf(pauses)))
 	}
 	if n := len(scope.Purged); n > 0 {
 		var days []string

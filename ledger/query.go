@@ -98,8 +98,21 @@ type Scope struct {
 	Protocols   []ProtocolCounts
 	Edges       []EdgeCounts
 	Seen        []Seen // runs that cover a part of the period, in the order of recording
+	Near        []Seen // other runs that end or begin within a Pause of the period: between one of them and the next may be no more than that
 	Purged      []Day  // days of the period whose entries were destroyed: not in the numbers
 	Seal        Seal
+}
+
+// Cover adds a run on record, if it covers a part of the query's range or is near it.
+func (s *Scope) Cover(q *Query, run Seen) {
+	touches := func(around time.Duration) bool {
+		return (q.Until.IsZero() || run.From.Before(q.Until.Add(around))) && (q.From.IsZero() || !run.Until.Before(q.From.Add(-around)))
+	}
+	if touches(0) {
+		s.Seen = append(s.Seen, run)
+	} else if touches(Pause) {
+		s.Near = append(s.Near, run)
+	}
 }
 
 // DayCounts, ProtocolCounts and EdgeCounts are parts of a Scope, with Query.Detail. Patients of parts overlap.

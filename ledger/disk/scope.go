@@ -57,9 +57,7 @@ func (l *Ledger) scope(ctx context.Context, q ledger.Query, list bool) (s ledger
 	}
 	slices.Sort(s.Purged)
 	for _, n := range l.dictionary.seen {
-		if n := n.Seen; (q.Until.IsZero() || n.From.Before(q.Until)) && (q.From.IsZero() || !n.Until.Before(q.From)) {
-			s.Seen = append(s.Seen, n)
-		}
+		s.Cover(&q, n.Seen)
 	}
 	return s, ids, nil
 }

@@ -90,8 +90,8 @@ func (s *Store) Scope(ctx context.Context, q ledger.Query) (ledger.Scope, error)
 		scope.First, scope.Last = rows[0].disclosure.Time, rows[len(rows)-1].disclosure.Time
 	}
 	for _, n := range s.notes {
-		if n.Kind == ledger.Coverage && (q.Until.IsZero() || n.Seen.From.Before(q.Until)) && (q.From.IsZero() || !n.Seen.Until.Before(q.From)) {
-			scope.Seen = append(scope.Seen, n.Seen)
+		if n.Kind == ledger.Coverage {
+			scope.Cover(&q, n.Seen)
 		}
 	}
 	empty := !q.Until.IsZero() && !q.From.Before(q.Until)

@@ -32,13 +32,16 @@ func differScope(got, want ledger.Scope) error {
 			e.From.Addr, e.To.Addr = e.From.Addr.Unmap(), e.To.Addr.Unmap()
 		}
 		slices.SortFunc(s.Edges, func(a, b ledger.EdgeCounts) int { return cmp.Compare(name(a), name(b)) })
-		for i := range s.Seen {
-			s.Seen[i].From, s.Seen[i].Until = s.Seen[i].From.UTC(), s.Seen[i].Until.UTC()
+		for _, runs := range [][]ledger.Seen{s.Seen, s.Near} {
+			for i := range runs {
+				runs[i].From, runs[i].Until = runs[i].From.UTC(), runs[i].Until.UTC()
+			}
 		}
 	}
 	return firstOf(
 		differ("counts", got.Counts, want.Counts), differ("days", list(got.Days), list(want.Days)), differ("protocols", list(got.Protocols), list(want.Protocols)),
-		differ("edges", list(got.Edges), list(want.Edges)), differ("seen", list(got.Seen), list(want.Seen)), differ("purged days", list(got.Purged), list(want.Purged)),
+		differ("edges", list(got.Edges), list(want.Edges)), differ("seen", list(got.Seen), list(want.Seen)), differ("near", list(got.Near), list(want.Near)),
+		differ("purged days", list(got.Purged), list(want.Purged)),
 	)
 }
 

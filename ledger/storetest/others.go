@@ -108,24 +108,29 @@ func coverage(b *bench) {
 		for _, test := range []struct {
 			name        string
 			from, until time.Time
-			want        []int64
+			want, near  []int64
 		}{
-			{"everything", open, open, []int64{1, 2, 3, 4}},
-			{"within", at(1, "10:30:00"), at(1, "11:00:00"), []int64{1, 3}},
-			{"over the beginning", at(0, "12:00:01"), at(1, "10:00:00.000001"), []int64{1, 3}},
-			{"up to the beginning", at(0, "12:00:01"), at(1, "10:00:00"), []int64{3}},
-			{"from the last moment on", at(1, "12:00:00"), at(1, "13:00:00"), []int64{1, 3}},
-			{"open end", at(1, "12:00:00.000001"), open, []int64{3, 4}},
-			{"open beginning", open, at(0, "10:00:00"), []int64{3}},
-			{"a run of one moment", at(2, "10:00:00"), at(2, "10:00:00.000001"), []int64{3, 4}},
-			{"outside", at(3, "00:00:00.000001"), open, nil},
+			{"everything", open, open, []int64{1, 2, 3, 4}, nil},
+			{"within", at(1, "10:30:00"), at(1, "11:00:00"), []int64{1, 3}, nil},
+			{"over the beginning", at(0, "12:00:01"), at(1, "10:00:00.000001"), []int64{1, 3}, []int64{2}},
+			{"up to the beginning", at(0, "12:00:01"), at(1, "10:00:00"), []int64{3}, []int64{1, 2}},
+			{"a minute away", at(0, "12:01:00"), at(1, "09:59:00.000001"), []int64{3}, []int64{1, 2}},
+			{"further away", at(0, "12:01:00.000001"), at(1, "09:59:00"), []int64{3}, nil},
+			{"from the last moment on", at(1, "12:00:00"), at(1, "13:00:00"), []int64{1, 3}, nil},
+			{"open end", at(1, "12:00:00.000001"), open, []int64{3, 4}, []int64{1}},
+			{"open beginning", open, at(0, "10:00:00"), []int64{3}, []int64{2}},
+			{"a run of one moment", at(2, "10:00:00"), at(2, "10:00:00.000001"), []int64{3, 4}, nil},
+			{"outside", at(3, "00:00:00.000001"), open, nil, []int64{3}},
 		} {
 			s := b.scope(ledger.Query{From: test.from, Until: test.until, Parties: []ledger.Match{{Name: "whoever"}}})
-			var got []int64
-			for _, seen := range s.Seen {
-				got = append(got, seen.Packets)
+			packets := func(runs []ledger.Seen) (list []int64) {
+				for _, r := range runs {
+					list = append(list, r.Packets)
+				}
+				return list
 			}
-			want(b, test.name, got, test.want)
+			want(b, test.name, packets(s.Seen), test.want)
+			want(b, test.name+", near", packets(s.Near), test.near)
 		}
 		s := b.scope(ledger.Query{})
 		got := s.Seen[0]
