@@ -59,7 +59,7 @@ func runExport(c *cobra.Command, f exportFlags) error {
 	case f.out == "" && f.log:
 		return errors.New("--log: where to? Name a new folder with --out")
 	case f.log && f.ledger.live:
-		return errors.New("--log: not beside a process that records; make a copy with ledger backup --live, restore it, and export that")
+		return errors.New("--log: not beside a process that records: make a copy with ledger backup --live, and export the log of that (--ledger COPY)")
 	case f.out == "" && f.json && f.csv:
 		return errors.New("ledger export: two lists do not fit into standard output; name a new folder with --out")
 	}

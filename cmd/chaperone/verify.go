@@ -41,7 +41,8 @@ Answers are taken from the index, whose files are compared with what the last cl
 ones: --deep compares what is in them with the record.
 
 Exit status: 0 whole; 1 something was removed or changed, or its making was never finished; 2 could not be checked, as while somebody
-records in it: then verify a copy, which ledger backup --live makes beside a guard.`,
+records in it: then verify a copy, which ledger backup --live makes beside a guard. A witness that has seen more than a backup has is
+no sign of tampering, for the ledger goes on: the report says how much it has seen, and as of when the backup is.`,
 		Example: `  chaperone ledger verify /var/lib/chaperone/ledger
   chaperone ledger verify --verifier "$(cat /media/usb/ledger.vkey)" --witnesses /media/usb /var/lib/chaperone/ledger
   chaperone ledger verify --offline --deep --json | jq .whole`,
@@ -119,9 +120,12 @@ func verifyText(out io.Writer, r *verify.Report) error {
 		p.Wrap("  - ", page.Clean(r.Problems[0].String(), 500))
 		return p.Err
 	}
-	if r.Whole() {
+	switch {
+	case r.Whole() && r.Known > 0:
+		p.Line("WHOLE AS FAR AS IT GOES: a backup of the first %s; a witness has seen %s.", page.Count(int(r.Batches), "batch", "batches"), page.Number(int(r.Known)))
+	case r.Whole():
 		p.Line("WHOLE: nothing was removed or changed, as far as what follows goes.")
-	} else {
+	default:
 		switch {
 		case unseen(r):
 			p.Line("NOT VOUCHED FOR. Nothing here contradicts itself, but witnesses do not confirm all of it:")
@@ -230,16 +234,18 @@ func verifyJSON(out io.Writer, r *verify.Report) error {
 		Purged      []ledger.Day `json:"purged_days"`
 		Opened      bool         `json:"opened"`
 		Closed      bool         `json:"closed_cleanly"`
+		Backup      bool         `json:"backup"`
 		Recounted   bool         `json:"recounted"`
 		Sealed      uint64       `json:"sealed"`
 		Witnessed   uint64       `json:"witnessed"`
 		Since       *time.Time   `json:"unwitnessed_since"`
+		Known       uint64       `json:"known"` // the most batches that a witness has seen, when it has seen more than there are; else 0
 		Needed      int          `json:"needed"`
 		Witnesses   []witness    `json:"witnesses"`
 		Vouched     string       `json:"vouched"`
 	}{
 		"summary", r.Whole(), len(r.Problems) + r.More, r.Origin, r.Verifier, r.Outside, r.Batches, r.Disclosures, r.Bytes, r.Days, some(r.Purged),
-		r.Opened, r.Closed, r.Recounted, r.Sealed, r.Witnessed, utc(r.Since), r.Needed, witnesses, strings.Join(r.Vouched(), " "),
+		r.Opened, r.Closed, r.Backup, r.Recounted, r.Sealed, r.Witnessed, utc(r.Since), r.Known, r.Needed, witnesses, strings.Join(r.Vouched(), " "),
 	}))
 }
 

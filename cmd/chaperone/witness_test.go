@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -75,6 +76,17 @@ func TestWitness(t *testing.T) {
 	if text := call(0, "ledger", "checkpoint", "--cosigned", "--ledger", ledgerDir); !strings.Contains(text, "\n— witness.example ") {
 		t.Errorf("the cosigned checkpoint is %q", text)
 	}
+	copied := filepath.Join(dir, "copy") // what is advised beside a guard, and the guard goes on
+	call(0, append([]string{"ledger", "backup", copied, "--live"}, at...)...)
+	call(0, append([]string{"watch", "../../testdata/peer/hl7-mllp-3senders.pcapng"}, at...)...)
+	if text := call(0, "ledger", "verify", copied, "--keys", keysDir); !strings.HasPrefix(text, fmt.Sprintf("WHOLE AS FAR AS IT GOES: a backup of the first %d batches; a witness has seen ", summary.Batches)) || strings.Contains(text, "evidence") || strings.Contains(text, "old copy") {
+		t.Errorf("of a copy whose ledger goes on: %q", text)
+	}
+	if text := call(0, "ledger", "verify", copied, "--keys", keysDir, "--json"); !strings.Contains(text, `"whole":true`) || !strings.Contains(text, `"backup":true`) || strings.Contains(text, `"known":0`) {
+		t.Errorf("of a copy whose ledger goes on: %s", text)
+	}
+	call(2, "ledger", "restore", copied, "--ledger", filepath.Join(dir, "back"), "--keys", keysDir)
+	call(0, "ledger", "export", "--log", "--ledger", copied, "--out", filepath.Join(dir, "log"))
 	stop()
 	if got := <-ended; got != 0 {
 		t.Errorf("after Ctrl-C: got exit status %d, want 0", got)

@@ -3,6 +3,9 @@ package backup
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,6 +15,7 @@ import (
 	"chaperone"
 	"chaperone/ledger"
 	"chaperone/ledger/disk"
+	"chaperone/ledger/verify"
 )
 
 // Beside a process that records, backup after backup is whole, and what is brought back of the last is a ledger.
@@ -83,6 +87,76 @@ func (h *house) signed() {
 		}
 	}
 	h.Fatal("no checkpoint is signed while batches come")
+}
+
+// TestVerifiedBesideGuard: a copy that was made beside whoever goes on recording is whole, and witnesses vouch for all of it. That they have
+// seen more since is said, and is no sign of tampering; a ledger is not brought back of it.
+func TestVerifiedBesideGuard(t *testing.T) {
+	h := newHouse(t, 1)
+	h.day()
+	l := h.open(h.dir)
+	end, done := make(chan bool), make(chan error, 1)
+	go func() { done <- h.keepRecording(l, end) }()
+	for range 4 {
+		h.signed()
+		w, err := Write(t.Context(), Options{Dir: h.dir, To: h.to, Keys: h.keys, Live: true, Now: func() time.Time { return h.now }})
+		h.must(err)
+		for range 3 { // one of them the witness is shown, while the last is not answered yet
+			h.signed()
+		}
+		r, err := verify.Run(t.Context(), verify.Options{Dir: h.to, Keys: h.keys, Client: h.client})
+		h.must(err)
+		if !r.Whole() || !r.Backup || r.Batches != w.Batches || r.Witnessed != r.Batches || r.Known <= r.Batches {
+			t.Errorf("got %d batches of %d, %d of them witnessed, %d known to the witness, and %v", r.Batches, w.Batches, r.Witnessed, r.Known, r.Problems)
+		}
+		if said := strings.Join(r.Warnings, "\n"); !strings.Contains(said, fmt.Sprintf("witness0.example has seen %d by now", r.Known)) {
+			t.Errorf("it says %q", said)
+		}
+	}
+	close(end)
+	h.must(<-done)
+	h.must(l.Close())
+	if _, _, err := h.restore(); !errors.Is(err, ErrBehind) {
+		t.Errorf("brought back: got %v, want %v", err, ErrBehind)
+	}
+}
+
+// TestLiveAwaitsWitness: a copy is as of a checkpoint that witnesses cosigned, also when the ledger is copied while they are asked: of the
+// copy they are shown it no more when they have seen the next. Where none answers it is made all the same.
+func TestLiveAwaitsWitness(t *testing.T) {
+	for _, away := range []bool{false, true} {
+		h := newHouse(t, 1)
+		h.day()
+		h.client = &http.Client{Transport: slow(away)}
+		l := h.open(h.dir)
+		d := ledger.Disclosure{Disclosure: chaperone.Disclosure{ID: [16]byte(token("live", 0)), Time: h.now, Protocol: chaperone.HL7, Action: "ADT^A01", Records: 1, Outcome: chaperone.Delivered, Unidentified: 1}}
+		_, err := l.Record(t.Context(), ledger.Batch{Disclosures: []ledger.Disclosure{d}})
+		h.must(err)
+		h.signed()
+		w, err := Write(t.Context(), Options{Dir: h.dir, To: h.to, Keys: h.keys, Live: true, Now: func() time.Time { return h.now }})
+		h.must(err)
+		r, err := verify.Run(t.Context(), verify.Options{Dir: h.to, Keys: h.keys, Offline: true})
+		h.must(err)
+		want := w.Batches
+		if away {
+			want--
+		}
+		if r.Witnessed != want || r.Whole() == away {
+			t.Errorf("away %t: %d of %d batches are witnessed, %v", away, r.Witnessed, r.Batches, r.Problems)
+		}
+		h.must(l.Close())
+	}
+}
+
+// slow is the way to a witness that takes its time, or that is away.
+type slow bool
+
+func (away slow) RoundTrip(r *http.Request) (*http.Response, error) {
+	if away {
+		return nil, errors.New("away")
+	}
+	time.Sleep(200 * time.Millisecond)
+	return http.DefaultTransport.RoundTrip(r)
 }
 
 // TestNothingYet: a ledger in which nothing was recorded is copied and brought back, also beside the process that has it open.

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/mod/sumdb/note"
 
@@ -102,12 +103,24 @@ func (c *copier) notes() (map[string][]byte, error) {
 	return notes, nil
 }
 
+// cosigning is how long witnesses may take to cosign the checkpoint that a copy is as of.
+const cosigning = 2 * time.Second
+
 // sealed reads the log of a ledger in which another process may record, as it was at one moment, and what of the record is under
-// its checkpoint: that is durable, and changed by a purge alone.
+// its checkpoint: that is durable, and changed by a purge alone. Witnesses that are being asked get a moment to answer: a copy cannot be
+// shown to them later, when they have seen more.
 func (c *copier) sealed(ctx context.Context, v note.Verifier) error {
-	const tries = 50 // a checkpoint is signed each second, and with it tiles come and go
+	const tries = 50 // a checkpoint is signed twice a second, and with it tiles come and go
 	var last error
+	var until time.Time
+	policy, _ := seal.ReadWitnesses(c.from) // verifying tells of a list that is broken
+	if tree, _, err := seal.ReadCheckpoint(c.from, v); err == nil && tree.N > 0 && len(policy.Witnesses) > 0 {
+		until = time.Now().Add(cosigning)
+	}
 	for range tries {
+		if err := c.awaitWitnesses(ctx, until); err != nil {
+			return err
+		}
 		tree, signed, err := seal.ReadCheckpoint(c.from, v)
 		if errors.Is(err, fs.ErrNotExist) {
 			return errors.New("nothing of the ledger is signed yet: open it for recording, or copy it without --live")
@@ -119,6 +132,9 @@ func (c *copier) sealed(ctx context.Context, v note.Verifier) error {
 		if err == nil && bytes.Equal(signed, s.notes[checkpointFile]) {
 			var now map[string][]byte
 			if now, err = c.notes(); err == nil && maps.EqualFunc(s.notes, now, bytes.Equal) { // so the tiles are those under it
+				if !cosigned(now) && time.Now().Before(until) {
+					continue // one that was signed meanwhile
+				}
 				c.state, c.until, c.live = s, uint64(tree.N), true
 				return nil
 			}
@@ -129,4 +145,24 @@ func (c *copier) sealed(ctx context.Context, v note.Verifier) error {
 		last = err
 	}
 	return fmt.Errorf("the log changes faster than it can be read: try again (%v)", last)
+}
+
+// awaitWitnesses waits until they have cosigned the latest checkpoint, and no longer than until then.
+func (c *copier) awaitWitnesses(ctx context.Context, until time.Time) error {
+	for time.Now().Before(until) {
+		if notes, err := c.notes(); err != nil || cosigned(notes) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	return nil
+}
+
+// cosigned reports whether what witnesses cosigned is the checkpoint: theirs is that with their signatures behind it.
+func cosigned(notes map[string][]byte) bool {
+	return bytes.HasPrefix(notes[cosignedFile], notes[checkpointFile])
 }

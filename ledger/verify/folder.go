@@ -11,6 +11,7 @@ import (
 
 	"chaperone/ledger/disk"
 	"chaperone/ledger/keys"
+	"chaperone/ledger/lock"
 	"chaperone/ledger/record"
 )
 
@@ -54,6 +55,13 @@ func (r *run) plainFiles() (ok bool, err error) {
 	return r.report.Whole(), err
 }
 
+// isBackup reports whether a folder is a backup. A ledger that was in use is none, whatever was put into it.
+func isBackup(dir string) bool {
+	_, err := os.Lstat(filepath.Join(dir, disk.BackupFile))
+	_, used := os.Lstat(filepath.Join(dir, lock.File))
+	return err == nil && errors.Is(used, fs.ErrNotExist)
+}
+
 func limitOf(name string) int64 {
 	switch folder, _, _ := strings.Cut(name, "/"); {
 	case folder == record.Folder:
@@ -87,7 +95,7 @@ func (r *run) closed(ctx context.Context) error {
 			r.report.whole(closedName, "nothing is on record, and no clean close says so: if this ledger was in use, everything was deleted")
 			return nil
 		}
-		if _, err := os.Lstat(filepath.Join(r.Dir, disk.BackupFile)); err == nil {
+		if r.report.Backup {
 			r.report.warn("this is a backup: the index and the table of people are not in it, and are made when it is restored")
 			return nil
 		}

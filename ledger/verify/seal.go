@@ -194,9 +194,13 @@ func (r *run) witnesses(ctx context.Context, tree *tlog.Tree) error {
 		s.Since = r.since()
 	}
 	if enough < s.Sealed {
+		advice := "open and close the ledger, verify again"
+		if s.Backup {
+			advice = "and make a new backup"
+		}
 		s.add(Problem{Unseen, cosignedName, -1, -1, fmt.Sprintf(
-			"%d of %d signed batches were seen by the %s needed: what was written since %s can be rewritten unnoticed. Bring the witnesses back, open and close the ledger, verify again",
-			s.Witnessed, s.Sealed, page.Count(s.Needed, "witness that is", "witnesses that are"), moment(s.Since))})
+			"%d of %d signed batches were seen by the %s needed: what was written since %s can be rewritten unnoticed. Bring the witnesses back, %s",
+			s.Witnessed, s.Sealed, page.Count(s.Needed, "witness that is", "witnesses that are"), moment(s.Since), advice)})
 	}
 	return ctx.Err()
 }
@@ -246,9 +250,15 @@ func (r *run) ask(ctx context.Context, l *seal.Log, tree *tlog.Tree) {
 			w.Size, w.Time = uint64(tree.N), a.Time
 			r.report.Answered++
 		case errors.Is(a.Err, seal.ErrRolledBack):
-			w.Said = a.Err.Error()
 			r.report.Answered++
 			r.report.Known = max(r.report.Known, a.Size)
+			if r.report.Backup {
+				w.Said = fmt.Sprintf("by now %d", a.Size)
+				r.report.warn("this is a backup as of %s, of the first %s; witness %s has seen %d by now: what came since is in the ledger, or in a later backup",
+					moment(r.report.Last), page.Count(int(r.report.Batches), "batch", "batches"), w.Name, a.Size)
+				continue
+			}
+			w.Said = a.Err.Error()
 			r.report.add(Problem{Ahead, checkpointName, -1, -1, fmt.Sprintf("witness %s: %v", w.Name, a.Err)})
 		case errors.Is(a.Err, seal.ErrRewritten):
 			w.Said = a.Err.Error()

@@ -151,7 +151,7 @@ func (r *run) describe() (ok bool, err error) {
 		r.report.whole(keys.MetaFile, "%v", err)
 		return false, nil
 	}
-	r.report.Origin, r.report.Made, r.report.Verifier = r.meta.Origin, r.meta.Made, r.meta.Verifier
+	r.report.Origin, r.report.Made, r.report.Verifier, r.report.Backup = r.meta.Origin, r.meta.Made, r.meta.Verifier, isBackup(r.Dir)
 	if r.verify, err = keys.ParseVerifier(r.meta.Verifier); err != nil {
 		return false, err
 	}
