@@ -110,8 +110,7 @@ func write(ctx context.Context, o Options) (w Written, err error) {
 		if v, err = keys.ParseVerifier(meta.Verifier); err != nil {
 			return w, err
 		}
-		batches, err = disk.OnRecord(o.Dir, meta.ID, v, o.Now)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) { // without a checkpoint, sealed says what to do
+		if batches, err = disk.OnRecord(ctx, o.Dir, meta.ID, v, o.Now); err != nil {
 			return w, err
 		}
 	}
@@ -245,7 +244,8 @@ func apart(one, two string) error {
 	return nil
 }
 
-// firstChanged gives the first problem that is not the witnesses'.
+// firstChanged gives the first problem that is of the copy itself: something is not what was recorded or signed. What witnesses have
+// seen, and the key of a purged day that is there, is not.
 func firstChanged(r *verify.Report) *verify.Problem {
 	for i := range r.Problems {
 		if r.Problems[i].Kind == verify.Changed {

@@ -105,13 +105,10 @@ func (c *copier) notes() (map[string][]byte, error) {
 // sealed reads the log of a ledger in which another process may record, as it was at one moment, and what of the record is under
 // its checkpoint: that is durable, and changed by a purge alone.
 func (c *copier) sealed(ctx context.Context, v note.Verifier) error {
-	const tries = 50 // a checkpoint is signed each second, and with it tiles come and go
+	const tries = 50 // a checkpoint is signed twice a second, and with it tiles come and go
 	var last error
 	for range tries {
 		tree, signed, err := seal.ReadCheckpoint(c.from, v)
-		if errors.Is(err, fs.ErrNotExist) {
-			return errors.New("nothing of the ledger is signed yet: open it for recording, or copy it without --live")
-		}
 		if err != nil {
 			return err
 		}

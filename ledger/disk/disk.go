@@ -3,7 +3,7 @@
 //
 // A batch goes this way: Record queues it; one of the waiting writers leads a group (commit.go), gives numbers and encodes
 // (intake.go), writes and waits for the disk, and answers. Then a goroutine carries the events into the index (pending.go),
-// and another signs a checkpoint each second and shows it to the witnesses (sealer.go). Questions (ask.go, history.go) take
+// and another signs a checkpoint twice a second and shows it to the witnesses (sealer.go). Questions (ask.go, history.go) take
 // a state between two groups.
 package disk
 
