@@ -134,12 +134,20 @@ func write(ctx context.Context, o Options) (w Written, err error) {
 		return w, err
 	}
 	if p := firstChanged(r); p != nil {
+		gone, err := c.gone()
+		if err != nil {
+			return w, err
+		}
+		if len(gone) > 0 && o.Keys == "" { // else a purge is told by the record itself
+			return w, fmt.Errorf("the copy in %s could not be checked: %s in it and not in the ledger any more, as after a purge, which only data.key can tell: "+
+				"say ledger backup once with data.key at hand (--keys FOLDER), which takes out what was purged", o.To, keysOf(gone))
+		}
 		return w, fmt.Errorf("the copy in %s is not whole: %v; if the ledger itself is damaged there, ledger verify says the same of it", o.To, p)
 	}
 	w.About = aboutOf(&meta)
 	w.Made, w.Batches, w.Disclosures = time.Now().UTC().Truncate(time.Second), r.Batches, r.Disclosures
 	w.Copied = c.copied
-	if w.Erased, w.Left, err = c.forget(o.Keys, r); err != nil {
+	if w.Erased, w.Left, err = c.forget(r); err != nil {
 		return w, err
 	}
 	return w, w.About.write(o.To)
