@@ -82,6 +82,7 @@ type Ledger struct {
 	writer     *record.Writer
 	segmentDay ledger.Day
 	recorded   map[ledger.Day]bool // days that have entries
+	clean      bool                // the last close was, when it was opened: no crash explains what stands behind the record's end
 	stuck      []*frame
 	batches    uint64
 	events     uint64 // disclosures, also in frames that are stuck
