@@ -9,14 +9,14 @@ import (
 	"time"
 )
 
-// putBack records with sign between, and puts the log back as it was then.
-func putBack(t *testing.T, dir string, record func()) {
+// unsigned takes a copy of the log, and puts it back when something was recorded: so nobody has signed that.
+func unsigned(t *testing.T, dir string, record func()) {
 	t.Helper()
 	older := filepath.Join(t.TempDir(), "log")
-	err := os.CopyFS(older, os.DirFS(filepath.Join(dir, logFolder)))
-	if record(); err != nil {
+	if err := os.CopyFS(older, os.DirFS(filepath.Join(dir, logFolder))); err != nil {
 		t.Fatal(err)
 	}
+	record()
 	if err := errors.Join(os.RemoveAll(filepath.Join(dir, logFolder)), os.CopyFS(filepath.Join(dir, logFolder), os.DirFS(older))); err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +47,7 @@ func TestLiveBehindDamage(t *testing.T) {
 				t.Fatal(err)
 			}
 			var at []int64
-			putBack(t, o.Dir, func() {
+			unsigned(t, o.Dir, func() {
 				for n := range 3 {
 					at = append(at, l.end.Offset)
 					mustRecord(t, l, someBatch(5+5*n, 5))

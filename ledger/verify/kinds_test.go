@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -99,7 +100,7 @@ func TestManyChanged(t *testing.T) {
 
 // TestDeepBesides: --deep compares the index whatever else is wrong, unless something was changed, and says what came of it.
 func TestDeepBesides(t *testing.T) {
-	const compared, found, not, unasked = "were compared with the record, and are what it says", "which found what is told above", "were not compared with the record, as is told below", "--deep does"
+	const compared, found, not, unasked = "were compared with the record, and are what it says", "what came of it is told above", "were not compared with the record, as is told below", "--deep does"
 	whole := newHouse(t, true)
 	whole.week(1)
 	first := keyName(ledger.DayOf(monday))
@@ -135,6 +136,12 @@ func TestDeepBesides(t *testing.T) {
 		}, offline, found, "in the id of disclosure"},
 		{"an index that is not one", func(h *house) { h.remove("index"); h.must(os.Mkdir(h.path("index"), 0o700)); h.signClosed() }, nil, found, "run ledger reindex"},
 		{"the table of people is changed", func(h *house) { h.write("people", append(h.read("people"), 0)) }, nil, not, "what is told above comes first"},
+		{"the table of people is changed, and many files are not the ledger's", func(h *house) {
+			h.write("people", append(h.read("people"), 0))
+			for i := range maxProblems {
+				h.write(fmt.Sprint("notes", i), nil)
+			}
+		}, nil, not, "what is told above comes first"},
 		{"no data key", func(*house) {}, func(o *Options) { o.Keys = "" }, not, "that needs the data key"},
 		{"it was not asked for", func(*house) {}, func(o *Options) { o.Deep = false }, unasked, ""},
 	} {

@@ -104,7 +104,7 @@ func (r *Report) Counts() string {
 	case !r.Closed:
 		return "it is made anew from the record before anything is answered"
 	case r.Compared:
-		return "its counts, which are the answers, were compared with the record, which found what is told above"
+		return "its counts, which are the answers, were compared with the record: what came of it is told above"
 	case r.Deep:
 		return "its counts, which are the answers, were not compared with the record, as is told below"
 	}
