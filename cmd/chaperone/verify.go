@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -87,30 +86,37 @@ func runVerify(c *cobra.Command, f verifyFlags) error {
 		return notHeld{"there is no ledger yet: " + page.Clean(r.Problems[0].String(), 500)}
 	}
 	if err == nil && !r.Whole() {
-		what := "the ledger is not whole: "
-		if unseen(r) {
-			what = "witnesses do not vouch for all of the ledger: "
-		} else if kept(r) {
-			what = "not all that was purged is gone: "
-		}
-		return notHeld{what + page.Clean(r.Problems[0].String(), 500)}
+		_, short := verdict(r)
+		return notHeld{short + ": " + page.Clean(r.Problems[0].String(), 500)}
 	}
 	return err
 }
 
-// kept reports whether all that is wrong is that keys of purged days are there.
-func kept(r *verify.Report) bool {
-	return !slices.ContainsFunc(r.Problems, func(p verify.Problem) bool { return p.Kind != verify.Kept })
+// verdict says what a ledger is that is not whole: in the words above its problems, and in short. Keys of purged days that are there, and
+// batches that too few witnesses have seen, are no sign that anything was removed or changed.
+func verdict(r *verify.Report) (text, short string) {
+	kinds := map[verify.Kind]bool{}
+	for _, p := range r.Problems {
+		kinds[p.Kind] = true
+	}
+	kept, unseen := kinds[verify.Kept], kinds[verify.Unseen]
+	delete(kinds, verify.Kept)
+	delete(kinds, verify.Unseen)
+	switch {
+	case len(kinds) > 0:
+		return "NOT WHOLE. Keep this folder as it is: it is evidence.", "the ledger is not whole"
+	case kept && unseen:
+		return "NOT ALL PURGED, NOT VOUCHED FOR. Nothing here contradicts itself, but what was purged is not gone, and witnesses do not confirm all of it:",
+			"not all that was purged is gone, and witnesses do not vouch for all of the ledger"
+	case kept:
+		return "NOT ALL PURGED. Nothing was removed or changed, but what was purged is not gone:", "not all that was purged is gone"
+	}
+	return "NOT VOUCHED FOR. Nothing here contradicts itself, but witnesses do not confirm all of it:", "witnesses do not vouch for all of the ledger"
 }
 
 // unmade reports whether all there is to say of a ledger is that its making was never finished.
 func unmade(r *verify.Report) bool {
 	return len(r.Problems) == 1 && r.Problems[0].Kind == verify.Unmade
-}
-
-// unseen reports whether nothing is wrong with a ledger but that too few witnesses have seen it.
-func unseen(r *verify.Report) bool {
-	return !slices.ContainsFunc(r.Problems, func(p verify.Problem) bool { return p.Kind != verify.Unseen })
 }
 
 func verifyText(out io.Writer, r *verify.Report) error {
@@ -126,14 +132,8 @@ func verifyText(out io.Writer, r *verify.Report) error {
 	case r.Whole():
 		p.Line("WHOLE: nothing was removed or changed, as far as what follows goes.")
 	default:
-		switch {
-		case unseen(r):
-			p.Line("NOT VOUCHED FOR. Nothing here contradicts itself, but witnesses do not confirm all of it:")
-		case kept(r):
-			p.Line("NOT ALL PURGED. Nothing was removed or changed, but what was purged is not gone:")
-		default:
-			p.Line("NOT WHOLE. Keep this folder as it is: it is evidence.")
-		}
+		text, _ := verdict(r)
+		p.Wrap("", text)
 		for _, problem := range r.Problems {
 			p.Wrap("  - ", page.Clean(problem.String(), 500))
 		}
@@ -156,9 +156,7 @@ func verifyText(out io.Writer, r *verify.Report) error {
 		p.Wrap("purged      ", days(r.Purged)+": by the ledger's keeper, and on record")
 	}
 	p.Line("sealed      %s of %s", page.Number(int(r.Sealed)), page.Count(int(r.Batches), "batch", "batches"))
-	if r.Origin != "" {
-		p.Wrap("index       ", r.Counts())
-	}
+	p.Wrap("index       ", r.Counts())
 	for _, w := range r.Witnesses {
 		says := "did not say how much it has seen"
 		if w.Size > 0 {
@@ -232,6 +230,7 @@ func verifyJSON(out io.Writer, r *verify.Report) error {
 		Bytes       int64        `json:"record_bytes"`
 		Days        int          `json:"days"`
 		Purged      []ledger.Day `json:"purged_days"`
+		Kept        []ledger.Day `json:"kept_days"` // purged as well, and their keys are there
 		Opened      bool         `json:"opened"`
 		Closed      bool         `json:"closed_cleanly"`
 		Backup      bool         `json:"backup"`
@@ -244,7 +243,7 @@ func verifyJSON(out io.Writer, r *verify.Report) error {
 		Witnesses   []witness    `json:"witnesses"`
 		Vouched     string       `json:"vouched"`
 	}{
-		"summary", r.Whole(), len(r.Problems) + r.More, r.Origin, r.Verifier, r.Outside, r.Batches, r.Disclosures, r.Bytes, r.Days, some(r.Purged),
+		"summary", r.Whole(), len(r.Problems) + r.More, r.Origin, r.Verifier, r.Outside, r.Batches, r.Disclosures, r.Bytes, r.Days, some(r.Purged), some(r.Kept),
 		r.Opened, r.Closed, r.Backup, r.Recounted, r.Sealed, r.Witnessed, utc(r.Since), r.Known, r.Needed, witnesses, strings.Join(r.Vouched(), " "),
 	}))
 }

@@ -110,8 +110,7 @@ func write(ctx context.Context, o Options) (w Written, err error) {
 		if v, err = keys.ParseVerifier(meta.Verifier); err != nil {
 			return w, err
 		}
-		batches, err = disk.OnRecord(o.Dir, meta.ID, v, o.Now)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) { // without a checkpoint, sealed says what to do
+		if batches, err = disk.OnRecord(ctx, o.Dir, meta.ID, v, o.Now); err != nil {
 			return w, err
 		}
 	}
@@ -135,12 +134,20 @@ func write(ctx context.Context, o Options) (w Written, err error) {
 		return w, err
 	}
 	if p := firstChanged(r); p != nil {
+		gone, err := c.gone()
+		if err != nil {
+			return w, err
+		}
+		if len(gone) > 0 && o.Keys == "" { // else a purge is told by the record itself
+			return w, fmt.Errorf("the copy in %s could not be checked: %s in it and not in the ledger any more, as after a purge, which only data.key can tell: "+
+				"say ledger backup once with data.key at hand (--keys FOLDER), which takes out what was purged", o.To, keysOf(gone))
+		}
 		return w, fmt.Errorf("the copy in %s is not whole: %v; if the ledger itself is damaged there, ledger verify says the same of it", o.To, p)
 	}
 	w.About = aboutOf(&meta)
 	w.Made, w.Batches, w.Disclosures = time.Now().UTC().Truncate(time.Second), r.Batches, r.Disclosures
 	w.Copied = c.copied
-	if w.Erased, w.Left, err = c.forget(o.Keys, r); err != nil {
+	if w.Erased, w.Left, err = c.forget(r); err != nil {
 		return w, err
 	}
 	return w, w.About.write(o.To)
@@ -245,7 +252,8 @@ func apart(one, two string) error {
 	return nil
 }
 
-// firstChanged gives the first problem that is not the witnesses'.
+// firstChanged gives the first problem that is of the copy itself: something is not what was recorded or signed. What witnesses have
+// seen, and the key of a purged day that is there, is not.
 func firstChanged(r *verify.Report) *verify.Problem {
 	for i := range r.Problems {
 		if r.Problems[i].Kind == verify.Changed {

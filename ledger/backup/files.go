@@ -110,33 +110,32 @@ func (c *copier) files(ctx context.Context, folder string, each func(path string
 	return err
 }
 
-// forget takes the keys of purged days out of a backup: the purge would not be worth much otherwise.
-func (c *copier) forget(keysDir string, r *verify.Report) (erased, left []ledger.Day, err error) {
-	data := keys.Data{}
-	if keysDir != "" {
-		if data, err = keys.LoadData(keysDir); err != nil {
+// gone lists the days whose keys are in the copy and not in the ledger any more, as after a purge.
+func (c *copier) gone() ([]ledger.Day, error) {
+	have, err := keys.OpenDays(c.to, keys.Data{}, c.id).List()
+	if err != nil {
+		return nil, err
+	}
+	now, err := keys.OpenDays(c.from, keys.Data{}, c.id).List()
+	return slices.DeleteFunc(have, func(day ledger.Day) bool { return slices.Contains(now, day) }), err
+}
+
+// forget takes the keys of purged days out of a backup: the purge would not be worth much otherwise. It lists those that it took out, and
+// those of gone that it did not.
+func (c *copier) forget(r *verify.Report) (erased, left []ledger.Day, err error) {
+	for _, day := range r.Kept { // also one that came back in the ledger
+		if err := keys.OpenDays(c.to, keys.Data{}, c.id).Destroy(day); err != nil {
 			return nil, nil, err
 		}
 	}
-	days := keys.OpenDays(c.to, data, c.id)
-	have, err := days.List()
-	if err != nil {
-		return nil, nil, err
+	left, err = c.gone()
+	return r.Kept, left, err
+}
+
+// keysOf names the keys of days, with their verb.
+func keysOf(days []ledger.Day) string {
+	if len(days) == 1 {
+		return fmt.Sprintf("the key of %s is", days[0])
 	}
-	now, err := keys.OpenDays(c.from, data, c.id).List()
-	if err != nil {
-		return nil, nil, err
-	}
-	for _, day := range have {
-		switch {
-		case slices.Contains(r.Kept, day): // also one that came back in the ledger
-			if err := days.Destroy(day); err != nil {
-				return nil, nil, err
-			}
-			erased = append(erased, day)
-		case !slices.Contains(now, day):
-			left = append(left, day)
-		}
-	}
-	return erased, left, nil
+	return fmt.Sprintf("the keys of %d days, %s to %s, are", len(days), days[0], days[len(days)-1])
 }

@@ -122,9 +122,6 @@ func (c *copier) sealed(ctx context.Context, v note.Verifier) error {
 			return err
 		}
 		tree, signed, err := seal.ReadCheckpoint(c.from, v)
-		if errors.Is(err, fs.ErrNotExist) {
-			return errors.New("nothing of the ledger is signed yet: open it for recording, or copy it without --live")
-		}
 		if err != nil {
 			return err
 		}

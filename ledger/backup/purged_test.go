@@ -2,6 +2,7 @@ package backup
 
 import (
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -35,4 +36,36 @@ func TestPurgedBetweenBackups(t *testing.T) {
 			t.Errorf("live %t: restoring it: %v", live, err)
 		}
 	}
+}
+
+// TestPurgedWithoutKey: without data.key nobody can tell whether that day was purged. So it is said, and what to do, and not that the
+// ledger is damaged; once with the key is enough.
+func TestPurgedWithoutKey(t *testing.T) {
+	h := newHouse(t, 0)
+	h.day()
+	h.now = h.now.Add(-23 * time.Hour) // the same day again
+	o := Options{Dir: h.dir, To: h.to}
+	if _, err := Write(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	h.day() // and a day passes
+	h.day(ledger.DayOf(monday))
+	for range 2 {
+		_, err := Write(t.Context(), o)
+		refused(t, err, "the key of 2026-11-02 is in it and not in the ledger any more")
+		refused(t, err, "once with data.key at hand (--keys FOLDER)")
+		if strings.Contains(err.Error(), "evidence") {
+			t.Errorf("got %v", err)
+		}
+	}
+	if w := h.backup(); len(w.Erased) != 1 {
+		t.Errorf("with the key: got %+v, want that the day is erased", w)
+	}
+	if w, err := Write(t.Context(), o); err != nil || len(w.Left) != 0 {
+		t.Errorf("without it from then on: got %+v and %v", w, err)
+	}
+	h.damage("0000000001.seg", 300) // not of that day
+	o.To = filepath.Join(h.base, "another")
+	_, err := Write(t.Context(), o)
+	refused(t, err, "evidence")
 }

@@ -1,9 +1,11 @@
 package disk
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"path/filepath"
 	"time"
 
@@ -19,33 +21,53 @@ import (
 // fresh is how long a batch may be without a checkpoint while somebody records: one is signed twice a second.
 const fresh = 10 * time.Second
 
+// patience is for how many times sealEvery a record is looked at that does not look well. Whoever records signs in that time, whatever
+// the clock of that host says, and what was being written, or cut to its length, is whole or gone.
+const patience = 3
+
 // OnRecord counts the whole batches of a record, for whoever takes of it only what is under the latest checkpoint.
 //
-// Error: those behind that checkpoint were not written just now, so that nobody signs them: after a crash, or when an older
-// checkpoint was put back. What is under it would be half an answer, and look like a whole one.
-func OnRecord(dir string, id [16]byte, v note.Verifier, now func() time.Time) (uint64, error) {
-	for before := int64(-1); ; {
+// Error: it has no checkpoint; those behind it were not written just now and nobody signs them, after a crash or because an older
+// checkpoint was put back; or they are damaged. What is under it would be half an answer, and look like a whole one.
+func OnRecord(ctx context.Context, dir string, id [16]byte, v note.Verifier, now func() time.Time) (uint64, error) {
+	first := int64(-1) // the size of the checkpoint at the first look
+	for look := 0; ; look++ {
 		tree, _, err := seal.ReadCheckpoint(dir, v)
+		if errors.Is(err, fs.ErrNotExist) {
+			return 0, fmt.Errorf("%s: nothing of it is signed yet: go on without --live, when it was opened for recording since it was restored", dir)
+		}
 		if err != nil {
 			return 0, err
+		}
+		if look == 0 {
+			first = tree.N
 		}
 		behind, since, err := behind(dir, id, uint64(tree.N))
-		if err != nil {
-			return 0, err
-		}
-		if behind == 0 || now().Sub(since).Abs() <= fresh {
+		switch {
+		case err == nil && (behind == 0 || tree.N != first || now().Sub(since).Abs() <= fresh):
 			return uint64(tree.N) + behind, nil
-		}
-		if tree.N == before {
+		case err != nil && (look == patience || !mayPass(err)):
+			return 0, err
+		case look == patience:
 			return 0, fmt.Errorf("%s: %s on record, written since %s, and not under its last checkpoint, and nobody signs now: --live would leave that out. "+
 				"Go on without --live when nobody records, or see what ledger verify says", dir, page.Count(int(behind), "batch is", "batches are"), since.UTC().Format(time.RFC3339))
 		}
-		before = tree.N // it may have been signed while the record was read
+		select {
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		case <-time.After(sealEvery):
+		}
 	}
 }
 
+// mayPass reports whether an error may be of the moment: a frame that is being written, a segment that is taken away.
+func mayPass(err error) bool {
+	var damage *record.Damage
+	return errors.As(err, &damage) || errors.Is(err, fs.ErrNotExist)
+}
+
 // behind counts the whole batches behind the first so many, and says when the first of them was written. What is being written, or was
-// when a crash came, is none.
+// when a crash came, is none: nothing stands behind it. Other damage is an error.
 func behind(dir string, id [16]byte, signed uint64) (count uint64, since time.Time, err error) {
 	days, err := keys.OpenDays(dir, keys.Data{}, id).List() // which opens none of them
 	if err != nil {
@@ -63,10 +85,15 @@ func behind(dir string, id [16]byte, signed uint64) (count uint64, since time.Ti
 	for {
 		f, err := w.Next()
 		var damage *record.Damage
-		if errors.Is(err, io.EOF) || errors.As(err, &damage) {
+		switch {
+		case errors.Is(err, io.EOF), errors.As(err, &damage) && damage.Torn && damage.Follows == 0:
 			return count, since, nil
-		}
-		if err != nil {
+		case damage != nil && damage.Torn:
+			return 0, since, fmt.Errorf("%w, and %s: --live would leave that out; see what ledger verify says when nobody records",
+				err, page.Count(damage.Follows, "whole batch follows", "whole batches follow"))
+		case damage != nil:
+			return 0, since, fmt.Errorf("%w: --live would leave out what is behind it; see what ledger verify says when nobody records", err)
+		case err != nil:
 			return 0, since, err
 		}
 		if count++; count == 1 {

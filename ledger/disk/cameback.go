@@ -97,8 +97,9 @@ func (l *Ledger) shutPurged() error {
 	return nil
 }
 
-// destroyBack destroys the key of a day again whose purge is on record, and says so.
+// destroyBack destroys the key of a day whose purge is on record, and says so. Nobody can tell whether that purge was cut off, so that it was
+// there all the time, or whether it came back.
 func (l *Ledger) destroyBack(day ledger.Day) error {
-	l.warn(fmt.Sprintf("the key of %s was there, and the purge of that day is on record: it is destroyed again; a backup that has it loses it with the next ledger backup", day))
+	l.warn(fmt.Sprintf("the key of %s was there, and the purge of that day is on record: it was not finished, or the key came back; it is destroyed now, and a backup that has it loses it with the next ledger backup", day))
 	return l.destroy(day)
 }

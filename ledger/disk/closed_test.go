@@ -1,6 +1,9 @@
 package disk
 
 import (
+	"bytes"
+	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -76,4 +79,54 @@ func asked(t *testing.T, o Options) (c ledger.Counts, ok bool) {
 	defer l.Close()
 	s, err := l.Scope(t.Context(), ledger.Query{})
 	return s.Counts, err == nil
+}
+
+// TestBehindClose: what stands behind the end of a ledger that was closed is cut off, and not told as what a crash left: there was none.
+func TestBehindClose(t *testing.T) {
+	open := func(ctx context.Context, o Options) error {
+		l, err := Open(ctx, o)
+		if err == nil {
+			err = l.Close()
+		}
+		return err
+	}
+	for _, test := range []struct {
+		name  string
+		more  string
+		crash bool
+		open  func(context.Context, Options) error
+		says  string
+	}{
+		{"a text", "CHB2 and no more", false, open, "it had none when the ledger was closed, so that no crash left"},
+		{"a text, and the index is made anew", "CHB2 and no more", false, Reindex, "it had none when the ledger was closed, so that no crash left"},
+		{"zeros", strings.Repeat("\x00", 9), false, open, "it had none when the ledger was closed, so that no crash left"},
+		{"a text, after a crash", "CHB2 and no more", true, open, "the last write before a crash was not finished"},
+		{"zeros, after a crash", strings.Repeat("\x00", 9), true, open, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			o := folders(t)
+			if test.crash {
+				remove(t, o.Dir, closedFile)
+			}
+			segment := filepath.Join(o.Dir, recordFolder, "0000000000.seg")
+			b, err := os.ReadFile(segment)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(segment, append(bytes.Clone(b), test.more...), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			said := ""
+			o.Warn = func(text string) { said += text }
+			if err := test.open(t.Context(), o); err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(said, test.says) || test.says == "" && said != "" || test.says != "" && !strings.Contains(said, fmt.Sprint("byte ", len(b))) {
+				t.Errorf("said was %q, want %q of byte %d", said, test.says, len(b))
+			}
+			if got, err := os.ReadFile(segment); err != nil || !bytes.Equal(got, b) {
+				t.Errorf("the record has %d bytes, had %d before: %v", len(got), len(b), err)
+			}
+		})
+	}
 }

@@ -3,7 +3,7 @@
 //
 // A batch goes this way: Record queues it; one of the waiting writers leads a group (commit.go), gives numbers and encodes
 // (intake.go), writes and waits for the disk, and answers. Then a goroutine carries the events into the index (pending.go),
-// and another signs a checkpoint each second and shows it to the witnesses (sealer.go). Questions (ask.go, history.go) take
+// and another signs a checkpoint twice a second and shows it to the witnesses (sealer.go). Questions (ask.go, history.go) take
 // a state between two groups.
 package disk
 
@@ -82,6 +82,7 @@ type Ledger struct {
 	writer     *record.Writer
 	segmentDay ledger.Day
 	recorded   map[ledger.Day]bool // days that have entries
+	clean      bool                // the last close was, when it was opened: no crash explains what stands behind the record's end
 	stuck      []*frame
 	batches    uint64
 	events     uint64 // disclosures, also in frames that are stuck

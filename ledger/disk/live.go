@@ -16,13 +16,10 @@ import (
 // folder of its own, from the batches under the latest checkpoint. All of them are durable, signed, and changed by a purge alone; nothing
 // of the ledger is touched. So it needs no lock, and takes none: a question must not keep a guard from starting.
 func (l *Ledger) beside(ctx context.Context) error {
-	if l.log.Latest() == nil {
-		return fmt.Errorf("%s: nothing of it is signed yet: ask without --live, when it was opened for recording since it was restored", l.dir)
-	}
 	if err := l.readable(); err != nil {
 		return err
 	}
-	batches, err := OnRecord(l.dir, l.meta.ID, l.verify, l.now)
+	batches, err := OnRecord(ctx, l.dir, l.meta.ID, l.verify, l.now)
 	if err != nil {
 		return err
 	}

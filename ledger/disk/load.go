@@ -55,11 +55,14 @@ func (l *Ledger) load(ctx context.Context) error {
 	return l.anew(ctx)
 }
 
-// readable refuses what a later version wrote, before anything of it is touched: it is the last segment that tells.
+// readable refuses what a later version wrote, before anything of it is touched: it is the last segment that tells. What the last close
+// said is taken away later on: that there is something is noted here.
 func (l *Ledger) readable() error {
-	if _, err := ReadClosed(l.dir, l.verify); errors.Is(err, keys.ErrNewer) {
+	_, err := ReadClosed(l.dir, l.verify)
+	if errors.Is(err, keys.ErrNewer) {
 		return err
 	}
+	l.clean = l.clean || err == nil
 	segments, err := record.Segments(l.files.dir)
 	if err != nil || len(segments) == 0 {
 		return err

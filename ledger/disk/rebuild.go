@@ -78,6 +78,9 @@ func (r *rebuild) walk(ctx context.Context, batches chan<- filled) error {
 				if err := record.Cut(l.files.dir, w.At()); err != nil {
 					return err
 				}
+				if l.clean {
+					l.warnBehind(w.At())
+				}
 			}
 			return r.end(w.At())
 		case errors.As(err, &damage):
@@ -130,8 +133,19 @@ func (r *rebuild) damaged(d *record.Damage, at record.Position) error {
 		return err
 	}
 	l.files.close() // the segment that was cut may have been removed
-	l.warn(fmt.Sprintf("the last write before a crash was not finished and is cut off (%s, byte %d); nobody was told that it is on record", d.File, d.Offset))
+	if l.clean {
+		l.warnBehind(at)
+	} else {
+		l.warn(fmt.Sprintf("the last write before a crash was not finished and is cut off (%s, byte %d); nobody was told that it is on record", d.File, d.Offset))
+	}
 	return r.end(at)
+}
+
+// warnBehind tells of what was cut off behind the record of a ledger that was closed: somebody put it there. What was recorded is whole, so
+// that it is no reason for a guard not to start.
+func (l *Ledger) warnBehind(end record.Position) {
+	l.warn(fmt.Sprintf("something stood behind the end of the record and is cut off (%s, byte %d); it had none when the ledger was closed, so that no crash left it there",
+		record.SegmentName(end.Segment), end.Offset))
 }
 
 // frame takes one batch.

@@ -184,7 +184,7 @@ func TestTornTail(t *testing.T) {
 	}
 }
 
-// A purge that a crash cut off behind its note is finished by the next Open.
+// A purge that a crash cut off behind its note is finished by the next Open, which does not say that the key was destroyed before.
 func TestPurgeCutOff(t *testing.T) {
 	o := folders(t)
 	l := open(t, o)
@@ -194,8 +194,13 @@ func TestPurgeCutOff(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.crash()
+	var said []string
+	o.Warn = func(text string) { said = append(said, text) }
 	l = open(t, o)
 	defer l.Close()
+	if text := strings.Join(said, "; "); !strings.Contains(text, "it was not finished, or the key came back") || strings.Contains(text, "again") {
+		t.Errorf("said was %q", text)
+	}
 	if c := count(t, l); c.Disclosures != 0 {
 		t.Errorf("got %d disclosures of a purged day", c.Disclosures)
 	}

@@ -100,7 +100,7 @@ type Damage struct {
 
 func (d *Damage) Error() string {
 	hint := "restore this file from a backup"
-	if d.Torn {
+	if d.Torn && d.Follows == 0 {
 		hint = "a write may have been cut off here"
 	}
 	return fmt.Sprintf("record: %s at byte %d, batch %d: %s; %s", d.File, d.Offset, d.Batch, d.What, hint)

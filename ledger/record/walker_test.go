@@ -316,13 +316,15 @@ func TestNewer(t *testing.T) {
 
 func TestDamageSays(t *testing.T) {
 	for _, test := range []struct {
-		torn bool
-		want string
+		torn    bool
+		follows int
+		want    string
 	}{
-		{true, "record: r/0000000002.seg at byte 64, batch 9: the file ends in a frame; a write may have been cut off here"},
-		{false, "record: r/0000000002.seg at byte 64, batch 9: the file ends in a frame; restore this file from a backup"},
+		{true, 0, "record: r/0000000002.seg at byte 64, batch 9: the file ends in a frame; a write may have been cut off here"},
+		{true, 2, "record: r/0000000002.seg at byte 64, batch 9: the file ends in a frame; restore this file from a backup"},
+		{false, 0, "record: r/0000000002.seg at byte 64, batch 9: the file ends in a frame; restore this file from a backup"},
 	} {
-		d := &record.Damage{File: "r/0000000002.seg", Offset: 64, Batch: 9, What: "the file ends in a frame", Torn: test.torn}
+		d := &record.Damage{File: "r/0000000002.seg", Offset: 64, Batch: 9, What: "the file ends in a frame", Torn: test.torn, Follows: test.follows}
 		if got := d.Error(); got != test.want {
 			t.Errorf("got %q, want %q", got, test.want)
 		}

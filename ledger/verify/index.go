@@ -22,6 +22,7 @@ const indexName = "index"
 // disclosures of every patient, and where each id is found, against it. An id that is on record twice shows by that, in no memory but the
 // index's. It reads the record once more, day by day.
 func (r *run) recount(ctx context.Context) error {
+	r.report.Deep = true
 	switch {
 	case r.data == nil:
 		r.report.warn("the index was not counted anew: that needs the data key")
@@ -29,9 +30,11 @@ func (r *run) recount(ctx context.Context) error {
 	case !r.report.Closed:
 		r.report.warn("the index was not counted anew: it is made anew at the next opening")
 		return nil
-	case !r.report.Whole():
+	case r.report.found[Changed] > 0: // nothing else keeps the record from being read
+		r.report.warn("the index was not counted anew: what is told above comes first")
 		return nil
 	}
+	r.report.Compared = true
 	x, err := index.Open(index.Options{Dir: filepath.Join(r.Dir, indexName), ReadOnly: true})
 	if errors.Is(err, index.ErrNewer) {
 		return err
@@ -45,7 +48,7 @@ func (r *run) recount(ctx context.Context) error {
 		err = errors.Join(r.everyDay(ctx, x, v), v.Close())
 	}
 	err = errors.Join(err, x.Close())
-	r.report.Recounted = err == nil && r.report.Whole()
+	r.report.Recounted = err == nil && r.report.found[Changed] == 0
 	return err
 }
 

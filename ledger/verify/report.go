@@ -9,7 +9,8 @@ import (
 	"chaperone/page"
 )
 
-// maxProblems bounds the list of problems: where one thing was changed, much else no longer fits.
+// maxProblems bounds the list of problems of each kind: where one thing was changed, much else no longer fits. Of each, for what one
+// kind means hangs on whether there is another.
 const maxProblems = 100
 
 // Kind says what sort of problem one is.
@@ -69,7 +70,9 @@ type Report struct {
 
 	Opened    bool // every entry was opened; without data.key only what needs no key was checked
 	Closed    bool // the last close was clean, and says which files were derived
-	Recounted bool // the index says what the record says
+	Deep      bool // it was asked to compare the index with the record
+	Compared  bool // that was done
+	Recounted bool // and the index says what the record says
 
 	Sealed    uint64    // batches under the signed checkpoint
 	Witnessed uint64    // batches that enough witnesses have seen
@@ -79,6 +82,8 @@ type Report struct {
 	Backup    bool   // it is a backup of a ledger, which goes on: that a witness has seen more is no problem then
 	Known     uint64 // the most batches that a witness says it has seen, when it has seen more than there are; else 0
 	Answered  int    // witnesses that were asked now and said what they have seen
+
+	found [Unmade + 1]int // problems of each kind, also those beyond the list
 }
 
 // Witness is what one witness has seen of the log.
@@ -99,6 +104,10 @@ func (r *Report) Counts() string {
 		return "its counts were compared with the record, and are what it says"
 	case !r.Closed:
 		return "it is made anew from the record before anything is answered"
+	case r.Compared:
+		return "its counts, which are the answers, were compared with the record: what came of it is told above"
+	case r.Deep:
+		return "its counts, which are the answers, were not compared with the record, as is told below"
 	}
 	return "its counts, which are the answers, were not compared with the record: --deep does"
 }
@@ -141,7 +150,7 @@ func (r *Report) problem(file string, offset, batch int64, format string, args .
 }
 
 func (r *Report) add(p Problem) {
-	if len(r.Problems) == maxProblems {
+	if r.found[p.Kind]++; r.found[p.Kind] > maxProblems {
 		r.More++
 		return
 	}

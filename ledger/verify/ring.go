@@ -3,6 +3,7 @@ package verify
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -11,13 +12,14 @@ import (
 	"chaperone/ledger"
 	"chaperone/ledger/keys"
 	"chaperone/ledger/record"
+	"chaperone/page"
 )
 
 // ring holds the keys that open a record. It is for one goroutine, but for missing.
 type ring struct {
 	days       *keys.Days
 	there      map[ledger.Day]bool // days that have a key's file
-	back       map[ledger.Day]bool // of those the purged ones that are known before the record is read
+	back       map[ledger.Day]bool // of those the purged ones, as far as they are known: see cameBack, kept
 	dictionary *record.Master      // nil: nothing is opened
 	masters    map[ledger.Day]*record.Master
 	bad        map[ledger.Day]error // days whose key cannot be used
@@ -105,13 +107,30 @@ func (r *run) keyFiles() {
 		switch purged := r.purges[day]; {
 		case purged && r.ring.there[day]:
 			r.report.Kept = append(r.report.Kept, day)
-			r.report.add(Problem{Kept, keyName(day), -1, -1, "the purge of this day is on record and its key is there: open the ledger for recording once, or say ledger reindex, which destroys it"})
 		case purged && d != nil:
 			r.report.Purged = append(r.report.Purged, day)
 		case d != nil && r.ring.missing(day) && !r.stopped:
 			r.report.problem(keyName(day), -1, int64(d.first), "the key of a day with entries is missing, and no purge of it is on record")
 		}
 	}
+	r.kept()
+}
+
+// kept tells of purged days whose keys are there, all in one problem. Nothing is opened with them any more.
+func (r *run) kept() {
+	days := r.report.Kept
+	if len(days) == 0 {
+		return
+	}
+	r.ring.back = map[ledger.Day]bool{}
+	for _, day := range days {
+		r.ring.back[day] = true
+	}
+	what, them := "the purge of this day is on record and its key is there", "it"
+	if more := len(days) - 1; more > 0 {
+		what, them = what+fmt.Sprintf(", and so it is with %s until %s", page.Count(more, "more day", "more days"), days[more]), "them"
+	}
+	r.report.add(Problem{Kept, keyName(days[0]), -1, -1, what + ": open the ledger for recording once, or say ledger reindex, which destroys " + them})
 }
 
 // keyFlaw compares the two copies in a key's file. They are made with one write: one that differs was changed or is torn.

@@ -229,7 +229,7 @@ func (r *run) log(ctx context.Context) (*seal.Log, error) {
 		return l, nil
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
-	case r.report.Whole():
+	case r.report.found[Changed] == 0:
 		r.report.whole(checkpointName, "%v", err)
 	}
 	return l, nil // the tiles may still do for the proofs that witnesses ask for

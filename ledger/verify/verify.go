@@ -120,11 +120,13 @@ func (r *run) all(ctx context.Context) error {
 	if err := r.closed(ctx); err != nil {
 		return err
 	}
-	for _, name := range r.strangers {
-		r.report.warn("%s: this file is not the ledger's", name)
-	}
 	if r.Deep {
-		return r.recount(ctx)
+		if err := r.recount(ctx); err != nil {
+			return err
+		}
+	}
+	for _, name := range r.strangers { // last: there may be more than a report has room for
+		r.report.warn("%s: this file is not the ledger's", name)
 	}
 	return nil
 }

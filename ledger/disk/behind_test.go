@@ -1,0 +1,121 @@
+package disk
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// unsigned takes a copy of the log, and puts it back when something was recorded: so nobody has signed that.
+func unsigned(t *testing.T, dir string, record func()) {
+	t.Helper()
+	older := filepath.Join(t.TempDir(), "log")
+	if err := os.CopyFS(older, os.DirFS(filepath.Join(dir, logFolder))); err != nil {
+		t.Fatal(err)
+	}
+	record()
+	if err := errors.Join(os.RemoveAll(filepath.Join(dir, logFolder)), os.CopyFS(filepath.Join(dir, logFolder), os.DirFS(older))); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestLiveBehindDamage: after a crash three batches are on record that nobody signed. Where the first or the second of them is damaged, the record
+// does not end there: an answer without them would look like a whole one. A damaged last one cannot be told from a write that was cut off.
+func TestLiveBehindDamage(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		damaged int
+		later   bool // asked an hour afterwards
+		says    string
+	}{
+		{"none, asked at once", -1, false, ""},
+		{"none", -1, true, "3 batches are on record, written since "},
+		{"the first, asked at once", 0, false, "2 whole batches follow"},
+		{"the first", 0, true, "2 whole batches follow"},
+		{"the second", 1, true, "1 whole batch follows"},
+		{"the last", 2, true, "2 batches are on record, written since "},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel() // they wait for somebody who signs
+			o := nowhere(t)
+			l := open(t, o)
+			mustRecord(t, l, someBatch(0, 5))
+			if err := l.sign(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			var at []int64
+			unsigned(t, o.Dir, func() {
+				for n := range 3 {
+					at = append(at, l.end.Offset)
+					mustRecord(t, l, someBatch(5+5*n, 5))
+				}
+				l.crash()
+			})
+			if test.damaged >= 0 {
+				segment := filepath.Join(o.Dir, recordFolder, "0000000000.seg")
+				b, err := os.ReadFile(segment)
+				if err != nil {
+					t.Fatal(err)
+				}
+				damage(t, segment, b, int(at[test.damaged])+300)
+			}
+			asking := Options{Dir: o.Dir, Keys: o.Keys, ReadOnly: true, Live: true}
+			if test.later {
+				asking.Now = func() time.Time { return time.Now().Add(time.Hour) }
+			}
+			one, err := Open(t.Context(), asking)
+			if err == nil {
+				defer one.Close()
+			}
+			switch {
+			case test.says != "" && err == nil:
+				t.Errorf("got an answer of %d of 20 disclosures, and %+v", count(t, one).Disclosures, one.Seal())
+			case test.says == "" && err != nil:
+				t.Error(err)
+			case err != nil && (!strings.Contains(err.Error(), test.says) || !strings.Contains(err.Error(), "ledger verify") || strings.Contains(err.Error(), "\n")):
+				t.Errorf("got %v, want that it says %q and sends to ledger verify", err, test.says)
+			}
+		})
+	}
+}
+
+// TestLiveOtherClock: somebody who records and signs is seen to do so, whatever the clock of that host says.
+func TestLiveOtherClock(t *testing.T) {
+	for _, behind := range []time.Duration{time.Minute, -time.Minute} {
+		o := nowhere(t)
+		o.Now = func() time.Time { return time.Now().Add(-behind) }
+		l := open(t, o)
+		end, done := make(chan bool), make(chan error, 1)
+		go func() {
+			for n := 0; ; n++ {
+				select {
+				case <-end:
+					done <- nil
+					return
+				default:
+				}
+				if _, err := l.Record(t.Context(), someBatch(n, 1)); err != nil {
+					done <- err
+					return
+				}
+			}
+		}()
+		for range 3 {
+			one, err := Open(t.Context(), Options{Dir: o.Dir, Keys: o.Keys, ReadOnly: true, Live: true})
+			if err != nil {
+				t.Errorf("its clock is %v behind: %v", behind, err)
+				continue
+			}
+			if err := one.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+		close(end)
+		if err := errors.Join(<-done, l.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
