@@ -21,6 +21,7 @@ type verifyFlags struct {
 	ledger              ledgerFlags
 	verifier, witnesses string
 	offline, deep, json bool
+	backup              bool
 }
 
 func newVerify() *cobra.Command {
@@ -40,10 +41,12 @@ Answers are taken from the index, whose files are compared with what the last cl
 ones: --deep compares what is in them with the record.
 
 Exit status: 0 whole; 1 something was removed or changed, or its making was never finished; 2 could not be checked, as while somebody
-records in it: then verify a copy, which ledger backup --live makes beside a guard. A witness that has seen more than a backup has is
-no sign of tampering, for the ledger goes on: the report says how much it has seen, and as of when the backup is.`,
+records in it: then verify a copy, which ledger backup --live makes beside a guard. Of a backup that you made, say --backup: that a
+witness has seen more is no sign of tampering then, for the ledger goes on. The report says how much it has seen, and as of when the
+backup is. Without it the same is what a ledger looks like whose end was removed.`,
 		Example: `  chaperone ledger verify /var/lib/chaperone/ledger
   chaperone ledger verify --verifier "$(cat /media/usb/ledger.vkey)" --witnesses /media/usb /var/lib/chaperone/ledger
+  chaperone ledger verify --backup /mnt/backup
   chaperone ledger verify --offline --deep --json | jq .whole`,
 		RunE: func(c *cobra.Command, _ []string) error { return runVerify(c, f) },
 	}
@@ -53,6 +56,7 @@ no sign of tampering, for the ledger goes on: the report says how much it has se
 	flags.StringVar(&f.verifier, "verifier", "", "the ledger's public `key`, kept outside (default: the ledger's own word)")
 	flags.StringVar(&f.witnesses, "witnesses", "", "`folder` with a file "+witnessesFile+" that was kept outside (default: the ledger's own)")
 	flags.BoolVar(&f.offline, "offline", false, "ask no witness: only what they cosigned before counts")
+	flags.BoolVar(&f.backup, "backup", false, "you made it, as a backup of a ledger that goes on: its witnesses may have seen more")
 	flags.BoolVar(&f.deep, "deep", false, "also compare the index with the record: every count, every patient's disclosures, every id; and find an id that is on record twice")
 	flags.BoolVar(&f.json, "json", false, "write JSON Lines: problem, warning, and summary last")
 	_ = c.RegisterFlagCompletionFunc("verifier", cobra.NoFileCompletions)
@@ -70,7 +74,7 @@ func runVerify(c *cobra.Command, f verifyFlags) error {
 			return fmt.Errorf("--witnesses: there is no file %s in %s", witnessesFile, f.witnesses)
 		}
 	}
-	o := verify.Options{Dir: dir, Keys: f.ledger.keysAtHand(), Verifier: f.verifier, Witnesses: f.witnesses, Offline: f.offline, Deep: f.deep}
+	o := verify.Options{Dir: dir, Keys: f.ledger.keysAtHand(), Verifier: f.verifier, Witnesses: f.witnesses, Offline: f.offline, Deep: f.deep, Backup: f.backup}
 	bar := progressOf(c.ErrOrStderr(), &o.Progress)
 	r, err := verify.Run(c.Context(), o)
 	bar()

@@ -79,10 +79,13 @@ func TestWitness(t *testing.T) {
 	copied := filepath.Join(dir, "copy") // what is advised beside a guard, and the guard goes on
 	call(0, append([]string{"ledger", "backup", copied, "--live"}, at...)...)
 	call(0, append([]string{"watch", "../../testdata/peer/hl7-mllp-3senders.pcapng"}, at...)...)
-	if text := call(0, "ledger", "verify", copied, "--keys", keysDir); !strings.HasPrefix(text, fmt.Sprintf("WHOLE AS FAR AS IT GOES: a backup of the first %d batches; a witness has seen ", summary.Batches)) || strings.Contains(text, "evidence") || strings.Contains(text, "old copy") {
+	if text := call(1, "ledger", "verify", copied, "--keys", keysDir); !strings.HasPrefix(text, "NOT WHOLE") || !strings.Contains(text, "say so (--backup)") {
+		t.Errorf("of a copy that nobody calls a backup: %q", text)
+	}
+	if text := call(0, "ledger", "verify", "--backup", copied, "--keys", keysDir); !strings.HasPrefix(text, fmt.Sprintf("WHOLE AS FAR AS IT GOES: a backup of the first %d batches; a witness has seen ", summary.Batches)) || strings.Contains(text, "evidence") || strings.Contains(text, "old copy") {
 		t.Errorf("of a copy whose ledger goes on: %q", text)
 	}
-	if text := call(0, "ledger", "verify", copied, "--keys", keysDir, "--json"); !strings.Contains(text, `"whole":true`) || !strings.Contains(text, `"backup":true`) || strings.Contains(text, `"known":0`) {
+	if text := call(0, "ledger", "verify", "--backup", copied, "--keys", keysDir, "--json"); !strings.Contains(text, `"whole":true`) || !strings.Contains(text, `"backup":true`) || strings.Contains(text, `"known":0`) {
 		t.Errorf("of a copy whose ledger goes on: %s", text)
 	}
 	call(2, "ledger", "restore", copied, "--ledger", filepath.Join(dir, "back"), "--keys", keysDir)

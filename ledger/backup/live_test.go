@@ -104,7 +104,7 @@ func TestVerifiedBesideGuard(t *testing.T) {
 		for range 3 { // one of them the witness is shown, while the last is not answered yet
 			h.signed()
 		}
-		r, err := verify.Run(t.Context(), verify.Options{Dir: h.to, Keys: h.keys, Client: h.client})
+		r, err := verify.Run(t.Context(), verify.Options{Dir: h.to, Keys: h.keys, Client: h.client, Backup: true})
 		h.must(err)
 		if !r.Whole() || !r.Backup || r.Batches != w.Batches || r.Witnessed != r.Batches || r.Known <= r.Batches {
 			t.Errorf("got %d batches of %d, %d of them witnessed, %d known to the witness, and %v", r.Batches, w.Batches, r.Witnessed, r.Known, r.Problems)

@@ -21,7 +21,7 @@ const (
 	Changed Kind = iota // something is not what was recorded, signed or cosigned
 	Kept                // the key of a day is there that was purged
 	Unseen              // too few witnesses saw what was signed
-	Ahead               // a witness has seen more than there is, and this is no backup
+	Ahead               // a witness has seen more than there is, and nobody says that this is a backup
 	Forked              // a witness has seen another history under this ledger's name and key
 	Unmade              // it never became a ledger, and holds nothing of one
 )
@@ -79,7 +79,7 @@ type Report struct {
 	Since     time.Time // when the first batch was written that they have not; zero when they have seen all
 	Needed    int       // witnesses that must have seen a batch; 0: nobody is asked
 	Witnesses []Witness
-	Backup    bool   // it is a backup of a ledger, which goes on: that a witness has seen more is no problem then
+	Backup    bool   // it looks as a backup does
 	Known     uint64 // the most batches that a witness says it has seen, when it has seen more than there are; else 0
 	Answered  int    // witnesses that were asked now and said what they have seen
 

@@ -252,14 +252,18 @@ func (r *run) ask(ctx context.Context, l *seal.Log, tree *tlog.Tree) {
 		case errors.Is(a.Err, seal.ErrRolledBack):
 			r.report.Answered++
 			r.report.Known = max(r.report.Known, a.Size)
-			if r.report.Backup {
+			if r.report.Backup && r.Backup {
 				w.Said = fmt.Sprintf("by now %d", a.Size)
 				r.report.warn("this is a backup as of %s, of the first %s; witness %s has seen %d by now: what came since is in the ledger, or in a later backup",
 					moment(r.report.Last), page.Count(int(r.report.Batches), "batch", "batches"), w.Name, a.Size)
 				continue
 			}
 			w.Said = a.Err.Error()
-			r.report.add(Problem{Ahead, checkpointName, -1, -1, fmt.Sprintf("witness %s: %v", w.Name, a.Err)})
+			text := fmt.Sprintf("witness %s: %v", w.Name, a.Err)
+			if r.report.Backup {
+				text += "; if you made this folder yourself, as a backup of a ledger that goes on, say so (--backup)"
+			}
+			r.report.add(Problem{Ahead, checkpointName, -1, -1, text})
 		case errors.Is(a.Err, seal.ErrRewritten):
 			w.Said = a.Err.Error()
 			r.report.Answered++

@@ -96,19 +96,21 @@ func TestCalledBackup(t *testing.T) {
 	whole.week(1)
 	h := older.copied(t)
 	h.write("backup", nil)
-	r := h.verify()
+	backup := func(o *Options) { o.Backup = true }
+	r := h.verify(backup)
 	if h.noticed(r, "log/checkpoint", "shorter than what was signed"); r.Backup {
 		t.Error("a ledger that was in use passes for a backup")
 	}
 	h.remove("lock", "index", "people", "closed", "reserve")
-	r = h.verify()
+	h.noticed(h.verify(), "log/checkpoint", "say so (--backup)") // nobody has said that it is one
+	r = h.verify(backup)
 	h.whole(r)
 	if !r.Backup || r.Batches != 8 || r.Known != 12 || r.Witnessed != 8 {
 		t.Errorf("got %+v", r)
 	}
 	said(h, r, "a backup as of 2026-11-03T08:06:00Z, of the first 8 batches; witness east has seen 12 by now")
 	h.write("log/cosigned", whole.read("log/cosigned"))
-	h.noticed(h.verify(), "log/checkpoint", "an older one was put back") // what it has itself must fit
+	h.noticed(h.verify(backup), "log/checkpoint", "an older one was put back") // what it has itself must fit
 }
 
 func TestTruncate(t *testing.T) {

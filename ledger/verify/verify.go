@@ -36,6 +36,7 @@ type Options struct {
 	Client    *http.Client            // for witnesses; nil for a usual one
 	Offline   bool                    // ask no witness: only what they cosigned before counts
 	Deep      bool                    // also count the index anew
+	Backup    bool                    // whoever asks knows Dir for a backup of a ledger that goes on, and may be behind its witnesses
 	Progress  func(done, total int64) // bytes of the record; may be nil
 }
 
@@ -79,7 +80,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	}
 	release, err := disk.Lock(o.Dir, true)
 	if errors.Is(err, lock.ErrHeld) {
-		return nil, fmt.Errorf("verify: %s: %w, and a ledger is verified while nobody records in it: verify a copy instead (chaperone ledger backup COPY --ledger %s --live, then chaperone ledger verify COPY), or stop that process first",
+		return nil, fmt.Errorf("verify: %s: %w, and a ledger is verified while nobody records in it: verify a copy instead (chaperone ledger backup COPY --ledger %s --live, then chaperone ledger verify --backup COPY), or stop that process first",
 			o.Dir, lock.ErrHeld, o.Dir)
 	}
 	if err != nil {
