@@ -24,8 +24,28 @@ func Accept(m *Message, a Acceptance) []byte {
 	if !wanted {
 		return nil
 	}
+	return acknowledge(&f, code, a)
+}
+
+// Acknowledge writes an answer to a message that says no more than a code of table 0008, which somebody else has given: MSH and MSA. It
+// is nil for any other text.
+func Acknowledge(m *Message, code string, a Acceptance) []byte {
+	header, ok := m.Header()
+	switch code {
+	case "AA", "AE", "AR", "CA", "CE", "CR":
+	default:
+		ok = false
+	}
+	if !ok {
+		return nil
+	}
+	f := header.fields()
+	return acknowledge(&f, code, a)
+}
+
+func acknowledge(f *fields, code string, a Acceptance) []byte {
 	var b bytes.Buffer
-	writeHeader(&b, &f, acknowledgement(&f), a.ID, a.Now)
+	writeHeader(&b, f, acknowledgement(f), a.ID, a.Now)
 	b.WriteString("MSA|" + code + "|" + string(f.raw[10]) + "\r")
 	return b.Bytes()
 }

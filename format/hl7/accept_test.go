@@ -34,3 +34,21 @@ func TestAccept(t *testing.T) {
 		})
 	}
 }
+
+// TestAcknowledge: a code of somebody else's is repeated whatever the sender asked for, and nothing but a code is.
+func TestAcknowledge(t *testing.T) {
+	m, err := Parse([]byte("MSH|^~\\&|LAB|NORTH|EHR|SOUTH|20260301||ORU^R01^ORU_R01|m1|P|2.3|||NE|NE\r"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for code, want := range map[string]string{
+		"AA": "MSA|AA|m1\r", "AE": "MSA|AE|m1\r", "AR": "MSA|AR|m1\r", "CA": "MSA|CA|m1\r", "CE": "MSA|CE|m1\r", "CR": "MSA|CR|m1\r", "": "", "DOE": "", "aa": "",
+	} {
+		if want != "" {
+			want = "MSH|^~\\&|EHR|SOUTH|LAB|NORTH|20260301120000+0000||ACK^R01|CHAP1|P|2.3||||||\r" + want
+		}
+		if got := string(Acknowledge(&m, code, Acceptance{ID: "CHAP1", Now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)})); got != want {
+			t.Errorf("%q: got %q, want %q", code, got, want)
+		}
+	}
+}

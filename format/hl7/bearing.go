@@ -12,8 +12,8 @@ func (c *Content) Bearing() []chaperone.Record {
 }
 
 // unnamed looks at a message that names nobody: whether it has something of a patient all the same, and whether that is only what
-// answers say again. Whatever is not known to be of nobody is somebody's: a standard with new segments, segments that two systems have
-// agreed on (Z, chapter 2) and notes may say anything.
+// answers and queries say again. Whatever is not known to be of nobody is somebody's, whoever that is: a standard with new segments,
+// segments that two systems have agreed on (Z, chapter 2) and notes may say anything.
 func (m *Message) unnamed() (somebody, again bool) {
 	again = true
 	for _, s := range m.Segments {
@@ -40,11 +40,15 @@ func (s Segment) nobodys() bool {
 	return false
 }
 
-// repeated reports whether a segment is one that answers have about the message that they answer: its order or appointment again
-// (chapters 4 and 10), notes, and segments that two systems have agreed on.
+// repeated reports whether a segment is one that answers have about the message that they answer, and queries about what they ask
+// for: its order, dose, blood product, appointment or referral again, and who of the staff has to do with it (chapters 4, 10, 11 and
+// 12), notes, what segments of these continue with, and segments that two systems have agreed on. What is found out of a patient (OBX,
+// AL1, DG1, VAR, ...) says nothing again.
 func (s Segment) repeated() bool {
 	switch string(s.Name[:]) {
-	case "ORC", "OBR", "RQD", "RQ1", "RXO", "RXE", "RXR", "RXC", "ODS", "ODT", "TQ1", "TQ2", "BLG", "BPO", "SPM", "SAC", "IPC", "SCH", "RGS", "AIS", "AIG", "AIL", "AIP", "NTE":
+	case "ORC", "OBR", "RQD", "RQ1", "ODS", "ODT", "TQ1", "TQ2", "BLG", "BPO", "BPX", "BTX", "SPM", "SAC", "IPC", "CTI",
+		"RXO", "RXE", "RXR", "RXC", "RXD", "RXG", "RXA",
+		"ARQ", "APR", "SCH", "RGS", "AIS", "AIG", "AIL", "AIP", "RF1", "PRD", "CTD", "ROL", "NTE", "ADD":
 		return true
 	}
 	return s.Name[0] == 'Z'

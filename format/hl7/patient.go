@@ -20,7 +20,7 @@ type Content struct {
 	Merges      []chaperone.Merge
 	Others      []chaperone.Record // whom MRG names in an event that merges nobody
 	Nobody      bool               // it names nobody, and yet has something of a patient
-	Again       bool               // and that is only what an answer says again of the message that it answers
+	Again       bool               // and that is only what an answer says again of the message that it answers, or a query of what it asks for
 }
 
 // mergeEvents are the triggers whose MRG names the same person as the PID before it (chapter 3: merge, and change of

@@ -88,9 +88,13 @@ func (s *Session) head(d wire.Dir, m *hl7.Message, c hl7.Content, cut bool, at c
 	if cut && len(records) == 0 && message.Role == wire.Push {
 		records = []chaperone.Record{{}} // its PID may have been in the part that is missing
 	}
+	if c.Again && message.Role == wire.Query {
+		records = nil // of whom it asks for: the answer brings them
+	}
 	if c.Ack != "" {
-		asked := s.take(d.Other(), c.AckFor)
-		if c.Again && (asked != nil && asked.Role == wire.Push || asked == nil && message.Role == wire.Control) {
+		p := s.take(d.Other(), c.AckFor)
+		asked := p.message
+		if c.Again && (p.brought || asked == nil && message.Role == wire.Control) {
 			records = nil // of whom the message brought: that was counted with it, and its sender learns of nobody else
 		}
 		if asked != nil {
@@ -102,7 +106,7 @@ func (s *Session) head(d wire.Dir, m *hl7.Message, c hl7.Content, cut bool, at c
 	}
 	s.emit(wire.Event{Stage: wire.Head, Message: message, Records: records, Merges: c.Merges, Dir: d, End: h.offset, At: at})
 	if message.Role == wire.Push || message.Role == wire.Query {
-		s.pending[d] = append(s.pending[d], pending{c.ControlID, message})
+		s.pending[d] = append(s.pending[d], pending{c.ControlID, message, message.Role == wire.Push && len(records)+len(c.Merges) > 0})
 	}
 	return message
 }
@@ -133,14 +137,14 @@ func (s *Session) tail(d wire.Dir, m *wire.Message, ended bool, at chaperone.Mar
 
 // take finds the message that an acknowledgement names: the oldest with that control ID, because senders use one
 // again and again. An acknowledgement that names none belongs to the oldest of all.
-func (s *Session) take(d wire.Dir, id string) *wire.Message {
+func (s *Session) take(d wire.Dir, id string) pending {
 	for i, p := range s.pending[d] {
 		if p.id == id || id == "" {
 			s.pending[d] = slices.Delete(s.pending[d], i, i+1)
-			return p.message
+			return p
 		}
 	}
-	return nil
+	return pending{}
 }
 
 // answer closes the life of a message with the code of its acknowledgement (MSA-1, HL7 table 0008), "" for none.

@@ -48,6 +48,7 @@ type half struct {
 type pending struct {
 	id      string // MSH-10
 	message *wire.Message
+	brought bool // it is a push, and brought records or merges
 }
 
 // New opens a session. midstream: the connection may be inside a frame.
@@ -76,7 +77,7 @@ func (s *Session) Clone() wire.Session {
 		c.half[d].claims = hl7.Claims{}
 		c.half[d].over = clone(s.half[d].over)
 		for _, p := range s.pending[d] {
-			c.pending[d] = append(c.pending[d], pending{p.id, clone(p.message)})
+			c.pending[d] = append(c.pending[d], pending{p.id, clone(p.message), p.brought})
 		}
 	}
 	return c
