@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"sync"
 
 	"chaperone"
@@ -34,6 +36,7 @@ type question struct {
 	named   int              // how many patients a query asks for by number; 0: that is not its measure
 	push    bool             // it is no query, and
 	sent    []ledger.Covered // brought these: its answer may name them again
+	brought bool             // and it is on record as that, or as somebody's: its answer may say that again
 
 	before, behind *question // in the list
 	same           *question // the next that has the same id
@@ -127,15 +130,19 @@ func (h *hl7Conn) remember(p *passing) {
 	if m.role != wire.Query && m.role != wire.Push {
 		return
 	}
-	q := &question{id: m.content.ControlID, message: bytes.Clone(m.first), named: m.named}
-	if m.role == wire.Push {
-		header, _, _ := bytes.Cut(m.first, []byte{carriage})
-		q.message, q.push = bytes.Clone(header), true
-		if p.draft != nil {
-			q.sent = p.draft.disclosure.Covered
+	pending := h.spec().Limits.Pending
+	for _, part := range m.parts[:min(len(m.parts), pending)] {
+		q := &question{id: part.id, message: part.raw, named: m.named}
+		if m.role == wire.Push {
+			q.message, _, _ = bytes.Cut(part.raw, []byte{carriage})
+			q.push, q.brought = true, p.draft != nil
+			if q.brought {
+				q.sent = p.draft.disclosure.Covered
+			}
 		}
+		q.message = bytes.Clone(q.message)
+		h.asked.add(q, mostAsked+2*pending)
 	}
-	h.asked.add(q, mostAsked+2*h.spec().Limits.Pending)
 }
 
 // echo gives whom an answer may name again, nil for that to a query.
@@ -160,21 +167,30 @@ func tokensOf(c *ledger.Covered) []chaperone.PatientToken {
 	return c.Numbers
 }
 
-// find gives what an answer answers (MSA-2), nil when that was not asked.
-func (a *asked) find(m *message) *question {
-	if m.content.Ack == "" {
-		return nil
-	}
+// find gives the oldest question of an id, nil when nobody asked it.
+func (a *asked) find(id string) *question {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.of != nil {
-		return a.of[m.content.AckFor]
+		return a.of[id]
 	}
 	q := a.oldest
-	for q != nil && q.id != m.content.AckFor {
+	for q != nil && q.id != id {
 		q = q.behind
 	}
 	return q
+}
+
+// answeredBy gives what the messages of a frame answer (MSA-2), each, in room; nil for one that answers nothing that was asked.
+func (a *asked) answeredBy(m *message, room []*question) []*question {
+	for _, p := range m.parts {
+		var q *question
+		if p.ack != "" {
+			q = a.find(p.ackFor)
+		}
+		room = append(room, q)
+	}
+	return room
 }
 
 // done forgets a question that has its answer.
@@ -237,16 +253,21 @@ func (h *hl7Conn) back(ctx context.Context, j *judge, f frame) error {
 	if v.Permit && v.draft != nil {
 		if err := h.guard.record(ctx, []*draft{v.draft}); err != nil {
 			h.guard.metrics.unrecorded(h.listener.name)
-			v = j.refuse(h.guard.rules.Load(), &wish{word: m.word, client: &h.from, from: &h.to, to: &h.from, records: m.content.Records, offset: f.offset}, unrecordable(err))
+			v = j.refuse(h.guard.rules.Load(), v.draft.wish, unrecordable(err))
 		}
 	}
 	h.guard.metrics.decided(h.listener.name, v.Reason, 0)
 	if m == nil {
 		return h.write(&h.down, h.client, f.raw)
 	}
-	q := h.asked.find(m)
-	if q != nil && (m.bears() || m.role == wire.Reply || !v.Permit) {
-		h.asked.done(q)
+	var room [1]*question
+	list := h.asked.answeredBy(m, room[:0])
+	if m.bears() || m.role == wire.Reply || !v.Permit {
+		for i, q := range list {
+			if q != nil && !m.parts[i].commits(m, q, v.Permit) {
+				h.asked.done(q)
+			}
+		}
 	}
 	if v.Permit {
 		err := h.write(&h.down, h.client, f.raw)
@@ -255,25 +276,47 @@ func (h *hl7Conn) back(ctx context.Context, j *judge, f frame) error {
 		}
 		return err
 	}
-	return h.instead(m, &v, q)
+	return h.instead(m, &v, list)
+}
+
+// commits reports whether an answer says no more than that a message was taken (CA; enhanced mode, chapter 2), so that the one of the
+// application is still to come. Of a query it counts as that only when it names nobody: its answer may show so many, and once.
+func (p *part) commits(m *message, q *question, passes bool) bool {
+	return m.role == wire.Control && strings.HasPrefix(p.ack, "C") && (q.push || m.again && passes)
 }
 
 // instead answers for what the system behind the guard sent and was not passed on: the client gets an answer to what it asked,
-// and a message that nobody asked for is refused to its sender.
-func (h *hl7Conn) instead(m *message, v *verdict, q *question) error {
+// and a message that nobody asked for is refused to its sender. Of a message that the client sent it learns what the system behind
+// said of it, and no more than that: it arrived, and is not refused.
+func (h *hl7Conn) instead(m *message, v *verdict, list []*question) error {
 	refusal := hl7.Refusal{Error: v.Reason == unrecorded, Sender: ofIdentity(v.Reason), Reason: string(v.Reason), Reference: v.reference, ID: "CHAP" + v.reference, Now: h.guard.now()}
-	if q == nil {
-		if m.content.Ack != "" || m.word == "" {
-			return nil // an answer is not answered
+	var answers []byte
+	known := false
+	for i, q := range list {
+		if q == nil || !q.push && slices.Contains(list[:i], q) {
+			continue // of a query it was refused already
 		}
-		if answer := refusalTo(m.first, refusal); answer != nil {
-			return h.write(&h.up, h.upstream, framed(answer))
+		known = true
+		var answer []byte
+		if q.push && m.err == nil && bytes.Count(m.parts[i].raw, []byte("\rMSA")) == 1 { // what can be read in two ways may say two things of it
+			answer = acknowledgementOf(q.message, m.parts[i].ack, hl7.Acceptance{ID: refusal.ID, Now: refusal.Now})
 		}
-		return nil
+		if answer == nil {
+			answer = refusalTo(q.message, refusal)
+		}
+		answers = append(answers, answer...)
 	}
-	h.answered(1)
-	if answer := refusalTo(q.message, refusal); answer != nil {
-		return h.answer(answer)
+	switch {
+	case known:
+		if h.answered(1); answers == nil {
+			return nil
+		}
+		return h.answer(answers)
+	case m.content.Ack != "" || m.word == "":
+		return nil // an answer is not answered
+	}
+	if answer := refusalTo(m.first, refusal); answer != nil {
+		return h.write(&h.up, h.upstream, framed(answer))
 	}
 	return nil
 }

@@ -21,8 +21,7 @@ func (h *hl7Conn) unrecorded(ctx context.Context, granted []passing, err error) 
 			}
 			continue
 		}
-		v := j.refuse(r, &wish{word: p.message.word, client: &h.from, from: &h.from, to: &h.to, records: p.message.content.Records, offset: p.offset},
-			unrecordable(err))
+		v := j.refuse(r, p.draft.wish, unrecordable(err))
 		if (v.Reason == unrecorded || v.Reason == endedApproval) && h.spec().Refuse == site.Hold {
 			if err := h.hold(ctx, p.frame, &p, v); err != nil {
 				return err
@@ -69,6 +68,21 @@ func refusalTo(message []byte, r hl7.Refusal) (answer []byte) {
 		m, err := hl7.Parse(message)
 		if err == nil {
 			answer = hl7.Refuse(&m, r)
+		}
+		return err
+	})
+	if err != nil {
+		return nil
+	}
+	return answer
+}
+
+// acknowledgementOf makes an answer to a message that says no more than what somebody else said of it; nil when that is no code.
+func acknowledgementOf(message []byte, code string, a hl7.Acceptance) (answer []byte) {
+	err := sound(func() error {
+		m, err := hl7.Parse(message)
+		if err == nil {
+			answer = hl7.Acknowledge(&m, code, a)
 		}
 		return err
 	})

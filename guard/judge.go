@@ -22,6 +22,7 @@ type verdict struct {
 // draft is a release that is decided and charged, and not on record yet.
 type draft struct {
 	disclosure ledger.Disclosure
+	wish       *wish // that it was made of, for the refusal when it does not get on record
 	merges     []ledger.Merge
 	use        *use
 	numbers    []ledger.Number // of the use: who is released because of it
@@ -160,7 +161,8 @@ func (j *judge) ask(r *rules, w *wish, u *use, patients, unidentified int, now t
 	return decision, u.keys(r.keys(w, decision.Limits), siteKey(r.site))
 }
 
-// echo decides an answer to a message that was no query: it may name again whom that message brought, and nobody else.
+// echo decides an answer to a message that was no query: it may name again whom that message brought, and nobody else. Where the
+// message brought nobody, what the answer says again is of somebody unknown.
 func (j *judge) echo(r *rules, w *wish, who who, covered []ledger.Covered, now time.Time) (policy.Decision, *draft) {
 	foreign := who.unidentified > 0 && !w.again
 	for i := range covered {
@@ -240,7 +242,7 @@ func (j *judge) refuse(r *rules, w *wish, d policy.Decision) verdict {
 	from, to, aim := w.acts()
 	f := refusal{
 		listener: j.listener, word: w.word, action: w.action, decision: d, said: !j.unsaid, from: from, to: to, aim: aim,
-		records: len(w.records), offset: w.offset, at: j.guard.now(), observed: j.observes,
+		offset: w.offset, at: j.guard.now(), observed: j.observes,
 	}
 	if j.held != nil {
 		*j.held = f

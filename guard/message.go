@@ -12,16 +12,23 @@ import (
 // message is what is read of a frame. Of several messages in one frame it is all of them together: they are decided as one.
 type message struct {
 	first   []byte // the first of them
+	parts   []part
+	one     [1]part // room for parts, nearly always enough
 	content hl7.Content
 	word    string
 	role    wire.Role
 	query   bool
 	named   int   // how many a query names by number; 0: others, or nobody
 	nobody  bool  // a query that names nobody
-	acks    int   // different messages that it answers
 	awaited bool  // its sender asks for an answer
-	again   bool  // it names nobody, and has nothing but what an answer says again of the message that it answers
+	again   bool  // it names nobody, and bears nothing but what an answer says again of the message that it answers
 	err     error // it cannot be read in one way
+}
+
+// part is one of the messages of a frame.
+type part struct {
+	raw             []byte
+	id, ack, ackFor string // MSH-10, MSA-1 and MSA-2
 }
 
 // before is what a message leaves to the next of its direction: what nearly all of them say alike, and room.
@@ -48,7 +55,8 @@ func parse(payload []byte, last *before) (m *message) {
 
 func parseSound(payload []byte, last *before) *message {
 	defer last.clear()
-	m := &message{err: hl7.Strict(payload)}
+	m := &message{err: hl7.Strict(payload), again: true}
+	m.parts = m.one[:0]
 	wrong := func(why string) { m.err = errors.Join(m.err, errors.New(why)) }
 	parts, more := hl7.Split(payload)
 	if more {
@@ -71,19 +79,17 @@ func parseSound(payload []byte, last *before) *message {
 		one.Claims = &last.claims
 		content := one.Read()
 		content.Records = content.Bearing()
-		m.again = content.Again && (i == 0 || m.again)
+		m.again = m.again && (content.Again || len(content.Records)+len(content.Merges) == 0)
+		m.parts = append(m.parts, part{one.Raw, content.ControlID, content.Ack, content.AckFor})
 		role := mllp.RoleOf(content)
 		m.awaited = m.awaited || awaited(&one, role)
 		if role == wire.Query && len(parts) > 1 {
 			wrong("a query is not alone in its frame")
 		}
 		if i == 0 || m.word == "" {
-			first, m.first, m.content, m.word, m.role, m.acks = one, one.Raw, content, mllp.Action(content), role, 1
+			first, m.first, m.content, m.word, m.role = one, one.Raw, content, mllp.Action(content), role
 			last.segments = one.Segments
 			continue
-		}
-		if content.AckFor != m.content.AckFor {
-			m.acks++
 		}
 		m.content.Records = append(m.content.Records, content.Records...)
 		m.content.Merges = append(m.content.Merges, content.Merges...)
@@ -91,6 +97,7 @@ func parseSound(payload []byte, last *before) *message {
 			wrong("messages of several kinds in one frame")
 		}
 	}
+	m.again = m.again && m.bears()
 	if m.query = m.role == wire.Query; m.query {
 		if !m.asks(&first) {
 			wrong("a query asks twice, or brings a record")
@@ -108,7 +115,8 @@ const mostSegments = 256
 // bears reports whether a message bears a patient.
 func (m *message) bears() bool { return len(m.content.Records)+len(m.content.Merges) > 0 }
 
-// asks finds out whom a query is about. It reports whether that can be told: it asks once, and brings nothing.
+// asks finds out whom a query is about. It reports whether that can be told: it asks once, and brings nothing. What it says beside
+// that, of an appointment or in notes, is about whom it asks for, and its answer is decided by whom that shows.
 func (m *message) asks(first *hl7.Message) bool {
 	queries := 0
 	for _, s := range first.Segments {
@@ -121,6 +129,9 @@ func (m *message) asks(first *hl7.Message) bool {
 		if names > 0 {
 			m.named = 0
 		}
+	}
+	if m.again {
+		m.content.Records = nil
 	}
 	return queries == 1 && !m.bears()
 }

@@ -213,14 +213,7 @@ func (o *observer) put(ctx context.Context, r *rules, drafts []*draft) {
 			o.guard.log.Error("it passed and is not on record", "listener", o.listener.name, "disclosures", len(drafts), "error", err)
 		}
 		for _, d := range drafts {
-			from, to := d.disclosure.From, d.disclosure.To
-			if by := d.disclosure.RequestedBy; by != nil {
-				from, to = *by, from // who acted, on whom
-			}
-			o.guard.refused.note(refusal{
-				listener: o.listener.name, word: d.disclosure.Action, from: from, to: to, records: d.disclosure.Records, offset: d.disclosure.Evidence.Offset,
-				decision: policy.Decision{Reason: unrecordable(err).Reason, Version: r.site.Version, Hint: "It passed. See chaperone ledger status."}, at: o.guard.now(), observed: true,
-			})
+			o.judge.refuse(r, d.wish, policy.Decision{Reason: unrecordable(err).Reason, Hint: "It passed. See chaperone ledger status."})
 		}
 	}
 }

@@ -16,7 +16,7 @@ import (
 func (j *judge) draft(r *rules, w *wish, decision *policy.Decision, now time.Time) *draft {
 	j.seq++
 	binary.BigEndian.PutUint64(j.label[16:], j.seq)
-	d := &draft{disclosure: ledger.Disclosure{Disclosure: chaperone.Disclosure{
+	d := &draft{wish: w, disclosure: ledger.Disclosure{Disclosure: chaperone.Disclosure{
 		ID:   j.tokens.Digest("chaperone/guarded/v1", j.label[:]),
 		Time: now, Protocol: protocolOf(w.action), Action: w.word, From: w.from.record(), To: w.to.record(),
 		Records: len(w.records) + len(w.known), Bytes: w.bytes, Protection: j.protection, Outcome: chaperone.Unknown,

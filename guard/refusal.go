@@ -26,7 +26,6 @@ type refusal struct {
 	from, to  chaperone.Party // who acted, on whom: wish.acts
 	aim       string          // the title of a destination that the site file does not have: the log has it, the record does not
 	observed  bool            // it passed all the same: the listener only observes
-	records   int             // that were held back
 	offset    int64
 	at        time.Time
 }

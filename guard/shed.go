@@ -48,7 +48,10 @@ func (h *hl7Conn) admit(j *judge, f frame) (v verdict, m *message, entered int) 
 	}
 	from, to := h.from, h.to
 	from.claimed, to.claimed = m.content.From, m.content.To
+	w := &wish{action: policy.Send, word: m.word, client: &h.from, from: &from, to: &to, offset: f.offset}
+	if m.query {
+		w.action, w.from, w.to = policy.Ask, &to, &from
+	}
 	h.guard.metrics.shed(h.listener.name)
-	return j.refuse(h.guard.rules.Load(), &wish{word: m.word, client: &h.from, from: &from, to: &to, records: m.content.Records, offset: f.offset},
-		policy.Decision{Reason: busy, Hint: "More messages came at once than can be put on record: a faster disk, or fewer senders."}), m, 0
+	return j.refuse(h.guard.rules.Load(), w, policy.Decision{Reason: busy, Hint: "More messages came at once than can be put on record: a faster disk, or fewer senders."}), m, 0
 }

@@ -146,21 +146,23 @@ func (h *hl7Conn) turnAway(ctx context.Context, p *passing, hint string) error {
 	if p.message == nil || p.message.role == wire.Control || p.message.role == wire.Reply {
 		return nil
 	}
-	return h.refuse(ctx, p.message, h.refusal(p.message.word, p.offset, len(p.message.content.Records), hint), p.frame)
+	return h.refuse(ctx, p.message, h.refusal(p.message.word, p.message.query, p.offset, hint), p.frame)
 }
 
 // sayAway tells a sender to send a message again, which was passed on or on record already.
 func (h *hl7Conn) sayAway(m *hl7.Message, hint string) {
-	v := h.refusal("", 0, 0, hint)
+	v := h.refusal("", false, 0, hint)
 	if answer := refusalTo(m.Raw, hl7.Refusal{Error: true, Reason: string(away), Reference: v.reference, ID: "CHAP" + v.reference, Now: h.guard.now()}); answer != nil {
 		h.tell(answer)
 	}
 }
 
-func (h *hl7Conn) refusal(word string, offset int64, records int, hint string) verdict {
-	r := h.guard.rules.Load()
-	return h.guard.judge(h.listener.name, h.secured).refuse(r, &wish{word: word, client: &h.from, from: &h.from, to: &h.to, offset: offset},
-		policy.Decision{Reason: away, Hint: hint})
+func (h *hl7Conn) refusal(word string, query bool, offset int64, hint string) verdict {
+	w := &wish{action: policy.Send, word: word, client: &h.from, from: &h.from, to: &h.to, offset: offset}
+	if query {
+		w.action, w.from, w.to = policy.Ask, w.to, w.from
+	}
+	return h.guard.judge(h.listener.name, h.secured).refuse(h.guard.rules.Load(), w, policy.Decision{Reason: away, Hint: hint})
 }
 
 // entry is what is kept of a message. Its bytes are its own.

@@ -1,0 +1,252 @@
+package guard
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// answering is hl7Site where the laboratory may send, and ask for itself.
+func answering(e *engine, mode string) string {
+	file := strings.Replace(fmt.Sprintf(hl7Site, e.Addr()), "listeners:", "  - {name: questions, roles: [lab], actions: [hl7.query], to: [self]}\nlisteners:", 1)
+	return strings.Replace(file, "    tls: none\n", "    tls: none\n    mode: "+mode+"\n", 1)
+}
+
+// codesIn gives MSA-1 and MSA-2 of all answers in what came, and whether they were the guard's own.
+func codesIn(payload string) (said []string) {
+	own := ""
+	for line := range strings.SplitSeq(strings.TrimPrefix(payload, "\x0b"), "\r") {
+		switch f := strings.Split(line, "|"); f[0] {
+		case "MSH":
+			if own = ""; strings.HasPrefix(f[9], "CHAP") {
+				own = ", by the guard"
+			}
+		case "MSA":
+			said = append(said, f[1]+" "+f[2]+own)
+		}
+	}
+	return said
+}
+
+// heard reads frames until as many answers came as are wanted.
+func (c *caller) heard(want int) (said []string, text string) {
+	c.t.Helper()
+	for len(said) < want {
+		_ = c.SetReadDeadline(time.Now().Add(10 * time.Second))
+		b, err := readFrame(c.in)
+		if err != nil {
+			c.t.Errorf("after %q: %v", said, err)
+			break
+		}
+		text += string(b)
+		said = append(said, codesIn(string(b))...)
+	}
+	return said, text
+}
+
+// TestAcknowledged: the sender of a message that the system behind took hears what that said of it, whatever stands beside that: it says
+// again what the message said, and passes as it came; else the guard repeats the code alone. That a message was refused it never hears
+// of one that arrived. %[1]s is the message's control ID.
+func TestAcknowledged(t *testing.T) {
+	const head, more = "MSH|^~\\&|EHR|NORTH|LAB|NORTH|20260301||ACK|a%[1]s|P|2.5\r", "\x1c\r\x0b"
+	const allergy = "IAM|1|DA|PEN^" + secret + "\r"
+	for _, test := range []struct {
+		name   string
+		answer string   // to each message of a frame, all of them in one frame
+		frame  string   // the messages in it, by their control IDs
+		want   []string // what the sender hears
+	}{
+		{"plain", head + "MSA|AA|%[1]s\r", "m1", []string{"AA m1"}},
+		{"a segment of two systems' own", head + "MSA|AA|%[1]s\rZAK|1\r", "m1", []string{"AA m1"}},
+		{"blood (BRP)", head + "MSA|AA|%[1]s\rORC|OK|1\rBPO|1|RBC\rBPX|1|RL\r", "m1", []string{"AA m1"}},
+		{"blood (BRT)", head + "MSA|AA|%[1]s\rORC|OK|1\rBPO|1|RBC\rBTX|1\r", "m1", []string{"AA m1"}},
+		{"a segment that goes on", head + "MSA|AA|%[1]s\rORC|OK|1\rOBR|1\rADD|more\r", "m1", []string{"AA m1"}},
+		{"who has to do with it", head + "MSA|AA|%[1]s\rORC|OK|1\rROL|1|AD|OP\r", "m1", []string{"AA m1"}},
+		{"its own patient", head + "MSA|AA|%[1]s\rPID|1||4711^^^NORTH^MR||DOE^JANE\r", "m1", []string{"AA m1"}},
+		{"somebody else", head + "MSA|AA|%[1]s\rPID|1||4712^^^NORTH^MR||" + secret + "\r", "m1", []string{"AA m1, by the guard"}},
+		{"an allergy", head + "MSA|AA|%[1]s\r" + allergy, "m1", []string{"AA m1, by the guard"}},
+		{"an allergy, and a rejection", head + "MSA|AR|%[1]s\r" + allergy, "m1", []string{"AR m1, by the guard"}},
+		{"an allergy, and no code", head + "MSA|" + secret + "|%[1]s\r" + allergy, "m1", []string{"CR m1, by the guard"}},
+		{"an allergy, and two codes", head + "MSA|AE|%[1]s\r" + allergy + "MSA|AA|%[1]s\r", "m1", []string{"CR m1, by the guard"}},
+		{"an allergy, and what may be read in two ways", head + "MSA|AA|%[1]s\r" + allergy + "NTE|1||a\nPID|1\r", "m1", []string{"CR m1, by the guard"}},
+		{"enhanced", head + "MSA|CA|%[1]s\r" + more + head + "MSA|AA|%[1]s\r", "m1", []string{"CA m1", "AA m1"}},
+		{"enhanced, of two systems' own", head + "MSA|CA|%[1]s\rZAK|1\r" + more + head + "MSA|AA|%[1]s\rZAK|1\r", "m1", []string{"CA m1", "AA m1"}},
+		{"enhanced, its own patient", head + "MSA|CA|%[1]s\rPID|1||4711^^^NORTH^MR\r" + more + head + "MSA|AA|%[1]s\rPID|1||4711^^^NORTH^MR\r", "m1", []string{"CA m1", "AA m1"}},
+		{"enhanced, an allergy", head + "MSA|CA|%[1]s\r" + allergy + more + head + "MSA|AA|%[1]s\r" + allergy, "m1", []string{"CA m1, by the guard", "AA m1, by the guard"}},
+		{"enhanced, in one frame", head + "MSA|CA|%[1]s\rZAK|1\r" + head + "MSA|AA|%[1]s\rZAK|1\r", "m1", []string{"CA m1", "AA m1"}},
+		{"two, plain", head + "MSA|AA|%[1]s\r", "m1 m2", []string{"AA m1", "AA m2"}},
+		{"two, of two systems' own", head + "MSA|AA|%[1]s\rZAK|1\r", "m1 m2", []string{"AA m1", "AA m2"}},
+		{"two, each in a frame", head + "MSA|AA|%[1]s\rZAK|1\r" + more, "m1 m2", []string{"AA m1", "AA m2"}},
+		{"two, and allergies", head + "MSA|AA|%[1]s\r" + allergy, "m1 m2", []string{"AA m1, by the guard", "AA m2, by the guard"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			ids := strings.Fields(test.frame)
+			e := newEngine(t)
+			e.answer = func(payload string) (all string) {
+				if controlID(payload) == "after" {
+					return ack(payload)
+				}
+				for _, id := range ids {
+					all += strings.ReplaceAll(test.answer, "%[1]s", id)
+				}
+				return strings.TrimSuffix(all, more)
+			}
+			r := begin(t, answering(e, "enforce"))
+			c := r.call("hl7")
+			var message string
+			for _, id := range ids {
+				message += strings.Replace(result("LAB|NORTH", id, "4711"), "|P|2.5\r", "|P|2.5|||AL|AL\r", 1)
+			}
+			c.write(message)
+			said, text := c.heard(len(test.want))
+			if !slices.Equal(said, test.want) || strings.Contains(text, secret) {
+				t.Errorf("got %q, want %q in %q", said, test.want, text)
+			}
+			if n, want := len(r.rows()), 1+strings.Count(test.answer, "PID|1||4711"); n != want {
+				t.Errorf("got %d disclosures, want the message's and those of answers that name its patient: %d", n, want)
+			}
+			if got := c.send(result("LAB|NORTH", "after", "4711")); answered(got) != "AA after" {
+				t.Errorf("then it got %q", got)
+			}
+		})
+	}
+}
+
+// TestAcknowledgedQuery: notes beside the acceptance of a query do not take its answer's place.
+func TestAcknowledgedQuery(t *testing.T) {
+	e := newEngine(t)
+	e.answer = func(payload string) string {
+		return strings.Replace(ack(payload), "MSA|AA", "MSA|CA", 1) + "NTE|1||queued\r\x1c\r\x0b" + found(controlID(payload), "9")
+	}
+	r := begin(t, answering(e, "enforce"))
+	c := r.call("hl7")
+	c.write(ask("q1", "9"))
+	said, text := c.heard(2)
+	if !slices.Equal(said, []string{"CA q1", "AA q1"}) || !strings.Contains(text, "DOE") {
+		t.Errorf("got %q in %q", said, text)
+	}
+}
+
+// TestAcknowledgedOnce: what says a message again passes once, and never unasked.
+func TestAcknowledgedOnce(t *testing.T) {
+	e := newEngine(t)
+	e.answer = func(payload string) string {
+		if controlID(payload) == "after" {
+			return ack(payload)
+		}
+		again := "\x1c\r\x0b" + strings.Replace(ack(payload), "|am1", "|b", 1) + "NTE|1||" + secret + "\r"
+		return ack(payload) + "ZAK|1\r" + again + strings.Replace(again, "MSA|AA|m1", "MSA|AA|m7", 1)
+	}
+	r := begin(t, answering(e, "enforce"))
+	c := r.call("hl7")
+	if got := c.send(result("LAB|NORTH", "m1", "1")) + c.send(result("LAB|NORTH", "after", "1")); strings.Contains(got, secret) || !strings.Contains(got, "MSA|AA|after") {
+		t.Errorf("got %q", got)
+	}
+	if n := r.findings()["refused-unasked"]; n != 1 {
+		t.Errorf("got %v", r.findings())
+	}
+}
+
+// TestAcknowledgedMixed: an allergy in the first answer of a frame is not said again because the second has only notes, and the other
+// way round.
+func TestAcknowledgedMixed(t *testing.T) {
+	segments := []string{"IAM|1|DA|PEN^" + secret + "\r", "NTE|1||fine\r"}
+	for range 2 {
+		e := newEngine(t)
+		e.answer = func(payload string) string {
+			return ack(payload) + segments[0] + strings.Replace(ack(payload), "|am", "|bm", 1) + segments[1]
+		}
+		r := begin(t, answering(e, "enforce"))
+		if got := r.call("hl7").send(result("LAB|NORTH", "m1", "1")); strings.Contains(got, secret) || !strings.Contains(got, "MSA|AA|m1") {
+			t.Errorf("got %q", got)
+		}
+		slices.Reverse(segments)
+	}
+}
+
+// TestAcknowledgedBudget: acknowledgements tell their sender of nobody whom it has not told of itself: they take nothing of the budget for
+// what it asks, and are no disclosures of their own. That is so in both modes.
+func TestAcknowledgedBudget(t *testing.T) {
+	for _, mode := range []string{"enforce", "observe"} {
+		for _, segments := range []string{"", "ZAK|1\r", "NTE|1||filed\r"} {
+			e := newEngine(t)
+			e.answer = func(payload string) string {
+				if strings.Contains(payload, "QPD") {
+					return found(controlID(payload), "9")
+				}
+				return ack(payload) + segments
+			}
+			r := begin(t, strings.Replace(answering(e, mode), "    role: lab\n", "    role: lab\n    budget: {24h: 3}\n", 1))
+			c := r.call("hl7")
+			for i := range 4 {
+				c.send(result("LAB|NORTH", fmt.Sprint("m", i), fmt.Sprint(i+1)))
+			}
+			if got := c.send(ask("q1", "9")); !strings.Contains(got, "DOE") {
+				t.Errorf("%s, acknowledged with %q: its query got %q", mode, segments, got)
+			}
+			_ = c.Close()
+			eventually(t, "all of it is read", func() bool { return r.open() == 0 })
+			if n := len(r.rows()); n != 5 || len(r.findings()) > 0 {
+				t.Errorf("%s, acknowledged with %q: %d disclosures and findings %v, want 4 messages and the answer", mode, segments, n, r.findings())
+			}
+		}
+	}
+}
+
+// TestAcknowledgedUnrecorded: when the record fails between a message and its acknowledgement, the sender hears of the message what the
+// system behind said of it. What the acknowledgement tells beside that, and is not on record, does not pass.
+func TestAcknowledgedUnrecorded(t *testing.T) {
+	for segments, passes := range map[string]bool{"NTE|1||filed\r": true, "PID|1||1^^^NORTH^MR||" + secret + "\r": false} {
+		s := newSick(t, "enforce", "")
+		s.engine.answer = func(payload string) string {
+			s.ledger.set(func(f *faulty) { f.record = errors.New("no disk") })
+			return ack(payload) + segments
+		}
+		got := s.call("hl7").send(result("LAB|NORTH", "m1", "1"))
+		if answered(got) != "AA m1" || strings.Contains(got, segments) != passes {
+			t.Errorf("%.3s: got %q", segments, got)
+		}
+	}
+}
+
+// TestAskedBeside: a query that says something of what it asks for, or has notes, asks and brings nothing. In both modes it passes, and
+// when it finds nobody there is nothing on record.
+func TestAskedBeside(t *testing.T) {
+	schedule := strings.Replace(ask("q1", "1"), "QBP^Q22^QBP_Q21", "SQM^S25^SQM_S25", 1)
+	schedule = schedule[:strings.Index(schedule, "QPD|")] + "QRD|20260301|R|I|1|||1^RD|4711^^^^^^^^NORTH|SCH\r"
+	for name, test := range map[string]struct {
+		query string
+		asks  bool
+	}{
+		"alone":                       {ask("q1", "4711"), true},
+		"notes":                       {ask("q1", "4711") + "NTE|1||urgent\r", true},
+		"a segment of two systems":    {ask("q1", "4711") + "ZQR|1\r", true},
+		"a schedule":                  {schedule + "ARQ|1\rRGS|1\rAIS|1||CT\r", true},
+		"an allergy":                  {ask("q1", "4711") + "IAM|1|DA|PEN^" + secret + "\r", false},
+		"somebody's result":           {ask("q1", "4711") + "PID|1||4712^^^NORTH^MR\r", false},
+		"notes, and somebody's visit": {ask("q1", "4711") + "NTE|1||urgent\rPV1|1|I\r", false},
+	} {
+		for _, mode := range []string{"enforce", "observe"} {
+			if mode == "observe" && !test.asks {
+				continue
+			}
+			e := newEngine(t)
+			e.answer = func(payload string) string { return found(controlID(payload)) }
+			r := begin(t, answering(e, mode))
+			c := r.call("hl7")
+			got := c.send(test.query)
+			if strings.Contains(got, "ambiguous") == test.asks {
+				t.Errorf("%s, %s: got %q", name, mode, got)
+			}
+			_ = c.Close()
+			eventually(t, "all of it is read", func() bool { return r.open() == 0 })
+			if n, found := len(r.rows()), r.findings(); n != 0 || test.asks == (len(found) > 0) {
+				t.Errorf("%s, %s: %d on record, findings %v", name, mode, n, found)
+			}
+		}
+	}
+}
