@@ -217,15 +217,19 @@ func (l *loader) names(file string, line int, source []byte, p *ast.Policy) {
 	l.everything = l.everything || whole > 0
 }
 
-// lineOf gives the line of a text in a policy's source: cedar-go knows the places of policies alone. One that is written with escapes
-// counts as being on the first.
+// lineOf gives the line of a text in a policy's source: cedar-go knows the places of policies alone. Comments and annotations do not
+// count. One that is written with escapes counts as being on the first.
 func lineOf(source []byte, first int, text string) int {
-	before, _, found := bytes.Cut(source, []byte(`"`+text+`"`))
-	if !found {
-		return first
+	for _, at := range passages.FindAllIndex(source, -1) {
+		if string(source[at[0]:at[1]]) == `"`+text+`"` {
+			return first + bytes.Count(source[:at[0]], []byte("\n"))
+		}
 	}
-	return first + bytes.Count(before, []byte("\n"))
+	return first
 }
+
+// passages are comments, annotations and texts of Cedar, each as a whole.
+var passages = regexp.MustCompile(`//.*|@\w+\s*\(\s*"(?:[^"\\]|\\.)*"\s*\)|"(?:[^"\\]|\\.)*"`)
 
 func isContext(n ast.IsNode) bool {
 	v, ok := n.(ast.NodeTypeVariable)

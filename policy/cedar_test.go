@@ -135,6 +135,9 @@ func TestCedarWards(t *testing.T) {
 		{"twice", `context.wards.contains("W9") || !context.wards.contains("W9")`, `own.cedar:2: warning: no party has the group "W9"`},
 		{"on a line of its own", "\ncontext.hour > 6 &&\ncontext.wards.contains(\"W9\")", `own.cedar:4: warning: no party has the group "W9"`},
 		{"behind a hint that names it", "true };\n@hint(\"Not on W9, or \\\"W9\\\".\")\nforbid (principal, action, resource)\nwhen {\ncontext.wards == [\"W9\"]", `own.cedar:6: warning: no party has the group "W9"`},
+		{"behind a hint that is it", "true };\n@hint(\"W9\")\nforbid (principal, action, resource)\nwhen {\ncontext.wards == [\"W9\"]", `own.cedar:6: warning: no party has the group "W9"`},
+		{"behind comments", "// \"W9\" is a ward\ntrue &&// \"W9\"\ncontext.wards == [\"W9\"]", `own.cedar:4: warning: no party has the group "W9"`},
+		{"behind a text with what begins a comment", "context.detail != \"http://W9\" && context.wards == [\"W9\"]", `own.cedar:2: warning: no party has the group "W9"`},
 		{"before another policy", "context.wards.contains(\"\\u{57}9\") };\nforbid (principal, action, resource) when { context.detail == \"W9\"", `own.cedar:2: warning: no party has the group "W9"`},
 		{"something else", `context.detail == "W9" || ["W9"].contains(context.listener)`, ""},
 	} {
