@@ -53,6 +53,19 @@ func helloOf(t *testing.T) []byte {
 // over is a certificate of ct1 that was good until yesterday.
 func (p *papers) over(t *testing.T) tls.Certificate {
 	t.Helper()
+	uri, _ := url.Parse("spiffe://north/party/ct1")
+	return p.signed(t, &x509.Certificate{Subject: pkix.Name{CommonName: "ct1"}, URIs: []*url.URL{uri}, NotBefore: time.Now().AddDate(0, 0, -20), NotAfter: time.Now().AddDate(0, 0, -1)})
+}
+
+// named is a certificate with a name that is no party's.
+func (p *papers) named(t *testing.T, name string) tls.Certificate {
+	t.Helper()
+	return p.signed(t, &x509.Certificate{Subject: pkix.Name{CommonName: name}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)})
+}
+
+// signed signs a client's certificate as the authority would not, or not so.
+func (p *papers) signed(t *testing.T, c *x509.Certificate) tls.Certificate {
+	t.Helper()
 	read := func(name string) []byte {
 		b, err := os.ReadFile(filepath.Join(p.Dir, name))
 		if err != nil {
@@ -70,12 +83,9 @@ func (p *papers) over(t *testing.T) tls.Certificate {
 		t.Fatal(err)
 	}
 	own, _ := p.issue(t, "ct1", false)
-	uri, _ := url.Parse("spiffe://north/party/ct1")
-	old := &x509.Certificate{
-		SerialNumber: big.NewInt(77), Subject: pkix.Name{CommonName: "ct1"}, URIs: []*url.URL{uri}, NotBefore: time.Now().AddDate(0, 0, -20), NotAfter: time.Now().AddDate(0, 0, -1),
-		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}, BasicConstraintsValid: true,
-	}
-	signed, err := x509.CreateCertificate(rand.Reader, old, authority, own.Leaf.PublicKey, key)
+	c.SerialNumber, c.BasicConstraintsValid = big.NewInt(77), true
+	c.KeyUsage, c.ExtKeyUsage = x509.KeyUsageDigitalSignature, []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
+	signed, err := x509.CreateCertificate(rand.Reader, c, authority, own.Leaf.PublicKey, key)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	clinic "chaperone/internal/clinicsim"
+	"chaperone/policy"
 )
 
 // The patient who is asked for in these tests; every other one bears the mark.
@@ -139,6 +140,11 @@ func TestFailClosedDICOMUpstream(t *testing.T) {
 			}
 			if found := s.findings(); test.rule != "" && found["refused-"+test.rule] == 0 {
 				t.Errorf("got findings %v, want %s", found, test.rule)
+			}
+			for _, f := range s.everyFinding("refused-unresolved") { // of what an archive sends unasked, it is who acted
+				if told, _ := s.toldOf(referenceOf(f.Evidence.Record)); f.From.Claimed != "PACS" || f.To.Claimed != "CT1" || told.Who() != f.From || told.Action != policy.Store {
+					t.Errorf("got %+v, explained as %s", f, told.Action)
+				}
 			}
 			if n := len(s.rows()); n != test.rows {
 				t.Errorf("got %d disclosures, want %d", n, test.rows)

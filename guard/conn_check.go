@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"cmp"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -45,8 +46,10 @@ func (c *conn) prove(r *rules) error {
 		return nil
 	}
 	peer, err := c.guard.trust.CheckAt(&c.state, c.from.addr.Addr(), c.guard.now())
-	c.from.proven = peer.Subject
-	c.from.party = r.site.PartyOf(peer.Subject)
+	c.from.proven, c.from.party = peer.Subject, r.site.PartyOf(peer.Subject)
+	if c.from.party == nil { // it may be any text, of any length
+		c.from.proven = page.Clean(peer.Subject, mostSubject)
+	}
 	var why *identity.Error
 	if errors.As(err, &why) {
 		return c.disbelieved(why)
@@ -60,7 +63,7 @@ func (c *conn) disbelieved(why *identity.Error) error {
 	hint := "See chaperone enroll list."
 	switch {
 	case why.Believed:
-		if from.Proven = page.Clean(why.Subject, mostSubject); why.Code == identity.Address {
+		if from.Proven = cmp.Or(from.Proven, page.Clean(why.Subject, mostSubject)); why.Code == identity.Address {
 			hint = "The certificate is believed, and bound to another address: enroll the party with the one that it has now (chaperone enroll, --address), or find out who that is."
 		} else {
 			hint = "Its authority is believed: bind the certificate's subject to a party in the site file (subject), or find out who that is."
@@ -137,7 +140,7 @@ func (c *conn) checkNow() error {
 		_, err := c.guard.trust.Check(&c.state, c.guard.now())
 		var why *identity.Error
 		switch {
-		case errors.As(err, &why) && why.Believed && c.observes: // it was told when it came
+		case errors.As(err, &why) && why.Believed && c.observes: // it goes on as it came: what it lacked then was told, what it lost since is not
 		case why != nil:
 			return c.disbelieved(why)
 		case err != nil:

@@ -20,7 +20,7 @@ type unwelcome struct {
 	reference string
 	believed  bool   // by a certificate that is believed: only who shows it is nobody here, or stands elsewhere
 	observed  bool   // the listener only observes: it is let in all the same
-	who       string // whom the certificate names, "" when that is not proven
+	who       string // whom the certificate names; one that is not believed, only if the site's own authority signed it
 }
 
 // unwelcome notes that who connects is not let in, or would not be.

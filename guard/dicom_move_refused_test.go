@@ -88,11 +88,33 @@ func TestRefusedMove(t *testing.T) {
 	}
 	for _, line := range []string{
 		"what=C-MOVE reason=destination from=" + uri("viewer1") + " to=Viewer2 ", "what=C-MOVE reason=destination from=" + uri("viewer2") + " to=ROOM ",
-		"what=C-MOVE reason=destination-unknown from=" + uri("viewer1") + " to=MADE1 ", " (to MADE2) ", "what=C-FIND reason=everybody from=" + uri("viewer2") + " to=" + uri("pacs") + " ",
+		"what=C-MOVE reason=destination-unknown from=" + uri("viewer1") + " to=MADE1 ", " (to MADE2) ", " (to ?)", "what=C-FIND reason=everybody from=" + uri("viewer2") + " to=" + uri("pacs") + " ",
 	} {
 		if !strings.Contains(r.log.String(), line) {
 			t.Errorf("the log has no %q:\n%s", line, r.log)
 		}
+	}
+	if strings.Contains(r.log.String(), "bad") {
+		t.Errorf("the log has what is no title:\n%s", r.log)
+	}
+}
+
+// TestRefusedGet: a C-GET whose data may not go to who asks is refused with the status that the site file gives its party: C-MOVE alone
+// has one for its destination.
+func TestRefusedGet(t *testing.T) {
+	file := strings.Replace(fmt.Sprintf(dicomSite, 100, newArchive(t, library(nil)).Addr()), "    titles: [CT1, VIEWER]\n", "    titles: [CT1, VIEWER]\n    refuse: {get: C000}\n", 1)
+	r := begin(t, file)
+	k := r.talk()
+	q := request("CT1", "PACS", offer(5, clinic.StudyRootGet, implicitVR))
+	k.must(k.control(pduAssociateRQ, q.body(pduAssociateRQ)))
+	_, err := k.pdu()
+	k.must(err)
+	s := r.site(strings.Replace(file, "to: [pacs, self, room]", "to: [room]", 1)) // the association is there already
+	s.Listeners[0].Listen = r.guard.rules.Load().site.Listeners[0].Listen
+	k.must(r.guard.Reload(t.Context(), s))
+	k.message(5, set(5, fieldGet, 3, true), keys("STUDY", clinic.Text(0x0020000D, "UI", "2.25.1.1")))
+	if c, _, _ := k.reply(); c == nil || c.status != 0xC000 || r.findings()["refused-destination"] != 1 {
+		t.Errorf("got %+v, findings %v", c, r.findings())
 	}
 }
 

@@ -66,7 +66,7 @@ func (d *dicomConn) retrieve(_ context.Context, op *operation) (receiver, error)
 		d.guard.metrics.decided(d.listener.name, v.Reason, 0)
 		if !v.Permit {
 			status := d.refusalTo(&d.from, op.field, v.Reason)
-			if v.Reason == policy.Destination || v.Reason == policy.DestinationUnknown {
+			if op.field == fieldMove && (v.Reason == policy.Destination || v.Reason == policy.DestinationUnknown) {
 				status = statusDestination
 			}
 			d.op = nil

@@ -1,11 +1,15 @@
 package guard
 
 import (
+	"errors"
 	"io"
 	"net"
 	"testing"
 
+	"chaperone"
 	clinic "chaperone/internal/clinicsim"
+	"chaperone/ledger"
+	"chaperone/policy"
 	"chaperone/wire"
 	"chaperone/wire/dimse"
 )
@@ -111,5 +115,34 @@ func TestObserveMove(t *testing.T) {
 				t.Errorf("got findings %v, want %q", found, test.rule)
 			}
 		})
+	}
+}
+
+// TestObserveMoveUnrecorded: when what a C-MOVE sent does not get on record, the finding says who asked, for which destination.
+func TestObserveMoveUnrecorded(t *testing.T) {
+	s := newSickDICOM(t, "observe", func(k *talker, c *command, _ []byte) {
+		_ = k.send(c.context, true, true, c.reply(statusSuccess, "", 0, 1, 0, 0)) // the test sees what does not come
+	})
+	k := s.talk()
+	k.associate()
+	s.ledger.set(func(f *faulty) { f.record = errors.New("no disk") })
+	k.message(7, set(7, fieldMove, 9, true, clinic.Text(0x0600, "AE", "ROOM")), keys("STUDY", clinic.Text(0x00100020, "LO", "P1")))
+	if c, _, _ := k.reply(); c == nil {
+		t.Fatal("no reply")
+	}
+	eventually(t, "it is told", func() bool { return s.counted(RefusedRule+"not-recorded") == 1 })
+	s.heal()
+	s.guard.refused.flush(s.guard.now(), true)
+	n := 0
+	err := s.rig.ledger.Findings(t.Context(), ledger.Query{}, func(f chaperone.Finding) error {
+		n++
+		told, _ := s.toldOf(referenceOf(f.Evidence.Record))
+		if f.Rule != ObservedRule+"not-recorded" || f.From.Claimed != "CT1" || f.To.Claimed != "ROOM" || told.Action != policy.Move || told.Who() != f.From {
+			t.Errorf("got %+v, explained as %s", f, told.Action)
+		}
+		return nil
+	})
+	if err != nil || n != 1 {
+		t.Errorf("got %d findings, %v", n, err)
 	}
 }

@@ -21,7 +21,7 @@ type refusal struct {
 	action    policy.Action
 	decision  policy.Decision
 	reference uint64          // what somebody may ask about it by; note gives it
-	said      bool            // an answer bears the reference, and the log has no line of its own about it
+	said      bool            // an answer may bear the reference, and the log has no line of its own about it
 	quiet     bool            // of a connection: its end is no line of the log
 	from, to  chaperone.Party // who acted, on whom: wish.acts
 	aim       string          // the title of a destination that the site file does not have: the log has it, the record does not
@@ -78,7 +78,7 @@ func newRefusals(log *slog.Logger, record func(ledger.Batch) error) *refusals {
 
 // note takes a refusal, and gives its reference. It does not wait for the record: nothing was released.
 func (r *refusals) note(f refusal) string {
-	k := kindOfRefusal{f.listener, f.word, string(f.decision.Reason), name(f.from), f.whom()}
+	k := kindOfRefusal{f.listener, f.word, string(f.decision.Reason), f.who(), f.whom()}
 	r.mu.Lock()
 	if n := len(r.kinds); n >= mostRefusals || n >= mostStrangers && (f.word == connection || f.word == fullListener) {
 		k = kindOfRefusal{listener: f.listener, reason: string(f.decision.Reason)}
@@ -104,7 +104,7 @@ func (r *refusals) note(f refusal) string {
 	if have == nil {
 		if f.word != heldQueue && (f.word != connection || f.observed || f.quiet) { // those have lines of their own
 			r.log.Warn("refused", "listener", f.listener, "what", f.word, "reason", f.decision.Reason, "from", name(f.from), "to", cmp.Or(f.whom(), f.aim), "budget", f.decision.Budget,
-				"policy", f.decision.Version, "reference", referenceOf(f.reference), "observed", f.observed)
+				"policy", f.decision.Version, "reference", referenceOf(f.reference), "observed", f.observed, f.client())
 		}
 		select {
 		case r.wake <- struct{}{}:
@@ -126,7 +126,7 @@ func (r *refusals) refer(have *repeated, f *refusal, mixed bool) func() {
 	text := referenceOf(f.reference)
 	switch {
 	case mixed:
-		text += " (" + f.word + ", " + name(f.from) + ")"
+		text += " (" + f.word + ", " + f.who() + ")"
 	case f.aim != have.first.aim:
 		text += " (to " + f.aim + ")"
 	}
@@ -151,7 +151,7 @@ func (r *refusals) line(have *repeated) func() {
 	have.untold = nil
 	return func() {
 		r.log.Warn("refused again", "listener", f.listener, "what", f.word, "reason", f.decision.Reason, "from", name(f.from), "to", cmp.Or(f.whom(), f.aim),
-			"policy", f.decision.Version, "count", len(untold), "since", from, "until", last, "observed", f.observed, "references", strings.Join(untold, " "))
+			"policy", f.decision.Version, "count", len(untold), "since", from, "until", last, "observed", f.observed, f.client(), "references", strings.Join(untold, " "))
 	}
 }
 
@@ -188,6 +188,24 @@ func name(p chaperone.Party) string {
 		return p.Addr.String()
 	}
 	return ""
+}
+
+// client gives where a connection came from, as the log does: a certificate that was stolen is shown from several places. Of anything
+// else it is none, which a log leaves out.
+func (f *refusal) client() slog.Attr {
+	if f.word != connection || !f.from.Addr.IsValid() {
+		return slog.Attr{}
+	}
+	return slog.String("client", f.from.Addr.String())
+}
+
+// who gives whose it was; of a connection with where that came from.
+func (f *refusal) who() string {
+	text, at := name(f.from), f.client()
+	if at.Key == "" || at.Value.String() == text {
+		return text
+	}
+	return text + " at " + at.Value.String()
 }
 
 // whom gives on whom it was, as logs do; the destination of a C-MOVE has a title alone, which is the site file's.

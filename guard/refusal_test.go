@@ -2,7 +2,6 @@ package guard
 
 import (
 	"fmt"
-	"io"
 	"log/slog"
 	"maps"
 	"net/netip"
@@ -17,16 +16,23 @@ import (
 )
 
 // TestStrangers: connections from very many addresses make few findings, all of them are counted, and a party that is refused
-// meanwhile has a finding of its own.
+// meanwhile has a finding of its own. So it is when all of them show one certificate; then the log has from where each was told its reference.
 func TestStrangers(t *testing.T) {
+	for _, proven := range []string{"", "spiffe://north/party/ct1"} {
+		strangersFrom(t, proven)
+	}
+}
+
+func strangersFrom(t *testing.T, proven string) {
+	var log strings.Builder
 	var got []chaperone.Finding
-	r := newRefusals(slog.New(slog.NewTextHandler(io.Discard, nil)), func(b ledger.Batch) error { got = append(got, b.Findings...); return nil })
+	r := newRefusals(slog.New(slog.NewTextHandler(&log, nil)), func(b ledger.Batch) error { got = append(got, b.Findings...); return nil })
 	at := time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
 	addr := netip.MustParseAddr("2001:db8::")
 	const strangers = 10_000
 	for range strangers {
 		addr = addr.Next()
-		r.note(refusal{listener: "hl7", word: "connection", from: chaperone.Party{Addr: addr}, at: at, decision: policy.Decision{Reason: unknown}})
+		r.note(refusal{listener: "hl7", word: "connection", from: chaperone.Party{Addr: addr, Proven: proven}, said: proven != "", quiet: proven != "", at: at, decision: policy.Decision{Reason: unknown}})
 	}
 	r.note(refusal{listener: "hl7", word: "ORU^R01", from: chaperone.Party{Proven: "lab"}, at: at, decision: policy.Decision{Reason: policy.Detail}})
 	r.flush(at, true)
@@ -40,6 +46,12 @@ func TestStrangers(t *testing.T) {
 	}
 	if len(got) > mostStrangers+3 || count != strangers || own != 1 {
 		t.Errorf("got %d findings of %d strangers, and %d of the party; want %d at most, %d and 1", len(got), count, own, mostStrangers+3, strangers)
+	}
+	for _, nth := range []int{1, mostStrangers, mostStrangers + 2, strangers} {
+		from := netip.AddrFrom16([16]byte{0: 0x20, 1: 0x01, 2: 0x0d, 3: 0xb8, 14: byte(nth >> 8), 15: byte(nth)}).String()
+		if proven != "" && !strings.Contains(log.String(), "client="+from+"\n") && !strings.Contains(log.String(), ", "+proven+" at "+from+")") {
+			t.Errorf("the log has no %s", from)
+		}
 	}
 }
 

@@ -67,12 +67,12 @@ type wish struct {
 
 // acts gives who acted, and on whom, as a finding has them: of a query who asks and who is asked, against the way of the data, and of a
 // C-MOVE its destination, as the listener says which archive it is. A destination that the site file does not have is made up by who
-// asks, and it can make up any number: aim is its title, for the log alone.
+// asks, and it can make up any number: aim is its title, for the log alone, "?" for what is no title.
 func (w *wish) acts() (from, to chaperone.Party, aim string) {
 	switch {
 	case w.action == policy.Move && w.to.party == nil:
-		if title := w.to.claimed; goodTitle(title) && len(title) <= mostTitle {
-			aim = title
+		if aim = w.to.claimed; !goodTitle(aim) || len(aim) > mostTitle {
+			aim = "?"
 		}
 		return w.client.record(), chaperone.Party{}, aim
 	case w.action == policy.Move:
