@@ -2,16 +2,9 @@ package guard
 
 import (
 	"bytes"
-	"context"
-	"errors"
-	"fmt"
-	"io"
-	"slices"
-	"strings"
 	"sync"
 
 	"chaperone"
-	"chaperone/format/hl7"
 	"chaperone/ledger"
 	"chaperone/wire"
 )
@@ -37,6 +30,7 @@ type question struct {
 	push    bool             // it is no query, and
 	sent    []ledger.Covered // brought these: its answer may name them again
 	brought bool             // and it is on record as that, or as somebody's: its answer may say that again
+	taken   bool             // the system behind has said that it took it, once
 
 	before, behind *question // in the list
 	same           *question // the next that has the same id
@@ -221,102 +215,4 @@ func persons(covered []ledger.Covered) int {
 		}
 	}
 	return count
-}
-
-// answers passes on what the system behind the guard sends.
-func (h *hl7Conn) answers(ctx context.Context) error {
-	j := h.guard.judge(h.listener.name, h.secured)
-	in := frames{from: h.upstream, limit: int(h.spec().Limits.Message), large: &h.guard.large}
-	defer in.end()
-	for {
-		list, err := in.next(func(bool) error { return nil })
-		if err != nil {
-			if errors.Is(err, io.EOF) || quiet(err) {
-				return errClosed
-			}
-			return fmt.Errorf("the system behind it: %w", err)
-		}
-		for _, f := range list {
-			if err := h.check(); err != nil {
-				return err
-			}
-			if err := h.back(ctx, j, f); err != nil {
-				return err
-			}
-		}
-	}
-}
-
-// back decides one frame of the system behind the guard, and passes it on or answers in its place.
-func (h *hl7Conn) back(ctx context.Context, j *judge, f frame) error {
-	v, m := h.decide(j, f, wire.FromServer)
-	if v.Permit && v.draft != nil {
-		if err := h.guard.record(ctx, []*draft{v.draft}); err != nil {
-			h.guard.metrics.unrecorded(h.listener.name)
-			v = j.refuse(h.guard.rules.Load(), v.draft.wish, unrecordable(err))
-		}
-	}
-	h.guard.metrics.decided(h.listener.name, v.Reason, 0)
-	if m == nil {
-		return h.write(&h.down, h.client, f.raw)
-	}
-	var room [1]*question
-	list := h.asked.answeredBy(m, room[:0])
-	if m.bears() || m.role == wire.Reply || !v.Permit {
-		for i, q := range list {
-			if q != nil && !m.parts[i].commits(m, q, v.Permit) {
-				h.asked.done(q)
-			}
-		}
-	}
-	if v.Permit {
-		err := h.write(&h.down, h.client, f.raw)
-		if m.content.Ack != "" || m.err != nil { // what passes without being understood is an answer
-			h.answered(1)
-		}
-		return err
-	}
-	return h.instead(m, &v, list)
-}
-
-// commits reports whether an answer says no more than that a message was taken (CA; enhanced mode, chapter 2), so that the one of the
-// application is still to come. Of a query it counts as that only when it names nobody: its answer may show so many, and once.
-func (p *part) commits(m *message, q *question, passes bool) bool {
-	return m.role == wire.Control && strings.HasPrefix(p.ack, "C") && (q.push || m.again && passes)
-}
-
-// instead answers for what the system behind the guard sent and was not passed on: the client gets an answer to what it asked,
-// and a message that nobody asked for is refused to its sender. Of a message that the client sent it learns what the system behind
-// said of it, and no more than that: it arrived, and is not refused.
-func (h *hl7Conn) instead(m *message, v *verdict, list []*question) error {
-	refusal := hl7.Refusal{Error: v.Reason == unrecorded, Sender: ofIdentity(v.Reason), Reason: string(v.Reason), Reference: v.reference, ID: "CHAP" + v.reference, Now: h.guard.now()}
-	var answers []byte
-	known := false
-	for i, q := range list {
-		if q == nil || !q.push && slices.Contains(list[:i], q) {
-			continue // of a query it was refused already
-		}
-		known = true
-		var answer []byte
-		if q.push && m.err == nil && bytes.Count(m.parts[i].raw, []byte("\rMSA")) == 1 { // what can be read in two ways may say two things of it
-			answer = acknowledgementOf(q.message, m.parts[i].ack, hl7.Acceptance{ID: refusal.ID, Now: refusal.Now})
-		}
-		if answer == nil {
-			answer = refusalTo(q.message, refusal)
-		}
-		answers = append(answers, answer...)
-	}
-	switch {
-	case known:
-		if h.answered(1); answers == nil {
-			return nil
-		}
-		return h.answer(answers)
-	case m.content.Ack != "" || m.word == "":
-		return nil // an answer is not answered
-	}
-	if answer := refusalTo(m.first, refusal); answer != nil {
-		return h.write(&h.up, h.upstream, framed(answer))
-	}
-	return nil
 }

@@ -259,7 +259,7 @@ func (p *push) judge(records []chaperone.Record) verdict {
 	w.wards = wardOf(p.walker.Elements, records)
 	d.resolve(w)
 	if p.action == policy.Get && !d.op.retrieval.covers(d, records) {
-		w.action, w.asked = policy.Store, false // it is the archive that sends it
+		w.action = policy.Store // it is the archive that sends it
 		return d.judge.refuse(d.guard.rules.Load(), w, policy.Decision{Reason: policy.Unresolved, Hint: "The system behind the guard sent a record that the request did not name."})
 	}
 	now := d.guard.now()

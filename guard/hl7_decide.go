@@ -2,7 +2,6 @@ package guard
 
 import (
 	"bytes"
-	"slices"
 
 	"chaperone/policy"
 	"chaperone/wire"
@@ -68,7 +67,7 @@ func (h *hl7Conn) decide(j *judge, f frame, d wire.Dir) (verdict, *message) {
 		list := h.asked.answeredBy(m, room[:0])
 		q, each := together(list, m.again)
 		if q == nil {
-			w.action, w.asked = policy.Send, false // it is the system behind the guard that sends it
+			w.action = policy.Send // it is the system behind the guard that sends it
 			return j.refuse(r, w, policy.Decision{Reason: unasked, Hint: "Only what was asked for on the same connection is passed on, once."}), m
 		}
 		if each { // of whom the messages brought, and on record with them
@@ -86,22 +85,6 @@ func (h *hl7Conn) decide(j *judge, f frame, d wire.Dir) (verdict, *message) {
 		w.claims = x.claim[:]
 	}
 	return j.decide(r, w, h.guard.now()), m
-}
-
-// together gives a question that stands for all that a frame answers; nil when something of it was not asked, or was asked apart: of
-// several only what says their messages again is told apart. each says that it says nothing else, and that those are on record.
-func together(list []*question, again bool) (q *question, each bool) {
-	if len(list) == 0 || slices.Contains(list, nil) {
-		return nil, false
-	}
-	q, each = list[0], again
-	for _, other := range list {
-		if other != q && !(again && other.push && q.push) {
-			return nil, false
-		}
-		each = each && other.brought
-	}
-	return q, each
 }
 
 // harmless reports whether an answer of an old system, which is not in the strict grammar, can bear no patient: there are only
