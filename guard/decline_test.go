@@ -46,12 +46,12 @@ func declineRig(t *testing.T, p *papers, hl7, dicom string) (*rig, *engine) {
 	return begin(t, fmt.Sprintf(declineSite, p.dir, e.Addr(), hl7, dicom), func(o *Options) { o.Trust, o.pace = p.trust, quick }), e
 }
 
-// believing lets a site believe another's authority too, which binds nobody.
-func (p *papers) believing(t *testing.T, other *papers) {
+// believing lets a site believe another's authority too, which binds nobody but these subjects.
+func (p *papers) believing(t *testing.T, other *papers, subjects map[string]string) {
 	t.Helper()
 	trust, err := identity.NewTrust(identity.TrustOptions{
 		Site: "north", Authority: p.Dir, Certificate: filepath.Join(p.dir, "guard.pem"), Key: filepath.Join(p.dir, "guard.key"),
-		Roots: []string{filepath.Join(other.Dir, identity.CertificateFile)},
+		Roots: []string{filepath.Join(other.Dir, identity.CertificateFile)}, Subjects: subjects,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -77,7 +77,7 @@ func (p *papers) boundTo(t *testing.T, party, address string) tls.Certificate {
 // session too; whose is not believed is told nothing. Nobody is connected to for any of them, and nothing is on record.
 func TestDecline(t *testing.T) {
 	p, outside := newPapers(t), newPapers(t)
-	p.believing(t, outside)
+	p.believing(t, outside, nil)
 	nobody, _ := p.issue(t, "nobody", false)
 	far, _ := p.issue(t, "far", false)
 	foreign, _ := outside.issue(t, "ct1", false)
@@ -232,7 +232,7 @@ func TestDeclineRules(t *testing.T) {
 // be let in, and has it on record as who the certificate proves. What is not believed does not pass.
 func TestObserveStrangers(t *testing.T) {
 	p, outside := newPapers(t), newPapers(t)
-	p.believing(t, outside)
+	p.believing(t, outside, nil)
 	nobody, _ := p.issue(t, "nobody", false)
 	far, _ := p.issue(t, "far", false)
 	foreign, _ := outside.issue(t, "ct1", false)

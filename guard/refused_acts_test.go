@@ -138,7 +138,7 @@ func TestRefusedElsewhere(t *testing.T) {
 // TestObserveLongName: whoever has a certificate with a name of any length has one name, of some length, on record and in the log.
 func TestObserveLongName(t *testing.T) {
 	p, outside := newPapers(t), newPapers(t)
-	p.believing(t, outside)
+	p.believing(t, outside, nil)
 	cert := outside.named(t, strings.Repeat("x", 20_000)+"\u202e")
 	r, _ := declineRig(t, p, "mode: observe, "+soon, soon)
 	message := result("LAB|NORTH", "m1", "4711")
@@ -164,6 +164,36 @@ func TestObserveLongName(t *testing.T) {
 	for line := range strings.Lines(r.log.String()) {
 		if len(line) > 1000 {
 			t.Errorf("a line of the log has %d characters", len(line))
+		}
+	}
+}
+
+// TestLongSubject: a long name that the site file binds to a party is that party's for as long as the connection lives, and whole on record.
+func TestLongSubject(t *testing.T) {
+	p, outside := newPapers(t), newPapers(t)
+	name := strings.Repeat("x", 2*mostSubject)
+	cert := outside.named(t, name)
+	p.believing(t, outside, map[string]string{"CN=" + name: "ct1"})
+	own, _ := p.issue(t, "pacs", true)
+	e := secure(t, own)
+	file := strings.Replace(fmt.Sprintf(declineSite, p.dir, e.Addr(), soon, soon), "{name: ct1,", "{name: ct1, subject: CN="+name+",", 1)
+	r := begin(t, file, func(o *Options) { o.Trust, o.pace = p.trust, quick })
+	c := r.mustDialAt("hl7", client(cert))
+	for i := range 2 {
+		if got := answered(c.send(result("LAB|NORTH", fmt.Sprint("m", i), "4711"))); got != fmt.Sprint("AA m", i) {
+			t.Errorf("got %q", got)
+		}
+		r.guard.mu.Lock()
+		for c := range r.guard.conns {
+			if err := c.checkNow(); err != nil {
+				t.Errorf("it does not stay: %v", err)
+			}
+		}
+		r.guard.mu.Unlock()
+	}
+	for _, row := range r.rows() {
+		if row.From.Proven != "CN="+name {
+			t.Errorf("on record is a name of %d bytes", len(row.From.Proven))
 		}
 	}
 }

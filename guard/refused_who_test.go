@@ -14,7 +14,7 @@ import (
 // believed at another address is not one that is not believed.
 func TestRefusedWho(t *testing.T) {
 	p, outside := newPapers(t), newPapers(t)
-	p.believing(t, outside)
+	p.believing(t, outside, nil)
 	nobody, _ := p.issue(t, "nobody", false)
 	far, _ := p.issue(t, "far", false)
 	foreign, _ := outside.issue(t, "ct1", false)
