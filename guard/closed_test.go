@@ -348,8 +348,8 @@ func TestFailClosedUpstream(t *testing.T) {
 		if got := c.send(order); got != orr("m1", "4711") {
 			t.Errorf("got %q", got)
 		}
-		number = "4712" // another one: the order was taken all the same
-		if got := c.send(order); answered(got) != "AA m1" || strings.Contains(got, "4712") || s.findings()["refused-unasked"] != 1 {
+		number = "PAT4712" // another one: the order was taken all the same
+		if got := c.send(order); answered(got) != "AA m1" || strings.Contains(got, "PAT4712") || s.findings()["refused-unasked"] != 1 {
 			t.Errorf("got %q, findings %v", got, s.findings())
 		}
 	})
