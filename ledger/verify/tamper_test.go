@@ -339,6 +339,35 @@ func TestBehindClose(t *testing.T) {
 	h.noticed(h.verify(), "record/0000000002.seg", "something stands behind")
 }
 
+// TestCutBeforeClose: an older log was put back, and the end is cut off: nothing stands behind it, and no opening is to remove what is left.
+func TestCutBeforeClose(t *testing.T) {
+	whole := newHouse(t, false)
+	whole.week(1)
+	older := whole.copied(t)
+	whole.week(1)
+	name, frames := whole.last()
+	end := frames[len(frames)-1]
+	for size, words := range map[int64]string{
+		end - 20:                  "7 batches are whole and there were 8 when the ledger was closed; keep this ledger as evidence",
+		frames[len(frames)-2]:     "the record ended here, with 8 batches",
+		frames[len(frames)-1]:     "",
+		frames[len(frames)-2] + 1: "7 batches are whole and there were 8",
+	} {
+		h := whole.copied(t)
+		h.remove("log")
+		h.must(os.CopyFS(h.path("log"), os.DirFS(older.path("log"))))
+		h.must(os.Truncate(h.path(name), size))
+		r := h.verify()
+		if words == "" {
+			h.whole(r)
+			continue
+		}
+		if h.noticed(r, name, words); strings.Contains(r.Problems[0].What, "reindex") {
+			t.Errorf("cut at %d: got %v", size, r.Problems[0])
+		}
+	}
+}
+
 func TestClockBack(t *testing.T) {
 	h := newHouse(t, false)
 	h.week(2)
