@@ -109,8 +109,8 @@ func TestVerifiedBesideGuard(t *testing.T) {
 		if !r.Whole() || !r.Backup || r.Batches != w.Batches || r.Witnessed != r.Batches || r.Known <= r.Batches {
 			t.Errorf("got %d batches of %d, %d of them witnessed, %d known to the witness, and %v", r.Batches, w.Batches, r.Witnessed, r.Known, r.Problems)
 		}
-		if said := strings.Join(r.Warnings, "\n"); !strings.Contains(said, fmt.Sprintf("witness0.example has seen %d by now", r.Known)) {
-			t.Errorf("it says %q", said)
+		if said := strings.Join(r.Warnings, "\n"); !strings.Contains(said, "this is a backup as of ") || r.Witnesses[0].Said != fmt.Sprint("by now ", r.Known) {
+			t.Errorf("it says %q, and of the witness %q", said, r.Witnesses[0].Said)
 		}
 	}
 	close(end)

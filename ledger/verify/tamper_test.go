@@ -87,32 +87,6 @@ func TestDeleteTail(t *testing.T) {
 	}
 }
 
-// TestCalledBackup: a backup is behind its witnesses as soon as the ledger goes on, which is no sign of tampering, and is said. A ledger
-// that was in use is none for being called one; and what is left of a ledger is told as a backup of so much, and of when, wherever it is told.
-func TestCalledBackup(t *testing.T) {
-	whole := newHouse(t, true)
-	whole.week(2)
-	older := whole.copied(t)
-	whole.week(1)
-	h := older.copied(t)
-	h.write("backup", nil)
-	backup := func(o *Options) { o.Backup = true }
-	r := h.verify(backup)
-	if h.noticed(r, "log/checkpoint", "shorter than what was signed"); r.Backup {
-		t.Error("a ledger that was in use passes for a backup")
-	}
-	h.remove("lock", "index", "people", "closed", "reserve")
-	h.noticed(h.verify(), "log/checkpoint", "say so (--backup)") // nobody has said that it is one
-	r = h.verify(backup)
-	h.whole(r)
-	if !r.Backup || r.Batches != 8 || r.Known != 12 || r.Witnessed != 8 {
-		t.Errorf("got %+v", r)
-	}
-	said(h, r, "a backup as of 2026-11-03T08:06:00Z, of the first 8 batches; witness east has seen 12 by now")
-	h.write("log/cosigned", whole.read("log/cosigned"))
-	h.noticed(h.verify(backup), "log/checkpoint", "an older one was put back") // what it has itself must fit
-}
-
 func TestTruncate(t *testing.T) {
 	whole := newHouse(t, true)
 	whole.week(3)
