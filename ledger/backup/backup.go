@@ -138,7 +138,7 @@ func write(ctx context.Context, o Options) (w Written, err error) {
 		if err != nil {
 			return w, err
 		}
-		if len(gone) > 0 && o.Keys == "" { // else a purge is told by the record itself
+		if o.Keys == "" && c.purged(p, gone) { // else a purge is told by the record itself
 			return w, fmt.Errorf("the copy in %s could not be checked: %s in it and not in the ledger any more, as after a purge, which only data.key can tell: "+
 				"say ledger backup once with data.key at hand (--keys FOLDER), which takes out what was purged", o.To, keysOf(gone))
 		}

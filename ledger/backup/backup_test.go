@@ -196,6 +196,29 @@ func TestBackupAndRestore(t *testing.T) {
 	}
 }
 
+// TestOlderPutBack: what an earlier backup held was put into a later one. It says itself that it had more, and is neither verified nor restored.
+func TestOlderPutBack(t *testing.T) {
+	h := newHouse(t, 0)
+	h.day()
+	h.backup()
+	older := filepath.Join(h.base, "older")
+	h.must(os.CopyFS(older, os.DirFS(h.to)))
+	h.day()
+	h.backup()
+	for _, folder := range []string{"record", "log", "keys"} {
+		h.must(os.RemoveAll(filepath.Join(h.to, folder)))
+		h.must(os.CopyFS(filepath.Join(h.to, folder), os.DirFS(filepath.Join(older, folder))))
+	}
+	const words = "has 3 batches, and had 6 when it was made"
+	r, err := verify.Run(t.Context(), verify.Options{Dir: h.to, Keys: h.keys, Backup: true})
+	h.must(err)
+	if len(r.Problems) != 1 || !strings.Contains(r.Problems[0].String(), "backup: this backup "+words) {
+		t.Errorf("got %v, want that it %s", r.Problems, words)
+	}
+	_, _, err = h.restore()
+	refused(t, err, words)
+}
+
 // TestAskedDirectly: a backup is neither asked nor recorded into; what does says how to bring it back, and touches nothing.
 func TestAskedDirectly(t *testing.T) {
 	h := newHouse(t, 0)

@@ -13,6 +13,7 @@ import (
 	"chaperone/ledger"
 	"chaperone/ledger/durable"
 	"chaperone/ledger/keys"
+	"chaperone/ledger/record"
 	"chaperone/ledger/verify"
 )
 
@@ -118,6 +119,20 @@ func (c *copier) gone() ([]ledger.Day, error) {
 	}
 	now, err := keys.OpenDays(c.from, keys.Data{}, c.id).List()
 	return slices.DeleteFunc(have, func(day ledger.Day) bool { return slices.Contains(now, day) }), err
+}
+
+// purged reports whether a problem is of a batch of one of those days, so that a purge may explain it. A header that is not right says no day.
+func (c *copier) purged(p *verify.Problem, gone []ledger.Day) bool {
+	if p.Batch < 0 || len(gone) == 0 {
+		return false
+	}
+	w, err := record.Walk(segmentsIn(c.to), c.id, record.WalkOptions{From: uint64(p.Batch), HeadersOnly: true})
+	if err != nil {
+		return false
+	}
+	defer w.Close()
+	f, err := w.Next()
+	return err == nil && slices.Contains(gone, f.Day)
 }
 
 // forget takes the keys of purged days out of a backup: the purge would not be worth much otherwise. It lists those that it took out, and

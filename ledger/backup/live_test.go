@@ -12,9 +12,13 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/mod/sumdb/note"
+
 	"chaperone"
 	"chaperone/ledger"
 	"chaperone/ledger/disk"
+	"chaperone/ledger/durable"
+	"chaperone/ledger/keys"
 	"chaperone/ledger/verify"
 )
 
@@ -109,8 +113,8 @@ func TestVerifiedBesideGuard(t *testing.T) {
 		if !r.Whole() || !r.Backup || r.Batches != w.Batches || r.Witnessed != r.Batches || r.Known <= r.Batches {
 			t.Errorf("got %d batches of %d, %d of them witnessed, %d known to the witness, and %v", r.Batches, w.Batches, r.Witnessed, r.Known, r.Problems)
 		}
-		if said := strings.Join(r.Warnings, "\n"); !strings.Contains(said, fmt.Sprintf("witness0.example has seen %d by now", r.Known)) {
-			t.Errorf("it says %q", said)
+		if said := strings.Join(r.Warnings, "\n"); !strings.Contains(said, "this is a backup as of ") || r.Witnesses[0].Said != fmt.Sprint("by now ", r.Known) {
+			t.Errorf("it says %q, and of the witness %q", said, r.Witnesses[0].Said)
 		}
 	}
 	close(end)
@@ -157,6 +161,70 @@ func (away slow) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	time.Sleep(200 * time.Millisecond)
 	return http.DefaultTransport.RoundTrip(r)
+}
+
+// TestLiveAtRest: of a ledger that was closed, and that its witnesses have not seen all of, nobody is asking them: a copy does not wait for their answer.
+func TestLiveAtRest(t *testing.T) {
+	h := newHouse(t, 1)
+	h.client = &http.Client{Transport: slow(true)}
+	h.day()
+	meta, err := keys.ReadMeta(h.dir)
+	h.must(err)
+	v, err := keys.ParseVerifier(meta.Verifier)
+	h.must(err)
+	ctx, cancel := context.WithTimeout(t.Context(), cosigning/2)
+	defer cancel()
+	c := &copier{from: h.dir, to: h.to, id: meta.ID}
+	if err := c.sealed(ctx, v); err != nil || c.until != 3 {
+		t.Errorf("got %d batches and %v, want 3 at once", c.until, err)
+	}
+	h.must(os.Remove(filepath.Join(h.dir, "closed")))
+	if err := c.sealed(ctx, v); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("of one that may be open: got %v, want that it waits", err)
+	}
+}
+
+// looking is a ledger's verifier that does something else whenever the checkpoint was read: so others' work comes in between, and not by chance.
+type looking struct {
+	note.Verifier
+	looked func(times int)
+	times  int
+}
+
+func (l *looking) Verify(text, sig []byte) bool {
+	l.times++
+	l.looked(l.times)
+	return l.Verifier.Verify(text, sig)
+}
+
+// TestLiveSignedMeanwhile: between the waiting and the reading the next checkpoint was signed. Its cosignature is waited for, too.
+func TestLiveSignedMeanwhile(t *testing.T) {
+	h := newHouse(t, 1)
+	h.day()
+	path := filepath.Join(h.dir, logFolder, cosignedFile)
+	older, err := os.ReadFile(path)
+	h.must(err)
+	h.day()
+	latest, err := os.ReadFile(path)
+	h.must(err)
+	h.must(os.Remove(filepath.Join(h.dir, "closed"))) // it may be open
+	meta, err := keys.ReadMeta(h.dir)
+	h.must(err)
+	v, err := keys.ParseVerifier(meta.Verifier)
+	h.must(err)
+	answered := make(chan error, 1)
+	c := &copier{from: h.dir, to: h.to, id: meta.ID}
+	h.must(c.sealed(t.Context(), &looking{Verifier: v, looked: func(times int) {
+		if times != 2 { // the first is before anything is waited for
+			return
+		}
+		h.must(os.WriteFile(path, older, 0o600))
+		time.AfterFunc(100*time.Millisecond, func() { answered <- durable.WriteFile(path, latest) })
+	}}))
+	if !cosigned(c.state.notes) {
+		t.Error("the copy is as of a checkpoint that nobody cosigned")
+	}
+	h.must(<-answered)
 }
 
 // TestNothingYet: a ledger in which nothing was recorded is copied and brought back, also beside the process that has it open.

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/mod/sumdb/note"
 
+	"chaperone/ledger/disk"
 	"chaperone/ledger/durable"
 	"chaperone/ledger/seal"
 )
@@ -114,7 +115,7 @@ func (c *copier) sealed(ctx context.Context, v note.Verifier) error {
 	var last error
 	var until time.Time
 	policy, _ := seal.ReadWitnesses(c.from) // verifying tells of a list that is broken
-	if tree, _, err := seal.ReadCheckpoint(c.from, v); err == nil && tree.N > 0 && len(policy.Witnesses) > 0 {
+	if tree, _, err := seal.ReadCheckpoint(c.from, v); err == nil && tree.N > 0 && len(policy.Witnesses) > 0 && !c.atRest(v) {
 		until = time.Now().Add(cosigning)
 	}
 	for range tries {
@@ -142,6 +143,13 @@ func (c *copier) sealed(ctx context.Context, v note.Verifier) error {
 		last = err
 	}
 	return fmt.Errorf("the log changes faster than it can be read: try again (%v)", last)
+}
+
+// atRest reports whether nobody records, and so asks witnesses, as far as can be told without a lock that could keep somebody from beginning to:
+// what a clean close says is there until then.
+func (c *copier) atRest(v note.Verifier) bool {
+	_, err := disk.ReadClosed(c.from, v)
+	return err == nil
 }
 
 // awaitWitnesses waits until they have cosigned the latest checkpoint, and no longer than until then.

@@ -69,3 +69,21 @@ func TestPurgedWithoutKey(t *testing.T) {
 	_, err := Write(t.Context(), o)
 	refused(t, err, "evidence")
 }
+
+// TestDamagedBesidePurge: a day was purged, and a batch of another day is damaged, in the ledger and so in its copy. Without data.key that is told
+// as what it is: the purge does not explain it.
+func TestDamagedBesidePurge(t *testing.T) {
+	h := newHouse(t, 0)
+	h.day()
+	o := Options{Dir: h.dir, To: h.to}
+	if _, err := Write(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	h.day(ledger.DayOf(monday))
+	h.damage("0000000001.seg", 300)
+	_, err := Write(t.Context(), o)
+	refused(t, err, "a part is not what was written")
+	if err != nil && strings.Contains(err.Error(), "--keys FOLDER") {
+		t.Errorf("got %v", err)
+	}
+}

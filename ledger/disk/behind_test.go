@@ -1,12 +1,15 @@
 package disk
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/mod/sumdb/note"
 )
 
 // unsigned takes a copy of the log, and puts it back when something was recorded: so nobody has signed that.
@@ -75,10 +78,68 @@ func TestLiveBehindDamage(t *testing.T) {
 				t.Errorf("got an answer of %d of 20 disclosures, and %+v", count(t, one).Disclosures, one.Seal())
 			case test.says == "" && err != nil:
 				t.Error(err)
-			case err != nil && (!strings.Contains(err.Error(), test.says) || !strings.Contains(err.Error(), "ledger verify") || strings.Contains(err.Error(), "\n")):
+			case err != nil && (!strings.Contains(err.Error(), test.says) || !strings.Contains(err.Error(), "ledger verify") || strings.Contains(err.Error(), "restore this file") || strings.Contains(err.Error(), "\n")):
 				t.Errorf("got %v, want that it says %q and sends to ledger verify", err, test.says)
 			}
 		})
+	}
+}
+
+// looking is a ledger's verifier that does something else whenever the checkpoint was read: so others' work comes between two looks, and not by chance.
+type looking struct {
+	note.Verifier
+	looked func(times int)
+	times  int
+}
+
+func (l *looking) Verify(text, sig []byte) bool {
+	l.times++
+	l.looked(l.times)
+	return l.Verifier.Verify(text, sig)
+}
+
+// TestLiveDamageThatPasses: what looks damaged while somebody writes is looked at again.
+func TestLiveDamageThatPasses(t *testing.T) {
+	o := nowhere(t)
+	l := open(t, o)
+	defer l.crash()
+	mustRecord(t, l, someBatch(0, 5))
+	if err := l.sign(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	at := l.end.Offset
+	l.stop() // nobody signs what comes
+	l.done.Wait()
+	mustRecord(t, l, someBatch(5, 5))
+	mustRecord(t, l, someBatch(10, 5))
+	segment := filepath.Join(o.Dir, recordFolder, "0000000000.seg")
+	b, err := os.ReadFile(segment)
+	if err != nil {
+		t.Fatal(err)
+	}
+	damage(t, segment, b, int(at)+300)
+	v := &looking{Verifier: l.verify, looked: func(times int) {
+		if times == 2 {
+			if err := os.WriteFile(segment, b, 0o600); err != nil {
+				t.Error(err)
+			}
+		}
+	}}
+	if n, err := OnRecord(t.Context(), o.Dir, l.meta.ID, v, time.Now); n != 3 || err != nil || v.times != 2 {
+		t.Errorf("got %d batches and %v after %d looks, want 3 after 2", n, err, v.times)
+	}
+}
+
+// TestLiveBrokenOff: whoever breaks off a question does not wait until all that nobody signed was read.
+func TestLiveBrokenOff(t *testing.T) {
+	o := nowhere(t)
+	l := open(t, o)
+	defer l.crash()
+	mustRecord(t, l, someBatch(0, 5))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := behind(ctx, o.Dir, l.meta.ID, 0); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want %v", err, context.Canceled)
 	}
 }
 

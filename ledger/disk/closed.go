@@ -15,10 +15,13 @@ import (
 
 	"golang.org/x/mod/sumdb/note"
 
+	"chaperone/ledger"
 	"chaperone/ledger/durable"
 	"chaperone/ledger/index"
 	"chaperone/ledger/keys"
 	"chaperone/ledger/record"
+	"chaperone/ledger/seal"
+	"chaperone/page"
 )
 
 // Closed is what a clean close says, signed: how far the record goes, and which files were derived from it. While it is
@@ -87,6 +90,32 @@ func (l *Ledger) writeClosed() error {
 		return err
 	}
 	return durable.WriteFile(filepath.Join(l.dir, closedFile), signed)
+}
+
+// goesAsFar refuses a record that has fewer whole batches than when the ledger was closed. No crash explains that: all of them were durable then,
+// and what the close says is gone from the disk before anything is written again. It is looked at before anything is touched, that least of all:
+// without it the next one would take what is missing for a write that nobody was told of.
+func (l *Ledger) goesAsFar() error {
+	if l.before == nil || l.before.Batches == 0 {
+		return nil
+	}
+	purged := (&rebuild{ledger: l, lost: map[ledger.Day]bool{}}).missing // of the last batch only: what purges a day comes behind it
+	w, err := record.Walk(l.files.dir, l.meta.ID, record.WalkOptions{From: l.before.Batches - 1, Purged: purged})
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	_, err = w.Next()
+	at, damage := w.At(), (*record.Damage)(nil)
+	file, whole := filepath.Join(l.files.dir, record.SegmentName(at.Segment)), page.Count(int(at.Batch), "whole batch", "whole batches")
+	const advice = "keep this folder as evidence and restore a backup"
+	switch {
+	case errors.Is(err, io.EOF):
+		return fmt.Errorf("%s ends at byte %d, with %s, and there were %d when the ledger was closed: %s: %w", file, at.Offset, whole, l.before.Batches, advice, seal.ErrRolledBack)
+	case errors.As(err, &damage):
+		return fmt.Errorf("%s, byte %d: %s; %s before that, and there were %d when the ledger was closed: %s", file, at.Offset, damage.What, whole, l.before.Batches, advice)
+	}
+	return err
 }
 
 // derived lists the files that are derived from the record, in order.

@@ -82,7 +82,7 @@ type Ledger struct {
 	writer     *record.Writer
 	segmentDay ledger.Day
 	recorded   map[ledger.Day]bool // days that have entries
-	clean      bool                // the last close was, when it was opened: no crash explains what stands behind the record's end
+	before     *Closed             // what the last close said, when it was opened; nil after a crash
 	stuck      []*frame
 	batches    uint64
 	events     uint64 // disclosures, also in frames that are stuck
@@ -203,6 +203,9 @@ func (l *Ledger) open(ctx context.Context, o Options) error {
 	}
 	if o.reindex {
 		if err := l.readable(); err != nil {
+			return err
+		}
+		if err := l.goesAsFar(); err != nil {
 			return err
 		}
 		if err := l.unclean(); err != nil {

@@ -56,13 +56,15 @@ func (l *Ledger) load(ctx context.Context) error {
 }
 
 // readable refuses what a later version wrote, before anything of it is touched: it is the last segment that tells. What the last close
-// said is taken away later on: that there is something is noted here.
+// said is taken away later on: it is kept here.
 func (l *Ledger) readable() error {
-	_, err := ReadClosed(l.dir, l.verify)
+	c, err := ReadClosed(l.dir, l.verify)
 	if errors.Is(err, keys.ErrNewer) {
 		return err
 	}
-	l.clean = l.clean || err == nil
+	if err == nil {
+		l.before = c
+	}
 	segments, err := record.Segments(l.files.dir)
 	if err != nil || len(segments) == 0 {
 		return err
@@ -190,6 +192,9 @@ func (l *Ledger) leaves(from uint64) iter.Seq2[[]byte, error] {
 
 // anew reads the whole record. What a crash left half written at its end is cut off, unless it was signed for.
 func (l *Ledger) anew(ctx context.Context) error {
+	if err := l.goesAsFar(); err != nil {
+		return err
+	}
 	if err := l.unclean(); err != nil {
 		return err
 	}

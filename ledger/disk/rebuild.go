@@ -78,7 +78,7 @@ func (r *rebuild) walk(ctx context.Context, batches chan<- filled) error {
 				if err := record.Cut(l.files.dir, w.At()); err != nil {
 					return err
 				}
-				if l.clean {
+				if l.before != nil {
 					l.warnBehind(w.At())
 				}
 			}
@@ -133,7 +133,7 @@ func (r *rebuild) damaged(d *record.Damage, at record.Position) error {
 		return err
 	}
 	l.files.close() // the segment that was cut may have been removed
-	if l.clean {
+	if l.before != nil {
 		l.warnBehind(at)
 	} else {
 		l.warn(fmt.Sprintf("the last write before a crash was not finished and is cut off (%s, byte %d); nobody was told that it is on record", d.File, d.Offset))

@@ -3,6 +3,7 @@ package verify
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -11,7 +12,6 @@ import (
 
 	"chaperone/ledger/disk"
 	"chaperone/ledger/keys"
-	"chaperone/ledger/lock"
 	"chaperone/ledger/record"
 )
 
@@ -55,20 +55,13 @@ func (r *run) plainFiles() (ok bool, err error) {
 	return r.report.Whole(), err
 }
 
-// isBackup reports whether a folder is a backup. A ledger that was in use is none, whatever was put into it.
-func isBackup(dir string) bool {
-	_, err := os.Lstat(filepath.Join(dir, disk.BackupFile))
-	_, used := os.Lstat(filepath.Join(dir, lock.File))
-	return err == nil && errors.Is(used, fs.ErrNotExist)
-}
-
 func limitOf(name string) int64 {
 	switch folder, _, _ := strings.Cut(name, "/"); {
 	case folder == record.Folder:
 		return maxSegment
 	case name == closedName:
 		return maxClosed
-	case folder == "log" || folder == "keys" || name == "ledger.json" || name == "witnesses":
+	case folder == "log" || folder == "keys" || name == "ledger.json" || name == "witnesses" || name == disk.BackupFile:
 		return maxSmall
 	}
 	return 1<<63 - 1
@@ -96,7 +89,11 @@ func (r *run) closed(ctx context.Context) error {
 			return nil
 		}
 		if r.report.Backup {
-			r.report.warn("this is a backup: the index and the table of people are not in it, and are made when it is restored")
+			text := fmt.Sprintf("this is a backup as of %s: the index and the table of people are made when it is restored", moment(r.report.Last))
+			if r.Backup && r.report.Known > 0 {
+				text += "; what came since is in the ledger, or in a later backup"
+			}
+			r.report.warn("%s", text)
 			return nil
 		}
 		r.report.warn("the ledger was not closed cleanly: recording ended with a crash, or was stopped by force, after %s", moment(r.report.Last))

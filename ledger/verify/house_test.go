@@ -50,25 +50,25 @@ func newHouse(t *testing.T, witnessed bool) *house {
 	h := &house{T: t, dir: filepath.Join(base, "ledger"), keys: filepath.Join(base, "keys"), now: monday, client: http.DefaultClient}
 	h.must(h.open().Close())
 	if witnessed {
-		h.must(os.WriteFile(filepath.Join(h.dir, "witnesses"), []byte("need 1\n"+h.witness(filepath.Join(base, "witness"))), 0o600))
+		h.must(os.WriteFile(filepath.Join(h.dir, "witnesses"), []byte("need 1\n"+h.witness(filepath.Join(base, "witness"), "east")), 0o600))
 	}
 	return h
 }
 
 // witness starts one that knows this ledger, and gives its line.
-func (h *house) witness(dir string) string {
+func (h *house) witness(dir, name string) string {
 	h.Helper()
 	meta, err := keys.ReadMeta(h.dir)
 	h.must(err)
-	h.must(witness.NewKey(dir, "witness.example"))
+	h.must(witness.NewKey(dir, name+".example"))
 	h.must(witness.AddLog(dir, meta.Verifier))
-	key, err := witness.LoadKey(dir, "witness.example")
+	key, err := witness.LoadKey(dir, name+".example")
 	h.must(err)
 	w, err := witness.Open(dir, key)
 	h.must(err)
 	h.server = httptest.NewServer(w)
 	h.Cleanup(h.server.Close)
-	return fmt.Sprintf("east %s %s\n", h.server.URL, key.VerifierKey())
+	return fmt.Sprintf("%s %s %s\n", name, h.server.URL, key.VerifierKey())
 }
 
 func (h *house) must(err error) {

@@ -1,8 +1,10 @@
 package verify
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -77,6 +79,39 @@ func TestManyKept(t *testing.T) {
 			}
 			h.noticed(r, "keys/"+keys.DayFile(days[0]), ", and so it is with 100 more days until 2027-02-10: ")
 		})
+	}
+}
+
+// TestUnaskedBesideKept: a cosignature of a witness that the list from outside does not name is damaged, so that the log cannot be shown to those whom it
+// does. That is told, whether or not something else is wrong that is no change.
+func TestUnaskedBesideKept(t *testing.T) {
+	whole := newHouse(t, true)
+	base, outside := t.TempDir(), t.TempDir()
+	west := whole.witness(filepath.Join(base, "west"), "west")
+	whole.write("witnesses", append(whole.read("witnesses"), west...))
+	whole.must(os.WriteFile(filepath.Join(outside, "witnesses"), []byte("need 1\n"+west), 0o600))
+	whole.week(2)
+	day := ledger.DayOf(monday)
+	key := whole.read(keyName(day))
+	l := whole.open()
+	whole.must(errors.Join(l.Purge(t.Context(), day), l.Close()))
+	given := func(o *Options) { o.Witnesses = outside }
+	whole.whole(whole.verify(given))
+	lines := strings.Split(string(whole.read("log/cosigned")), "\n")
+	for i, line := range lines {
+		if strings.HasPrefix(line, "— east.example ") {
+			lines[i] = line[:len(line)-6] + "AAAA" + line[len(line)-2:]
+		}
+	}
+	for _, kept := range []bool{false, true} {
+		h := whole.copied(t)
+		h.write("log/cosigned", []byte(strings.Join(lines, "\n")))
+		if kept {
+			h.write(keyName(day), key)
+		}
+		if r := h.verify(given); !has(r, Changed) || has(r, Kept) != kept {
+			t.Errorf("with a key that came back %t: got %v", kept, r.Problems)
+		}
 	}
 }
 

@@ -238,8 +238,10 @@ func (r *run) ended(err error, tree *tlog.Tree) error {
 // damaged tells what a crash leaves of a write from everything else.
 func (r *run) damaged(d *record.Damage, tree *tlog.Tree) {
 	name := r.inside(d.File)
-	if d.Torn && d.Follows == 0 && (tree == nil || d.Batch >= uint64(tree.N)) {
-		if _, err := disk.ReadClosed(r.Dir, r.verify); err == nil { // which is taken away before anything is written
+	c, err := disk.ReadClosed(r.Dir, r.verify) // which is taken away before anything is written
+	short := err == nil && c.Batches > d.Batch
+	if d.Torn && d.Follows == 0 && (tree == nil || d.Batch >= uint64(tree.N)) && !short {
+		if err == nil {
 			r.report.problem(name, d.Offset, -1, "something stands behind the end of the record, and there was nothing when the ledger was closed: no crash leaves it there; keep a copy of this folder as evidence, ledger reindex removes it")
 			return
 		}
@@ -248,8 +250,11 @@ func (r *run) damaged(d *record.Damage, tree *tlog.Tree) {
 	}
 	r.stopped = true
 	what := d.What
-	if tree != nil && uint64(tree.N) > d.Batch {
+	switch {
+	case tree != nil && uint64(tree.N) > d.Batch:
 		what += fmt.Sprintf("; %d batches are whole and %d were signed for", d.Batch, tree.N)
+	case short:
+		what += fmt.Sprintf("; %d batches are whole and there were %d when the ledger was closed", d.Batch, c.Batches)
 	}
 	if r.data == nil && d.Part {
 		what += "; or its day was purged and its key came back, which only data.key can tell"

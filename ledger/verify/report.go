@@ -88,10 +88,11 @@ type Report struct {
 
 // Witness is what one witness has seen of the log.
 type Witness struct {
-	Name string
-	Size uint64    // batches; 0 when it did not say
-	Time time.Time // of its latest cosignature that is known here; zero without one
-	Said string    // why it did not cosign now; "" when it did, or was not asked
+	Name  string
+	Size  uint64    // batches; 0 when it did not say
+	Known uint64    // the batches that it says it has seen, when those are more than there are; else 0
+	Time  time.Time // of its latest cosignature that is known here; zero without one
+	Said  string    // why it did not cosign now; "" when it did, or was not asked
 }
 
 // Whole reports whether nothing was found to be wrong.

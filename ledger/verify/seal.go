@@ -194,15 +194,30 @@ func (r *run) witnesses(ctx context.Context, tree *tlog.Tree) error {
 		s.Since = r.since()
 	}
 	if enough < s.Sealed {
-		advice := "open and close the ledger, verify again"
-		if s.Backup {
-			advice = "and make a new backup"
-		}
-		s.add(Problem{Unseen, cosignedName, -1, -1, fmt.Sprintf(
-			"%d of %d signed batches were seen by the %s needed: what was written since %s can be rewritten unnoticed. Bring the witnesses back, %s",
-			s.Witnessed, s.Sealed, page.Count(s.Needed, "witness that is", "witnesses that are"), moment(s.Since), advice)})
+		s.add(Problem{Unseen, cosignedName, -1, -1, r.unseen()})
 	}
 	return ctx.Err()
+}
+
+// unseen says what it means that too few witnesses cosigned all that is signed, and what to do. They may have been there all the time: one that takes
+// longer to answer than the next checkpoint takes to be signed has cosigned that of no moment at which a ledger is copied that is recorded into all the time.
+func (r *run) unseen() string {
+	s, ahead := r.report, 0
+	for _, w := range s.Witnesses {
+		if w.Known > 0 || w.Size >= s.Sealed {
+			ahead++
+		}
+	}
+	text := fmt.Sprintf("%d of %d signed batches were seen by the %s needed: what was written since %s can be rewritten unnoticed",
+		s.Witnessed, s.Sealed, page.Count(s.Needed, "witness that is", "witnesses that are"), moment(s.Since))
+	switch {
+	case s.Backup && ahead >= s.Needed:
+		return text + fmt.Sprintf(" in this copy. By now %d were seen, but just this checkpoint was not cosigned, and can be shown to nobody any more: "+
+			"verify the ledger itself when nobody records in it, or a backup that is made when less is recorded", s.Known)
+	case s.Backup:
+		return text + ". Bring the witnesses back, and make a new backup"
+	}
+	return text + ". Bring the witnesses back, open and close the ledger, verify again"
 }
 
 // since is when the first batch was written that enough witnesses have not seen.
@@ -251,11 +266,9 @@ func (r *run) ask(ctx context.Context, l *seal.Log, tree *tlog.Tree) {
 			r.report.Answered++
 		case errors.Is(a.Err, seal.ErrRolledBack):
 			r.report.Answered++
-			r.report.Known = max(r.report.Known, a.Size)
+			w.Known, r.report.Known = a.Size, max(r.report.Known, a.Size)
 			if r.report.Backup && r.Backup {
 				w.Said = fmt.Sprintf("by now %d", a.Size)
-				r.report.warn("this is a backup as of %s, of the first %s; witness %s has seen %d by now: what came since is in the ledger, or in a later backup",
-					moment(r.report.Last), page.Count(int(r.report.Batches), "batch", "batches"), w.Name, a.Size)
 				continue
 			}
 			w.Said = a.Err.Error()

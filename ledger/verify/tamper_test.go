@@ -87,32 +87,6 @@ func TestDeleteTail(t *testing.T) {
 	}
 }
 
-// TestCalledBackup: a backup is behind its witnesses as soon as the ledger goes on, which is no sign of tampering, and is said. A ledger
-// that was in use is none for being called one; and what is left of a ledger is told as a backup of so much, and of when, wherever it is told.
-func TestCalledBackup(t *testing.T) {
-	whole := newHouse(t, true)
-	whole.week(2)
-	older := whole.copied(t)
-	whole.week(1)
-	h := older.copied(t)
-	h.write("backup", nil)
-	backup := func(o *Options) { o.Backup = true }
-	r := h.verify(backup)
-	if h.noticed(r, "log/checkpoint", "shorter than what was signed"); r.Backup {
-		t.Error("a ledger that was in use passes for a backup")
-	}
-	h.remove("lock", "index", "people", "closed", "reserve")
-	h.noticed(h.verify(), "log/checkpoint", "say so (--backup)") // nobody has said that it is one
-	r = h.verify(backup)
-	h.whole(r)
-	if !r.Backup || r.Batches != 8 || r.Known != 12 || r.Witnessed != 8 {
-		t.Errorf("got %+v", r)
-	}
-	said(h, r, "a backup as of 2026-11-03T08:06:00Z, of the first 8 batches; witness east has seen 12 by now")
-	h.write("log/cosigned", whole.read("log/cosigned"))
-	h.noticed(h.verify(backup), "log/checkpoint", "an older one was put back") // what it has itself must fit
-}
-
 func TestTruncate(t *testing.T) {
 	whole := newHouse(t, true)
 	whole.week(3)
@@ -337,6 +311,35 @@ func TestBehindClose(t *testing.T) {
 	h := whole.copied(t)
 	h.write("record/0000000002.seg", []byte("chaprec1"))
 	h.noticed(h.verify(), "record/0000000002.seg", "something stands behind")
+}
+
+// TestCutBeforeClose: an older log was put back, and the end is cut off: nothing stands behind it, and no opening is to remove what is left.
+func TestCutBeforeClose(t *testing.T) {
+	whole := newHouse(t, false)
+	whole.week(1)
+	older := whole.copied(t)
+	whole.week(1)
+	name, frames := whole.last()
+	end := frames[len(frames)-1]
+	for size, words := range map[int64]string{
+		end - 20:                  "7 batches are whole and there were 8 when the ledger was closed; keep this ledger as evidence",
+		frames[len(frames)-2]:     "the record ended here, with 8 batches",
+		frames[len(frames)-1]:     "",
+		frames[len(frames)-2] + 1: "7 batches are whole and there were 8",
+	} {
+		h := whole.copied(t)
+		h.remove("log")
+		h.must(os.CopyFS(h.path("log"), os.DirFS(older.path("log"))))
+		h.must(os.Truncate(h.path(name), size))
+		r := h.verify()
+		if words == "" {
+			h.whole(r)
+			continue
+		}
+		if h.noticed(r, name, words); strings.Contains(r.Problems[0].What, "reindex") {
+			t.Errorf("cut at %d: got %v", size, r.Problems[0])
+		}
+	}
 }
 
 func TestClockBack(t *testing.T) {

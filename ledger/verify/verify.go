@@ -118,6 +118,11 @@ func (r *run) all(ctx context.Context) error {
 	if err := r.witnesses(ctx, tree); err != nil {
 		return err
 	}
+	if r.report.Backup {
+		if err := r.backup(); err != nil {
+			return err
+		}
+	}
 	if err := r.closed(ctx); err != nil {
 		return err
 	}
@@ -154,7 +159,10 @@ func (r *run) describe() (ok bool, err error) {
 		r.report.whole(keys.MetaFile, "%v", err)
 		return false, nil
 	}
-	r.report.Origin, r.report.Made, r.report.Verifier, r.report.Backup = r.meta.Origin, r.meta.Made, r.meta.Verifier, isBackup(r.Dir)
+	r.report.Origin, r.report.Made, r.report.Verifier, r.report.Backup = r.meta.Origin, r.meta.Made, r.meta.Verifier, notBackup(r.Dir) == ""
+	if r.Backup && !r.report.Backup {
+		r.report.warn("--backup does not count: this folder is no backup, because %s", notBackup(r.Dir))
+	}
 	if r.verify, err = keys.ParseVerifier(r.meta.Verifier); err != nil {
 		return false, err
 	}
