@@ -111,6 +111,9 @@ func (r *run) closed(ctx context.Context) error {
 		r.report.problem(record.Folder+"/"+record.SegmentName(c.End.Segment), c.End.Offset, int64(c.Batches),
 			"when the ledger was closed the record ended here, with %d batches and %d disclosures; now it has %d and %d", c.Batches, c.Events, r.report.Batches, r.report.Disclosures)
 	}
+	if r.signed && r.report.Sealed < c.Batches { // a close signs all of it
+		r.report.whole(checkpointName, "it is of %d batches, and all %d were signed when the ledger was closed: an older one was put back", r.report.Sealed, c.Batches)
+	}
 	if r.blank > 0 {
 		r.report.problem(record.Folder+"/"+record.SegmentName(r.end.Segment), r.end.Offset, -1, "%d zeros stand behind its end, and it had none when the ledger was closed", r.blank)
 	}
