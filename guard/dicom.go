@@ -36,6 +36,8 @@ type dicomConn struct {
 	bounds   bool                            // it was told that a command set said too much
 	room     []byte                          // for what the next request has held, of the one before
 	footings footings                        // of the studies that are under way
+	keeps    *spooler                        // what its listener keeps objects in, nil when it does not
+	away     bool                            // the system behind is: what stands in for it keeps them
 }
 
 // operation is a request that was passed on and is not answered.
@@ -52,9 +54,9 @@ type operation struct {
 }
 
 // serveDICOM passes an association on: what is permitted of it, each message when it is decided and on record.
-func (c *conn) serveDICOM(ctx context.Context) error {
+func (c *conn) serveDICOM(ctx context.Context, keeps *spooler, away bool) error {
 	limits := c.spec().Limits
-	d := &dicomConn{conn: c, from: c.from, to: c.to, judge: c.guard.judge(c.listener.name, c.secured), contexts: map[byte]*proposed{}, asked: map[chaperone.PatientToken]bool{}}
+	d := &dicomConn{conn: c, from: c.from, to: c.to, judge: c.guard.judge(c.listener.name, c.secured), contexts: map[byte]*proposed{}, keeps: keeps, away: away, asked: map[chaperone.PatientToken]bool{}}
 	d.legs[wire.FromClient] = &leg{dir: wire.FromClient, conn: c.client, in: newPDUReader(c.client, limits.InMessage), patient: limits.InMessage}
 	d.legs[wire.FromServer] = &leg{dir: wire.FromServer, conn: c.upstream, in: newPDUReader(c.upstream, limits.InMessage), patient: limits.InMessage}
 	d.legs[wire.FromClient].in.owing = &c.owing

@@ -55,7 +55,7 @@ func (s *Spool) peek() (*Kept, error) {
 	}
 }
 
-// Delivered forgets the oldest message: its receiver has it. The number is that of Peek.
+// Delivered forgets the oldest message, with its object: its receiver has it. The number is that of Peek.
 //
 // Errors: that of the disk; then the message is still the oldest.
 func (s *Spool) Delivered(number uint64) error {
@@ -85,11 +85,17 @@ func (s *Spool) deliver(number uint64) error {
 		return fmt.Errorf("spool: %w", err)
 	}
 	s.waiting--
-	s.oldest = nil
-	if len(s.segments) > 1 && s.segments[0].last == number {
-		return s.remove()
+	var object ObjectID
+	if s.oldest != nil {
+		object = s.oldest.Object
 	}
-	return nil
+	s.oldest = nil
+	s.holding.queue(object, -1)
+	err := s.free(object)
+	if len(s.segments) > 1 && s.segments[0].last == number {
+		return errors.Join(err, s.remove())
+	}
+	return err
 }
 
 // sweep removes the last segment when all of it is delivered. With writing.
@@ -152,6 +158,9 @@ func (s *Spool) Reject(number uint64, answer string) (path string, err error) {
 		return "", fmt.Errorf("spool: %w", err)
 	}
 	s.mu.Lock()
+	if e.Object != (ObjectID{}) {
+		s.holding.apart[number] = e.Object
+	}
 	err = s.countRejected()
 	s.mu.Unlock()
 	return path, errors.Join(err, s.Delivered(number))
@@ -170,7 +179,7 @@ func (s *Spool) countRejected() error {
 			s.rejected.bytes += info.Size()
 		}
 	}
-	return nil
+	return s.freeRemoved(firsts)
 }
 
 // Read gives every message of one file, a rejected one for example.
