@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -506,6 +507,61 @@ func TestSpoolObjectsDamaged(t *testing.T) {
 	if len(s.requestsOf(a)) != 2 {
 		t.Errorf("got %d associations, want 2: nothing of a damaged object is sent", len(s.requestsOf(a)))
 	}
+}
+
+// TestSpoolObjectsAsSent: each object goes under the titles that it came with, in its class and transfer syntax; those of one kind share an
+// association.
+func TestSpoolObjectsAsSent(t *testing.T) {
+	s := newShelf(t)
+	for _, sent := range []struct{ calling, transfer string }{{"CT1", implicitVR}, {"CT1", implicitVR}, {"VIEWER", implicitVR}, {"VIEWER", explicitVR}} {
+		k := s.talk()
+		if got := negotiated(k, request(sent.calling, "PACS", offer(1, clinic.CTImage, sent.transfer))); got != "1=0 "+sent.transfer {
+			t.Fatalf("got %s", got)
+		}
+		_, _, data := object(1, 1, 1)
+		if sent.transfer == implicitVR {
+			data = clinic.DataSet{clinic.Text(0x00080016, "UI", clinic.CTImage), clinic.Text(0x00100020, "LO", "P1")}.Encode(clinic.ImplicitLE)
+		}
+		k.message(1, set(1, fieldStore, 1, true, instanceOf(1)), data)
+		if c, _, _ := k.reply(); c == nil || c.status != statusSuccess {
+			t.Fatalf("got %+v", c)
+		}
+		_ = k.conn.Close()
+	}
+	a := s.archive(well)
+	s.arrivals(a, 4)
+	var got []string
+	for _, q := range s.requestsOf(a) {
+		got = append(got, q.calling()+" "+q.contexts[0].transfer[0])
+	}
+	if want := []string{"CT1 " + implicitVR, "VIEWER " + implicitVR, "VIEWER " + explicitVR}; !slices.Equal(got, want) {
+		t.Errorf("got associations %q, want %q", got, want)
+	}
+}
+
+// TestSpoolObjectsWaiting: while something waits for an archive that was not there when it was tried last, associations do not wait until it
+// is tried again.
+func TestSpoolObjectsWaiting(t *testing.T) {
+	s := newShelf(t)
+	s.store(1, 2, statusSuccess)
+	busy := make(chan struct{})
+	a := s.archive(func(k *talker, c *command, data []byte) {
+		if c.id == 1 {
+			<-busy
+		}
+		well(k, c, data)
+	})
+	s.arrivals(a, 1)
+	gone := &s.guard.spools.of("dicom").gone
+	gone.Store(true) // as if the deliverer had just found nobody
+	s.store(2, 3, statusSuccess)
+	gone.Store(false)
+	s.store(3, 4, statusSuccess)
+	if got := s.stats(); got.Messages != 2 {
+		t.Errorf("%d wait, want 2: only what came while the archive was away", got.Messages)
+	}
+	close(busy)
+	checkImages(t, s.arrivals(a, 3), 1, 3, 2)
 }
 
 // TestSpoolObjectsParty: what was decided for one party is not delivered to another, which the site file names now.
