@@ -129,7 +129,7 @@ func TestDcmtkSpoolFull(t *testing.T) {
 	s.file = strings.Replace(s.file, "bytes: 512MiB", "bytes: 2MiB", 1)
 	s.again()
 	out, err := s.storescu(nil, largeObject(t, 4<<20))
-	if !strings.Contains(out, "Refused: OutOfResources") || !strings.Contains(out, "CHAP ref=") && err == nil {
+	if err == nil || !strings.Contains(out, "Refused: OutOfResources") {
 		t.Errorf("storescu: %v: %s", err, out)
 	}
 	s.nothing(1) // its length is known at its end alone: too many on record, never too few

@@ -68,6 +68,8 @@ func (s *shelf) store(from, until int, want uint16) {
 		k.message(1, set(1, fieldStore, uint16(n), true, instanceOf(n)), data)
 		if c, _, end := k.reply(); c == nil || c.status != want {
 			s.t.Fatalf("image %d: got %+v, %v; want status %04X", n, c, end, want)
+		} else if want != statusSuccess && !bytes.Contains(c.raw, []byte("CHAP ref=")) {
+			s.t.Errorf("image %d: its refusal has no reference", n)
 		}
 	}
 	k.must(k.control(pduReleaseRQ, make([]byte, 4)))

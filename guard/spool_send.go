@@ -74,7 +74,7 @@ func (d *delivery) object(ctx context.Context, m *spool.Kept, spec *site.Listene
 		return d.lost(err)
 	}
 	if err != nil {
-		return "", fmt.Errorf("the system behind it: %w", err)
+		return "", fmt.Errorf("an object did not arrive: %w", err)
 	}
 	d.to.broken = false
 	switch {
@@ -105,7 +105,7 @@ func (d *delivery) associate(request []byte, spec *site.Listener) (refused strin
 		}
 	}
 	if err != nil {
-		return "", fmt.Errorf("the system behind it: %w", err)
+		return "", fmt.Errorf("there is no association for an object: %w", err)
 	}
 	d.to = s
 	p := answer.context(keptContext)
