@@ -26,9 +26,8 @@ type delivery struct {
 	to *sending // of objects: the association on it
 	// done is the number of a message that its receiver has and that is still in the spool, because the disk did not take it: it is
 	// not sent again.
-	done uint64
-	// looked is the number of a message whose object was read to its end: a system that is away has it looked at once.
-	looked uint64
+	done   uint64
+	looked spool.ObjectID // the object that was read to its end last: it is, once, also when it is tried again
 }
 
 // deliverAll delivers what is kept, until the context ends.

@@ -441,7 +441,7 @@ func TestSpoolObjectsRejected(t *testing.T) {
 		}
 		k.must(k.send(c.context, true, true, c.reply(status, "")))
 	})
-	checkImages(t, s.arrivals(a, 7), 1, 2, 3, 3, 3, 4, 5)
+	checkImages(t, s.arrivals(a, 7), 1, 2, 3, 4, 5, 3, 3)
 	eventually(t, "a finding", func() bool { return s.findings()[SpoolRejectedRule] == 1 })
 	if got := s.stats(); got.Rejected != 1 || got.Messages != 0 || len(s.files()) != 1 {
 		t.Errorf("got %+v, %d files", got, len(s.files()))
@@ -461,8 +461,30 @@ func TestSpoolObjectsRejected(t *testing.T) {
 	if err := spool.SendAgain(apart[0]); err != nil {
 		t.Fatal(err)
 	}
-	checkImages(t, s.arrivals(a, 8), 1, 2, 3, 3, 3, 4, 5, 2)
+	checkImages(t, s.arrivals(a, 8), 1, 2, 3, 4, 5, 3, 3, 2)
 	eventually(t, "nothing is left", func() bool { return s.stats() == spool.Stats{} && len(s.files()) == 0 })
+}
+
+// TestSpoolObjectsBreaks: an object at which the archive's end of the association breaks, again and again, holds up nobody. It is tried until it arrives.
+func TestSpoolObjectsBreaks(t *testing.T) {
+	s := newShelf(t)
+	s.store(1, 5, statusSuccess)
+	var mended atomic.Bool
+	a := s.archive(func(k *talker, c *command, data []byte) {
+		if c.id == 2 && !mended.Load() {
+			_ = k.conn.Close()
+			return
+		}
+		well(k, c, data)
+	})
+	eventually(t, "the others, and several tries", func() bool { return s.stats().Messages == 1 && len(s.requestsOf(a)) > 3 })
+	if got := s.stats(); got.Rejected != 0 || len(s.files()) != 1 {
+		t.Errorf("got %+v, %d files", got, len(s.files()))
+	}
+	mended.Store(true)
+	eventually(t, "nothing is left", func() bool { return s.stats() == spool.Stats{} && len(s.files()) == 0 })
+	data := s.arrivals(a, 6)
+	checkImages(t, [][]byte{data[0], data[1], data[2], data[3], data[len(data)-1]}, 1, 2, 3, 4, 2)
 }
 
 // TestSpoolObjectsDamaged: an object whose file is not what was kept is told and kept apart, nothing of it is sent, and the others
@@ -608,19 +630,19 @@ func TestSpoolObjectsTitles(t *testing.T) {
 		return k, q
 	}
 	k, _ := accept()
-	k.must(k.control(pduAssociateRJ, []byte{0, 2, 3, 1}))
+	k.must(k.control(pduAssociateRJ, []byte{0, 2, 3, 1})) // it goes behind the others
 	k, q := accept()
+	if q.calling() != "VIEWER" {
+		t.Fatalf("got %s", q.calling())
+	}
+	k.must(k.control(pduAssociateRJ, []byte{0, 1, 1, 3}))
+	k, q = accept()
 	q.contexts[0].result = contextNoTransfer
 	k.must(k.control(pduAssociateAC, q.body(pduAssociateAC)))
 	if p, err := k.pdu(); err != nil || p.kind != pduReleaseRQ {
 		t.Errorf("got PDU %d, %v", p.kind, err)
 	}
 	_ = k.conn.Close()
-	k, q = accept()
-	if q.calling() != "VIEWER" {
-		t.Fatalf("got %s", q.calling())
-	}
-	k.must(k.control(pduAssociateRJ, []byte{0, 1, 1, 3}))
 	k, _ = accept()
 	_ = k.conn.Close() // it breaks: it is asked for again
 	k, q = accept()
@@ -634,7 +656,7 @@ func TestSpoolObjectsTitles(t *testing.T) {
 	for _, f := range glob(t, filepath.Join(s.dir, "dicom", "rejected", "*")) {
 		_ = spool.Read(f, s.guard.spools.key, func(k spool.Kept) error { answers = append(answers, k.Answer); return nil })
 	}
-	if got := strings.Join(answers, ", "); got != "presentation context refused: 4, A-ASSOCIATE-RJ 1/1/3" {
+	if got := strings.Join(answers, ", "); got != "A-ASSOCIATE-RJ 1/1/3, presentation context refused: 4" {
 		t.Errorf("got %s", got)
 	}
 }

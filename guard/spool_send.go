@@ -51,19 +51,23 @@ func (d *delivery) object(ctx context.Context, m *spool.Kept, spec *site.Listene
 	if err := d.reach(ctx); err != nil {
 		return "", err
 	}
-	if bad := new(spool.BadObject); d.looked != m.Number { // nothing of a damaged one is sent
+	if bad := new(spool.BadObject); d.looked != m.Object { // nothing of a damaged one is sent
 		if err := d.spool.CheckObject(m.Object); errors.As(err, &bad) {
 			return d.lost(err)
 		} else if err != nil {
 			return "", err
 		}
-		d.looked = m.Number
+		d.looked = m.Object
 	}
 	up := d.up.Conn
 	stop := context.AfterFunc(ctx, func() { _ = hangUp(up) })
 	defer stop()
 	if d.to == nil {
-		if refused, err := d.associate(k.request, spec); refused != "" || err != nil {
+		refused, err := d.associate(k.request, spec)
+		if no := (rejected{}); errors.As(err, &no) {
+			return d.later(ctx, m, err)
+		}
+		if refused != "" || err != nil {
 			return refused, err
 		}
 	}
@@ -74,16 +78,24 @@ func (d *delivery) object(ctx context.Context, m *spool.Kept, spec *site.Listene
 		return d.lost(err)
 	}
 	if err != nil {
-		return "", fmt.Errorf("an object did not arrive: %w", err)
+		return d.later(ctx, m, fmt.Errorf("an object did not arrive: %w", err))
 	}
 	d.to.broken = false
 	switch {
 	case status == statusSuccess, status>>12 == 0xB, warnsOnly(status): // PS3.7 annex C.1: it has it
 		return "", nil
 	case status>>8 == statusResources>>8: // PS3.4 table B.2-1
-		return "", fmt.Errorf("the system behind it has no room for it: status %04X", status)
+		return d.later(ctx, m, fmt.Errorf("the system behind it has no room for an object: status %04X", status))
 	}
 	return fmt.Sprintf("status %04X", status), nil
+}
+
+// later puts an object that did not arrive behind the others, which may.
+func (d *delivery) later(ctx context.Context, m *spool.Kept, why error) (refused string, err error) {
+	if ctx.Err() != nil {
+		return "", ctx.Err()
+	}
+	return "", errors.Join(why, d.spool.Postpone(m.Number))
 }
 
 // Reasons by which an association is rejected until somebody has changed something: the titles are not known there (PS3.8 table 9-21).

@@ -127,8 +127,11 @@ func (s *standIn) accept(body []byte) error {
 
 // fragment takes a piece of a C-STORE; the guard has seen to its form.
 func (s *standIn) fragment(f fragment) error {
-	if !f.command {
-		if s.failed == nil && s.object != nil {
+	if f.command != (s.op == nil) {
+		return errOver
+	}
+	if s.op != nil {
+		if s.failed == nil {
 			_, s.failed = s.object.Write(f.data)
 		}
 		if f.last {
@@ -141,14 +144,13 @@ func (s *standIn) fragment(f fragment) error {
 		return nil
 	}
 	c, err := readCommand(f.context, s.message.command)
-	if err != nil {
-		return err
-	}
 	s.message.command = nil // it is c's
-	if c.field == fieldCancel {
-		return nil // what is kept is kept
-	}
-	if c.field != fieldStore || !c.dataSet {
+	switch {
+	case err != nil:
+		return err
+	case c.field == fieldCancel: // what is kept is kept
+		return nil
+	case c.field != fieldStore || !c.dataSet:
 		return errOver
 	}
 	s.op = c

@@ -130,6 +130,29 @@ func (s *Spool) stopReading() {
 	s.in, s.oldest = nil, nil
 }
 
+// Postpone puts the oldest message behind the others, where there are any and room is left: it is on disk there before it is gone here, and after a crash between the two it
+// is given twice. It is for messages that need no order.
+//
+// Errors: those of Append and Delivered; then it is still the oldest.
+func (s *Spool) Postpone(number uint64) error {
+	k, err := s.Peek()
+	switch {
+	case err != nil:
+		return err
+	case k == nil || k.Number != number:
+		return fmt.Errorf("spool: message number %d is not the oldest", number)
+	case s.Stats().Messages == 1:
+		return nil
+	}
+	if err := s.Append(k.Entry); err != nil {
+		if errors.Is(err, ErrFull) {
+			return nil
+		}
+		return err
+	}
+	return s.Delivered(number)
+}
+
 // rejectedFolder has what its receiver did not take.
 const rejectedFolder = "rejected"
 

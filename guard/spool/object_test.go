@@ -285,6 +285,48 @@ func TestObjectTwice(t *testing.T) {
 	}
 }
 
+// TestPostpone: a message goes behind the others with its object, and stays where it is when it is alone, or there is no room.
+func TestPostpone(t *testing.T) {
+	o := options(t.TempDir())
+	o.Messages = 3
+	s := open(t, o)
+	order := func(want string) {
+		t.Helper()
+		got := ""
+		if err := List(o.Dir, testKey, func(_ string, k Kept, _ State) error { got += k.IDs[0]; return nil }); err != nil || got != want {
+			t.Errorf("got %s, %v; want %s", got, err, want)
+		}
+	}
+	postpone := func() {
+		t.Helper()
+		k, err := s.Peek()
+		if err != nil || s.Postpone(k.Number) != nil {
+			t.Fatal(err)
+		}
+	}
+	for n, want := range []string{"m0", "m1m0", "m1m0m2"} {
+		if err := keep(t, s, n, bytesOf(100), 100); err != nil {
+			t.Fatal(err)
+		}
+		postpone()
+		order(want) // alone, before another, full
+	}
+	_ = s.Close()
+	s = open(t, o)
+	for range 3 {
+		k, err := s.Peek()
+		if err != nil || s.CheckObject(k.Object) != nil {
+			t.Fatal(err)
+		}
+		if err := deliverNext(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if left := objectFiles(t, o.Dir); len(left) != 0 {
+		t.Errorf("left are %v", left)
+	}
+}
+
 // TestObjectRoom: objects count against the limit while they are written, too; one that does not fit leaves nothing. Whoever removes a
 // rejected message's file makes the room of its object.
 func TestObjectRoom(t *testing.T) {
