@@ -126,11 +126,10 @@ func (c *conn) work(ctx context.Context) error {
 		return c.serveSpooled(ctx, s, spec) // it takes messages when nobody is behind it, too
 	}
 	keeps := c.keeper(spec)
-	away, over, err := c.behind(ctx, spec, keeps)
+	away, err := c.behind(ctx, spec, keeps)
 	if err != nil {
 		return err
 	}
-	defer over()
 	if spec.Protocol != site.TCP {
 		c.guard.coverage.decoded.Add(1)
 	}

@@ -71,7 +71,10 @@ func (d *dicomConn) negotiate(p pdu) error {
 	if len(d.call.contexts) == 0 { // nothing that the other side could say anything to
 		return d.reject(rejection{1, 1, 1})
 	}
-	return server.control(pduAssociateRQ, d.call.body(pduAssociateRQ))
+	if err := server.control(pduAssociateRQ, d.call.body(pduAssociateRQ)); err != nil {
+		return d.unanswered(err)
+	}
+	return nil
 }
 
 // isCalled reports whether an AE title is one of a party, or of nobody when the party has none.
@@ -209,6 +212,9 @@ func (d *dicomConn) accept(body []byte) error {
 		if got := answer.role(asked.class); got != nil {
 			back.roles = append(back.roles, role{asked.class, asked.scu & got.scu, asked.scp & got.scp})
 		}
+	}
+	if d.keeps != nil && !d.away {
+		d.keeps.gone.back()
 	}
 	d.legs[wire.FromServer].most = bounded(answer.most)
 	return d.legs[wire.FromClient].control(pduAssociateAC, back.body(pduAssociateAC))

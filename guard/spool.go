@@ -33,7 +33,7 @@ type spooler struct {
 	name  string
 	spool *spool.Spool           // nil: it is damaged
 	ill   atomic.Pointer[string] // why it takes and delivers nothing
-	gone  atomic.Bool            // the system behind could not be reached when that was last tried
+	gone  absence                // the system behind could not be reached when that was last tried
 	taken taken
 	news  news
 	work  sync.WaitGroup

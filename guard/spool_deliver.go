@@ -168,7 +168,6 @@ func (d *delivery) reach(ctx context.Context) error {
 	spec := d.spec()
 	if d.up == nil {
 		up, err := d.guard.reach(ctx, spec, func(net.Conn) error { return nil })
-		d.gone.Store(err != nil)
 		if bad := new(unproven); errors.As(err, &bad) {
 			d.guard.refused.note(refusal{
 				listener: d.name, word: "connection", to: chaperone.Party{Claimed: bad.party}, at: d.guard.now(),
@@ -177,6 +176,7 @@ func (d *delivery) reach(ctx context.Context) error {
 			})
 		}
 		if err != nil {
+			d.gone.note()
 			return err
 		}
 		d.up, d.in = up, frames{from: up, limit: int(spec.Limits.Message)}

@@ -3,11 +3,13 @@ package guard
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -577,15 +579,56 @@ func TestSpoolObjectsWaiting(t *testing.T) {
 	})
 	s.arrivals(a, 1)
 	gone := &s.guard.spools.of("dicom").gone
-	gone.Store(true) // as if the deliverer had just found nobody
+	gone.note() // as if the deliverer had just found nobody
 	s.store(2, 3, statusSuccess)
-	gone.Store(false)
+	gone.back()
 	s.store(3, 4, statusSuccess)
 	if got := s.stats(); got.Messages != 2 {
 		t.Errorf("%d wait, want 2: only what came while the archive was away", got.Messages)
 	}
 	close(busy)
 	checkImages(t, s.arrivals(a, 3), 1, 3, 2)
+}
+
+// TestSpoolObjectsCompanion: what is reached in the archive's place, and has nobody behind it, is an archive that is away: it closes the connection at
+// once, or when something is asked, or says nothing. When the archive is there itself, it gets everything.
+func TestSpoolObjectsCompanion(t *testing.T) {
+	for name, before := range map[string]func(k *talker){
+		"it closes at once":          func(*talker) {},
+		"it closes when it is asked": func(k *talker) { _, _ = k.pdu() },
+		"it says nothing":            func(k *talker) { _, _ = io.Copy(io.Discard, k.conn) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newShelf(t)
+			s.file = strings.Replace(s.file, "age: 1s}\n", "age: 1s}\n    limits: {in_message: 1s}\n", 1)
+			s.again()
+			l, err := net.Listen("tcp", s.address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var work sync.WaitGroup
+			work.Go(func() {
+				for {
+					c, err := l.Accept()
+					if err != nil {
+						return
+					}
+					work.Go(func() { defer c.Close(); before(newTalker(t, c)) })
+				}
+			})
+			s.store(1, 3, statusSuccess)
+			_ = l.Close()
+			if got := s.stats(); got.Messages != 2 {
+				t.Errorf("got %+v, want that two are kept", got)
+			}
+			a := s.archive(well)
+			if data := s.arrivals(a, 2); len(data) != 2 {
+				t.Errorf("%d arrived", len(data))
+			}
+			eventually(t, "nothing is left", func() bool { return s.stats() == spool.Stats{} && len(s.files()) == 0 })
+			work.Wait()
+		})
+	}
 }
 
 // TestSpoolObjectsParty: what was decided for one party is not delivered to another, which the site file names now.

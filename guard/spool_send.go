@@ -64,11 +64,11 @@ func (d *delivery) object(ctx context.Context, m *spool.Kept, spec *site.Listene
 	defer stop()
 	if d.to == nil {
 		refused, err := d.associate(k.request, spec)
-		if no := (rejected{}); errors.As(err, &no) {
+		if err != nil {
 			return d.later(ctx, m, err)
 		}
-		if refused != "" || err != nil {
-			return refused, err
+		if refused != "" {
+			return refused, nil
 		}
 	}
 	d.to.broken = true // until it is answered
@@ -110,13 +110,19 @@ func (d *delivery) associate(request []byte, spec *site.Listener) (refused strin
 		answer, err = s.request(request)
 		return err
 	})
-	if why := (rejected{}); errors.As(err, &why) {
+	why := rejected{}
+	switch {
+	case err == nil:
+		d.gone.back()
+	case !errors.As(err, &why):
+		d.gone.note()
+		return "", fmt.Errorf("there is no association for an object: %w", err)
+	default:
+		d.gone.back()
 		d.hangUp()
 		if unknownTitles[why] {
 			return why.Error(), nil
 		}
-	}
-	if err != nil {
 		return "", fmt.Errorf("there is no association for an object: %w", err)
 	}
 	d.to = s

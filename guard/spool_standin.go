@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"net"
+	"sync/atomic"
+	"time"
 
 	"chaperone/guard/spool"
 	"chaperone/policy"
 	"chaperone/site"
+	"chaperone/wire"
 )
 
 // standIn is the system behind a DICOM listener while that is away: a storage SCP in this process (PS3.4 annex B), to which an
@@ -34,38 +37,70 @@ func (c *conn) keeper(spec *site.Listener) *spooler {
 	return nil
 }
 
-// behind connects to the system behind the guard. While that is away, and the listener keeps objects, what stands in for it is behind
-// the guard: over waits until that is over. When objects wait and the system was not there a moment ago, a client does not wait until it is tried again:
-// who delivers them does that.
-func (c *conn) behind(ctx context.Context, spec *site.Listener, keeps *spooler) (away bool, over func(), err error) {
-	over = func() {}
+// behind connects to the system behind the guard, and says whether that is away: where a listener keeps objects, that is no error. When some
+// wait and the system was not there a moment ago, a client does not wait until it is tried again: who delivers them does that.
+func (c *conn) behind(ctx context.Context, spec *site.Listener, keeps *spooler) (away bool, err error) {
 	if keeps == nil {
-		return false, over, c.dial(ctx, spec)
+		return false, c.dial(ctx, spec)
 	}
-	if !keeps.gone.Load() || keeps.empty() {
+	if keeps.empty() || !keeps.gone.lately() {
 		err := c.dial(ctx, spec)
-		if errors.Is(err, net.ErrClosed) { // the client is gone
-			return false, over, err
+		if err == nil || errors.Is(err, net.ErrClosed) { // the client is gone
+			return false, err
 		}
-		if keeps.gone.Store(err != nil); err == nil {
-			return false, over, nil
-		}
-		c.guard.log.Warn("the system behind the listener is away", "listener", c.listener.name, "why", err.Error())
+		keeps.leaves(err)
 	}
 	c.expect(ctx, spec)
+	return true, nil
+}
+
+// absence is when the system behind a listener was last tried, and not there; nothing when it was.
+type absence struct{ at atomic.Int64 }
+
+func (a *absence) back() { a.at.Store(0) }
+func (a *absence) note() { a.at.Store(time.Now().UnixNano()) }
+
+// lately reports whether it holds yet: who delivers tries again before it does no more.
+func (a *absence) lately() bool {
+	return time.Since(time.Unix(0, a.at.Load())) < 2*mostBackOff
+}
+
+// leaves notes that the system behind could not be reached by a client's connection.
+func (k *spooler) leaves(why error) {
+	k.gone.note()
+	k.guard.log.Warn("the system behind the listener is away", "listener", k.name, "why", why.Error())
+}
+
+// standIn puts what stands in for the system behind the guard into its place.
+func (d *dicomConn) standIn() error {
 	near, far := net.Pipe()
-	if err := c.swap(&c.upstream, near); err != nil {
-		_ = far.Close() // nobody is there any more
-		return true, over, err
+	if d.upstream != nil {
+		_ = hangUp(d.upstream) // nobody is there
 	}
-	patient := spec.Limits.InMessage
-	s := &standIn{conn: c, keeps: keeps, leg: leg{conn: far, in: newPDUReader(far, patient), patient: patient, most: mostPDU}}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		s.serve()
-	}()
-	return true, func() { <-done }, nil
+	if err := d.swap(&d.upstream, near); err != nil {
+		_ = far.Close() // nobody is here any more
+		return err
+	}
+	d.proved.Store(nil)
+	d.away = true
+	d.leg(wire.FromServer, near)
+	patient := d.spec().Limits.InMessage
+	s := &standIn{conn: d.conn, keeps: d.keeps, leg: leg{conn: far, in: newPDUReader(far, patient), patient: patient, most: mostPDU}}
+	d.reading.Go(s.serve)
+	return nil
+}
+
+// unanswered says what becomes of an association when the system behind ended it before it said anything: something else was reached that is before it,
+// a companion for example, and it is away.
+func (d *dicomConn) unanswered(why error) error {
+	if v := (*violation)(nil); d.phase > phaseAsked || d.keeps == nil || d.away || errors.As(why, &v) {
+		return why
+	}
+	d.keeps.leaves(why)
+	if err := d.standIn(); err != nil || d.call == nil {
+		return err
+	}
+	return d.legs[wire.FromServer].control(pduAssociateRQ, d.call.body(pduAssociateRQ))
 }
 
 // serve takes what comes until either side ends the association.
