@@ -402,6 +402,42 @@ func TestSpoolObjectsRestart(t *testing.T) {
 	eventually(t, "nothing is left", func() bool { return s.stats() == spool.Stats{} && len(s.files()) == 0 })
 }
 
+// TestSpoolObjectsReload: a spool that is turned on holds for the next association, and one that is turned off takes nothing more; what it has
+// is delivered.
+func TestSpoolObjectsReload(t *testing.T) {
+	s := newShelf(t)
+	without := strings.Replace(s.file, "    spool: {bytes: 64MiB, age: 1s}\n", "", 1)
+	reload := func(file string) {
+		t.Helper()
+		next := s.site(file)
+		next.Listeners[0].Listen = s.guard.rules.Load().site.Listeners[0].Listen
+		if err := s.guard.Reload(t.Context(), next); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.end()
+	s.start(without, spooling(s.dir, spool.Disk{}))
+	ct := request("CT1", "PACS", offer(1, clinic.CTImage, explicitVR))
+	if got := negotiated(s.talk(), ct); got != "PDU 0" {
+		t.Errorf("without a spool: got %s, want the end of the connection", got)
+	}
+	reload(s.file)
+	s.store(1, 2, statusSuccess)
+	k := s.talk()
+	k.associate()
+	reload(without)
+	_, _, data := object(2, 1, 1)
+	k.message(1, set(1, fieldStore, 2, true, instanceOf(2)), data)
+	if c, _, end := k.reply(); c == nil || c.status != statusResources {
+		t.Errorf("on an association from before: got %+v, %v", c, end)
+	}
+	if got := negotiated(s.talk(), ct); got != "PDU 0" {
+		t.Errorf("without a spool again: got %s, want the end of the connection", got)
+	}
+	checkImages(t, s.arrivals(s.archive(well), 1), 1)
+	eventually(t, "nothing is left", func() bool { return s.stats() == spool.Stats{} && len(s.files()) == 0 })
+}
+
 // TestSpoolObjectsKilled: a guard that is killed after the archive answered, and before that was on disk, delivers once more; nothing is
 // lost. So does one that is killed before.
 func TestSpoolObjectsKilled(t *testing.T) {

@@ -158,8 +158,8 @@ const rejectedFolder = "rejected"
 
 func (s *Spool) rejectedFolder() string { return filepath.Join(s.o.Dir, rejectedFolder) }
 
-// Reject takes the oldest message out of the way and keeps it apart, with what its receiver answered. It is in the folder before it is
-// out of the queue. path is where.
+// Reject takes the oldest message out of the way and keeps it apart, with what its receiver answered; its object stays where it is. It is in the folder
+// before it is out of the queue. path is where.
 func (s *Spool) Reject(number uint64, answer string) (path string, err error) {
 	k, err := s.Peek()
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"os"
 )
 
-// BadObject says that an object is not what was written. What was sent of it so far, was.
+// BadObject says that an object is not what was written. What was read of it before is.
 type BadObject struct{ File, Why string }
 
 func (b *BadObject) Error() string { return fmt.Sprintf("spool: %s: %s", b.File, b.Why) }
