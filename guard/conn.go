@@ -125,7 +125,9 @@ func (c *conn) work(ctx context.Context) error {
 	if s := c.spooler(spec); s != nil {
 		return c.serveSpooled(ctx, s, spec) // it takes messages when nobody is behind it, too
 	}
-	if err := c.dial(ctx, spec); err != nil {
+	keeps := c.keeper(spec)
+	away, err := c.behind(ctx, spec, keeps)
+	if err != nil {
 		return err
 	}
 	if spec.Protocol != site.TCP {
@@ -137,7 +139,7 @@ func (c *conn) work(ctx context.Context) error {
 	case spec.Protocol == site.HL7:
 		return c.serveHL7(ctx)
 	case spec.Protocol == site.DICOM:
-		return c.serveDICOM(ctx)
+		return c.serveDICOM(ctx, keeps, away)
 	}
 	return fmt.Errorf("%s: %w", spec.Protocol, errProtocol)
 }

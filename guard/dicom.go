@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"slices"
 	"sync"
@@ -36,6 +37,9 @@ type dicomConn struct {
 	bounds   bool                            // it was told that a command set said too much
 	room     []byte                          // for what the next request has held, of the one before
 	footings footings                        // of the studies that are under way
+	keeps    *spooler                        // what its listener keeps objects in, nil when it does not
+	away     bool                            // the system behind is: what stands in for it keeps them
+	reading  sync.WaitGroup                  // of both sides
 }
 
 // operation is a request that was passed on and is not answered.
@@ -52,24 +56,33 @@ type operation struct {
 }
 
 // serveDICOM passes an association on: what is permitted of it, each message when it is decided and on record.
-func (c *conn) serveDICOM(ctx context.Context) error {
-	limits := c.spec().Limits
-	d := &dicomConn{conn: c, from: c.from, to: c.to, judge: c.guard.judge(c.listener.name, c.secured), contexts: map[byte]*proposed{}, asked: map[chaperone.PatientToken]bool{}}
-	d.legs[wire.FromClient] = &leg{dir: wire.FromClient, conn: c.client, in: newPDUReader(c.client, limits.InMessage), patient: limits.InMessage}
-	d.legs[wire.FromServer] = &leg{dir: wire.FromServer, conn: c.upstream, in: newPDUReader(c.upstream, limits.InMessage), patient: limits.InMessage}
-	d.legs[wire.FromClient].in.owing = &c.owing
-	var reading sync.WaitGroup
-	for _, l := range d.legs {
-		reading.Go(func() { l.in.run(c.ended) })
+func (c *conn) serveDICOM(ctx context.Context, keeps *spooler, away bool) error {
+	d := &dicomConn{conn: c, from: c.from, to: c.to, judge: c.guard.judge(c.listener.name, c.secured), contexts: map[byte]*proposed{}, keeps: keeps, asked: map[chaperone.PatientToken]bool{}}
+	if !away {
+		d.leg(wire.FromServer, c.upstream)
+	} else if err := d.standIn(); err != nil {
+		return err
 	}
+	d.leg(wire.FromClient, c.client)
 	err := d.pass(ctx)
 	for _, l := range d.legs {
 		l.message.drop()
 	}
 	d.footings.over()
 	c.close(d.part(err))
-	reading.Wait()
+	d.reading.Wait()
 	return c.why
+}
+
+// leg begins to read one side.
+func (d *dicomConn) leg(dir wire.Dir, side net.Conn) {
+	patient := d.spec().Limits.InMessage
+	l := &leg{dir: dir, conn: side, in: newPDUReader(side, patient), patient: patient}
+	if dir == wire.FromClient {
+		l.in.owing = &d.owing
+	}
+	d.legs[dir] = l
+	d.reading.Go(func() { l.in.run(d.ended) })
 }
 
 // pass takes what either side sends, in turn, until one of them ends.
@@ -90,7 +103,15 @@ func (d *dicomConn) pass(ctx context.Context) error {
 			if d.idle() && d.phase == phaseOpen {
 				return errIdle
 			}
-			if client := &d.legs[wire.FromClient].message; d.phase == phaseAsked || d.op != nil && d.sub == nil && !client.begun {
+			client := &d.legs[wire.FromClient].message
+			switch {
+			case d.phase == phaseAsked:
+				if err := d.unanswered(errUnanswered); err != nil {
+					return err
+				}
+				timer.Reset(d.patience())
+				continue
+			case d.op != nil && d.sub == nil && !client.begun:
 				return errUnanswered
 			}
 			return d.silent()
@@ -159,7 +180,14 @@ func (d *dicomConn) batch(ctx context.Context, from *leg, b batch) error {
 		return d.blame(from, err)
 	}
 	if b.err != nil {
-		return d.blame(from, d.gone(from, b.err))
+		err := d.gone(from, b.err)
+		if from.dir == wire.FromServer {
+			err = d.unanswered(err)
+		}
+		if err != nil {
+			return d.blame(from, err)
+		}
+		return nil
 	}
 	from.in.done(b)
 	return nil

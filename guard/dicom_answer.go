@@ -7,6 +7,7 @@ import (
 
 	"chaperone"
 	"chaperone/format/dicom"
+	"chaperone/guard/spool"
 	"chaperone/policy"
 	"chaperone/site"
 	"chaperone/wire"
@@ -16,6 +17,13 @@ import (
 func (d *dicomConn) record(ctx context.Context, w *wish, v verdict) verdict {
 	if v.draft == nil {
 		return v
+	}
+	if d.away {
+		if hint := d.keeps.room(w.bytes, make([]spool.Entry, 1)); hint != "" { // nothing of what is not kept is on record, as far as that can be known by now
+			return d.judge.refuse(d.guard.rules.Load(), w, policy.Decision{Reason: away, Hint: hint})
+		}
+		file := &v.draft.disclosure.Evidence.File
+		*file = spooledEvidence(*file)
 	}
 	if err := d.guard.record(ctx, []*draft{v.draft}); err != nil {
 		return d.unrecorded(w, err)
@@ -41,7 +49,7 @@ func refusalOf(field uint16, reason policy.Reason) uint16 {
 		return statusProcessing
 	case reason == unrecorded && (field == fieldMove || field == fieldGet):
 		return statusSubs
-	case reason == unrecorded:
+	case reason == unrecorded, reason == away:
 		return statusResources
 	}
 	return statusNotAllowed

@@ -27,17 +27,7 @@ func (a *asking) open(client *association) error {
 		}
 	}
 	request.kept = append(request.kept, [2][]byte{{itemClassUID}, []byte(implementation)})
-	if err := a.control(pduAssociateRQ, request.body(pduAssociateRQ)); err != nil {
-		return err
-	}
-	p, err := a.pdu()
-	if err != nil {
-		return err
-	}
-	if p.kind != pduAssociateAC {
-		return errors.New("dicom: inquiry is not taken")
-	}
-	answer, err := readAssociation(pduAssociateAC, p.body)
+	answer, err := a.request(request.body(pduAssociateRQ))
 	if err != nil {
 		return err
 	}
@@ -48,6 +38,28 @@ func (a *asking) open(client *association) error {
 		}
 	}
 	return errors.New("dicom: inquiries are not answered")
+}
+
+// rejected is an association that the other side does not take.
+type rejected rejection
+
+func (r rejected) Error() string { return fmt.Sprintf("A-ASSOCIATE-RJ %d/%d/%d", r[0], r[1], r[2]) }
+
+// request asks for an association. Errors: rejected; there is no answer, or another one.
+func (a *asking) request(body []byte) (*association, error) {
+	if err := a.control(pduAssociateRQ, body); err != nil {
+		return nil, err
+	}
+	p, err := a.pdu()
+	switch {
+	case err != nil:
+		return nil, err
+	case p.kind == pduAssociateRJ:
+		return nil, rejected(p.body[1:])
+	case p.kind != pduAssociateAC:
+		return nil, unexpected(fmt.Sprintf("PDU of type %d", p.kind))
+	}
+	return readAssociation(pduAssociateAC, p.body)
 }
 
 // implementation is this program's implementation class UID, under 2.25 (PS3.5 annex B.2).

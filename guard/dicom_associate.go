@@ -196,12 +196,17 @@ func (a *association) readUser(kind byte, value []byte) error {
 		n := len(value)
 		a.roles = append(a.roles, role{uid(value[2 : n-2]), value[n-2] & 1, value[n-1] & 1})
 	case itemClassUID, itemVersion, itemIdentity, itemIdentityBack:
-		if slices.ContainsFunc(a.kept, func(k [2][]byte) bool { return k[0][0] == kind }) {
+		if a.has(kind) {
 			return invalid("user item twice")
 		}
 		a.kept = append(a.kept, [2][]byte{{kind}, slices.Clone(value)})
 	}
 	return nil
+}
+
+// has reports whether there is a user item that passes as it is.
+func (a *association) has(kind byte) bool {
+	return slices.ContainsFunc(a.kept, func(k [2][]byte) bool { return k[0][0] == kind })
 }
 
 func (a *association) context(id byte) *proposed {

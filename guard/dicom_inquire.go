@@ -33,6 +33,7 @@ const (
 	studyRootFind   = "1.2.840.10008.5.1.4.1.2.2.1"
 	patientRootFind = "1.2.840.10008.5.1.4.1.2.1.1"
 	implicitVR      = "1.2.840.10008.1.2"
+	explicitVR      = "1.2.840.10008.1.2.1" // little endian
 )
 
 // inquire asks the system behind the guard on an association of its own, under the client's AE title. What it learns goes to

@@ -24,6 +24,9 @@ func rejectionOf(reason policy.Reason) rejection {
 	return rejection{1, 1, 1} // no reason given
 }
 
+// notNow rejects for now, by the service provider: temporary congestion.
+var notNow = rejection{2, 3, 1}
+
 // reasonCalled refuses an association with somebody who is not behind this listener.
 const reasonCalled = policy.Destination
 
@@ -43,7 +46,7 @@ func (d *dicomConn) negotiate(p pdu) error {
 	case !goodTitle(request.called()):
 		return d.unlike(rejection{1, 1, 7}, "dicom: a called AE title that is none")
 	case d.leaving.Load():
-		return d.reject(rejection{2, 3, 1}) // temporary congestion
+		return d.reject(notNow)
 	}
 	d.request = request
 	d.from.claimed, d.to.claimed = request.calling(), request.called()
@@ -68,7 +71,10 @@ func (d *dicomConn) negotiate(p pdu) error {
 	if len(d.call.contexts) == 0 { // nothing that the other side could say anything to
 		return d.reject(rejection{1, 1, 1})
 	}
-	return server.control(pduAssociateRQ, d.call.body(pduAssociateRQ))
+	if err := server.control(pduAssociateRQ, d.call.body(pduAssociateRQ)); err != nil {
+		return d.unanswered(err)
+	}
+	return nil
 }
 
 // isCalled reports whether an AE title is one of a party, or of nobody when the party has none.
@@ -188,10 +194,13 @@ func (d *dicomConn) accept(body []byte) error {
 	back := *answer
 	back.head, back.contexts, back.roles, back.most = d.request.head, nil, nil, offered(answer.most)
 	for _, p := range d.request.contexts {
-		if d.call.context(p.id) != nil {
+		if asked := d.call.context(p.id); asked != nil {
 			p.result = contextNoReason
 			if got := answer.context(p.id); got != nil {
 				p.result, p.accepted = got.result, got.accepted
+				if d.keeps != nil && !d.away && serviceOf(p.abstract) == storing {
+					d.keeps.taken.note(&proposed{abstract: p.abstract, transfer: asked.transfer, result: got.result, accepted: got.accepted})
+				}
 			}
 		}
 		if p.result == contextAccepted {
@@ -203,6 +212,9 @@ func (d *dicomConn) accept(body []byte) error {
 		if got := answer.role(asked.class); got != nil {
 			back.roles = append(back.roles, role{asked.class, asked.scu & got.scu, asked.scp & got.scp})
 		}
+	}
+	if d.keeps != nil && !d.away {
+		d.keeps.gone.back()
 	}
 	d.legs[wire.FromServer].most = bounded(answer.most)
 	return d.legs[wire.FromClient].control(pduAssociateAC, back.body(pduAssociateAC))

@@ -33,6 +33,8 @@ type spooler struct {
 	name  string
 	spool *spool.Spool           // nil: it is damaged
 	ill   atomic.Pointer[string] // why it takes and delivers nothing
+	gone  absence                // the system behind could not be reached when that was last tried
+	taken taken
 	news  news
 	work  sync.WaitGroup
 }
@@ -50,7 +52,7 @@ func (g *Guard) openSpools(r *rules) error {
 	}
 	for i := range r.site.Listeners {
 		spec := &r.site.Listeners[i]
-		if spec.Protocol != site.HL7 {
+		if spec.Protocol == site.TCP {
 			continue
 		}
 		if have := s.all[spec.Name]; have != nil {
@@ -113,15 +115,19 @@ func (g *Guard) renew() {
 	}
 }
 
-// spooler gives what keeps the messages of a connection, nil when nothing does.
+// of gives the spool of a listener, nil when there is none.
+func (s *spools) of(listener string) *spooler {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.all[listener]
+}
+
+// spooler gives what keeps the messages of a connection of HL7, nil when nothing does.
 func (c *conn) spooler(spec *site.Listener) *spooler {
 	if spec.Protocol != site.HL7 || spec.Mode == site.Observe {
 		return nil
 	}
-	g := c.guard
-	g.spools.mu.Lock()
-	defer g.spools.mu.Unlock()
-	k := g.spools.all[c.listener.name]
+	k := c.guard.spools.of(c.listener.name)
 	if k == nil || spec.Spool.Bytes == 0 && k.empty() {
 		return nil
 	}
@@ -143,34 +149,39 @@ func (k *spooler) empty() bool { return k.spool == nil || k.spool.Empty() }
 
 // spec gives the listener's part of the rules that hold, nil when they do not name it.
 func (k *spooler) spec() *site.Listener {
-	if l := k.guard.rules.Load().site.Listener(k.name); l != nil && l.Protocol == site.HL7 {
+	if l := k.guard.rules.Load().site.Listener(k.name); l != nil && l.Protocol != site.TCP {
 		return l
 	}
 	return nil
 }
 
-// room says why messages cannot be kept now, "" when they can.
-func (k *spooler) room(list []spool.Entry) (hint string) {
+// room says why messages cannot be kept now, or objects of so many bytes; "" when they can.
+func (k *spooler) room(objects int64, list []spool.Entry) (hint string) {
 	if k.ill.Load() != nil {
 		return "The spool is damaged: see the log."
 	}
-	switch err := k.spool.Room(list...); {
-	case errors.Is(err, spool.ErrFull):
-		return "The spool is full: mend the system behind the listener, or give the spool more room."
-	case err != nil:
-		return "The spool takes nothing: see the log."
+	if err := k.spool.Room(objects, list...); err != nil {
+		return hintOf(err)
 	}
 	return ""
 }
 
+// hintOf says why something is not kept.
+func hintOf(err error) string {
+	if errors.Is(err, spool.ErrFull) {
+		return "The spool is full: mend the system behind the listener, or give the spool more room."
+	}
+	return "The spool takes nothing: see the log."
+}
+
 // keep puts messages on disk. They may be acknowledged when it returns "", else it says why not.
 func (k *spooler) keep(list []spool.Entry) (hint string) {
-	if hint = k.room(list); hint != "" {
+	if hint = k.room(0, list); hint != "" {
 		return hint
 	}
 	if err := k.spool.Append(list...); err != nil {
 		k.guard.log.Error("not kept, so not acknowledged", "listener", k.name, "error", err)
-		return "The spool takes nothing: see the log."
+		return hintOf(err)
 	}
 	k.began()
 	return ""

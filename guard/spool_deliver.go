@@ -12,6 +12,7 @@ import (
 	"chaperone"
 	"chaperone/guard/spool"
 	"chaperone/policy"
+	"chaperone/site"
 )
 
 // mostBackOff bounds how long a system that is away is not tried again.
@@ -22,9 +23,11 @@ type delivery struct {
 	*spooler
 	up *reached
 	in frames
+	to *sending // of objects: the association on it
 	// done is the number of a message that its receiver has and that is still in the spool, because the disk did not take it: it is
 	// not sent again.
-	done uint64
+	done   uint64
+	looked spool.ObjectID // the object that was read to its end last: it is, once, also when it is tried again
 }
 
 // deliverAll delivers what is kept, until the context ends.
@@ -65,6 +68,10 @@ func (k *spooler) deliverAll(ctx context.Context) {
 }
 
 func (d *delivery) hangUp() {
+	if d.to != nil {
+		d.to.end()
+		d.to = nil
+	}
 	if d.up != nil {
 		_ = d.up.Close() // nothing is owed on it
 		d.up = nil
@@ -79,37 +86,53 @@ func (d *delivery) deliver(ctx context.Context, m *spool.Kept) error {
 	if d.done == m.Number {
 		return d.spool.Delivered(m.Number)
 	}
-	spec := d.spec()
+	spec, isObject := d.spec(), m.Object != spool.ObjectID{}
 	switch {
-	case spec == nil:
+	case spec == nil || isObject != (spec.Protocol == site.DICOM):
 		return errElsewhere
 	case spec.Upstream.Party != m.To: // it was decided that another may have it
 		return d.reject(m, "now for "+spec.Upstream.Party)
 	}
-	if err := d.reach(ctx); err != nil {
+	give := d.message
+	if isObject {
+		give = d.object
+	}
+	refused, err := give(ctx, m, spec)
+	switch {
+	case err != nil:
 		return err
+	case refused != "":
+		return d.reject(m, refused)
+	}
+	d.done = m.Number
+	return d.spool.Delivered(m.Number)
+}
+
+// message sends a message of HL7. refused is what its receiver answers, "" when it has it.
+func (d *delivery) message(ctx context.Context, m *spool.Kept, spec *site.Listener) (refused string, err error) {
+	if err := d.reach(ctx); err != nil {
+		return "", err
 	}
 	up := d.up
 	stop := context.AfterFunc(ctx, func() { _ = up.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 	if err := d.up.SetDeadline(time.Now().Add(spec.Limits.InMessage)); err != nil {
-		return err
+		return "", err
 	}
 	if err := ctx.Err(); err != nil { // its end may have come before the deadline
-		return err
+		return "", err
 	}
 	if _, err := d.up.Write(m.Message); err != nil {
-		return fmt.Errorf("the system behind it: %w", err)
+		return "", fmt.Errorf("the system behind it: %w", err)
 	}
 	code, err := d.answer(m)
 	if err != nil {
-		return fmt.Errorf("the system behind it did not answer: %w", err)
+		return "", fmt.Errorf("the system behind it did not answer: %w", err)
 	}
-	if code != "" && code != "AA" && code != "CA" {
-		return d.reject(m, codeOf(code))
+	if code == "" || code == "AA" || code == "CA" {
+		return "", nil
 	}
-	d.done = m.Number
-	return d.spool.Delivered(m.Number)
+	return codeOf(code), nil
 }
 
 // answer waits until every message of a frame is answered: "" when no answer will come, else the worst of them.
@@ -153,6 +176,7 @@ func (d *delivery) reach(ctx context.Context) error {
 			})
 		}
 		if err != nil {
+			d.gone.note()
 			return err
 		}
 		d.up, d.in = up, frames{from: up, limit: int(spec.Limits.Message)}

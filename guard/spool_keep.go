@@ -67,7 +67,7 @@ func (h *hl7Conn) keepPushes(ctx context.Context, list []passing) error {
 			drafts = append(drafts, d)
 		}
 	}
-	hint := h.kept.room(entries)
+	hint := h.kept.room(0, entries)
 	if hint == "" {
 		began := time.Now()
 		err := h.guard.record(ctx, drafts)

@@ -26,11 +26,13 @@ const (
 	SpoolCutRule      = "guard-spool-cut"
 	SpoolDamagedRule  = "guard-spool-damaged"
 	SpoolLeftRule     = "guard-spool-left"
+	SpoolObjectRule   = "guard-spool-object"
 )
 
 // news is what was told of a spool since it was empty.
 type news struct {
 	rejected atomic.Int64 // and not told yet
+	lost     atomic.Int64 // objects whose files are not what was kept: of those that were rejected
 	away     lastError    // of delivering
 	stuck    lastError    // of what is to be sent again
 
@@ -41,7 +43,8 @@ type news struct {
 	spooling      bool
 	began         time.Time // when a beginning was last told: a system that comes and goes is not told of each time
 	filling, old  bool
-	tellRejecting time.Time
+	toldRejecting time.Time
+	toldLosing    time.Time
 }
 
 // lastError tells the log of an error once, as long as it stays the same.
@@ -204,11 +207,23 @@ func (k *spooler) look(over bool) {
 			k.find(SpoolOldRule, chaperone.High, s.Messages, "Messages wait long for a system that is away.", "Mend the system: what it does not get, nobody sees.")
 		}
 	}
-	if t.rejected.Load() > 0 && (over || t.tellRejecting.IsZero() || now.Sub(t.tellRejecting) >= refusalWindow) {
-		t.tellRejecting = now
+	if due(&t.rejected, &t.toldRejecting, now, over) {
 		k.find(SpoolRejectedRule, chaperone.High, int(t.rejected.Swap(0)), "A system did not take messages that were kept for it and that their senders believe it has.",
 			"Find out why (chaperone spool shows the answers), and send them again with chaperone spool again.")
 	}
+	if due(&t.lost, &t.toldLosing, now, over) {
+		k.find(SpoolObjectRule, chaperone.Critical, int(t.lost.Swap(0)), "Objects that were kept for a system, and that their senders believe it has, cannot be read.",
+			"The log names the files: restore them and send them again with chaperone spool again, or have their senders send them again.")
+	}
+}
+
+// due reports whether something is to be told that is told at once, and then once in a while.
+func due(count *atomic.Int64, told *time.Time, now time.Time, over bool) bool {
+	if count.Load() == 0 || !over && !told.IsZero() && now.Sub(*told) < refusalWindow {
+		return false
+	}
+	*told = now
+	return true
 }
 
 // reasonOf gives the reason of a refusal for an end that was not believed.

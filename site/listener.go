@@ -16,7 +16,7 @@ type Listener struct {
 	Mode         Mode
 	Upstream     Upstream
 	Refuse       Refuse // of HL7
-	Spool        Spool  // of HL7
+	Spool        Spool  // of HL7 and DICOM
 	Limits       Bounds
 	Destinations map[string]string // of DICOM: AE titles of C-MOVE → parties
 }

@@ -44,11 +44,11 @@ func (c *checker) spool(l *Listener) {
 	}
 	to := c.parties[l.Upstream.Party]
 	switch {
-	case l.Protocol != HL7 && l.Protocol != "":
-		c.fail(s, "%s: spool is of protocol hl7; leave it out", l.label())
+	case l.Protocol == TCP:
+		c.fail(s, "%s: spool is of protocols hl7 and dicom; leave it out", l.label())
 	case to != nil && to.Outside:
 		c.fail(s, "%s: spool keeps what comes into care, and %s is outside; leave it out", l.label(), to.Name)
-	case s.Bytes < 2*l.Limits.Message:
+	case l.Protocol != DICOM && s.Bytes < 2*l.Limits.Message: // an object may be of any length
 		c.fail(s, "%s: the spool has no room for two of the longest messages (limits: message); give it more bytes", l.label())
 	case l.Mode == Observe:
 		c.warn(s, "%s observes, and then nothing is kept; the spool begins with mode: enforce", l.label())

@@ -130,6 +130,8 @@ func drawSite(t *rapid.T) *Site {
 		}
 		if l.Protocol == HL7 {
 			l.Refuse = rapid.SampledFrom([]Refuse{Reject, Fail, Hold}).Draw(t, "refuse")
+		}
+		if l.Protocol != TCP {
 			outside := slices.ContainsFunc(s.Parties, func(p Party) bool { return p.Name == l.Upstream.Party && p.Outside })
 			if !outside && rapid.Bool().Draw(t, "spool") {
 				l.Spool = Spool{Bytes: 2 << 30, Messages: rapid.IntRange(1, 2_000_000).Draw(t, "kept"), Age: time.Hour}

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"chaperone/internal/clinicsim"
 )
 
 const privateSite = `site: north
@@ -39,7 +41,7 @@ listeners:
   - {name: hl7, protocol: hl7, listen: "${hl7}", upstream: {address: "${ENGINE}", tls: none, party: ehr}, spool: {bytes: 64MiB}}
   - {name: clear, protocol: hl7, listen: "${clear}", tls: none, because: a test, upstream: {address: "${ENGINE}", tls: none, party: ehr}}
   - {name: seen, protocol: hl7, listen: "${seen}", tls: none, because: a test, mode: observe, upstream: {address: "${ENGINE}", tls: none, party: ehr}}
-  - {name: images, protocol: dicom, listen: "${images}", tls: none, because: a test, upstream: {address: "${ARCHIVE_TLS}", party: pacs}}
+  - {name: images, protocol: dicom, listen: "${images}", tls: none, because: a test, upstream: {address: "${ARCHIVE_TLS}", party: pacs}, spool: {bytes: 64MiB}}
   - {name: images-seen, protocol: dicom, listen: "${images_seen}", tls: none, because: a test, mode: observe, upstream: {address: "${ARCHIVE}", tls: none, party: pacs}}
   - {name: desktop, protocol: tcp, listen: "${desktop}", tls: none, because: a test, upstream: {address: "${DESKTOP}", tls: none, party: ct1}}
 `
@@ -57,6 +59,7 @@ type guardedSite struct {
 	stop      []func()          // what runs
 	engine    *engine
 	behind    *peer // the engine's
+	images    *peer // the archive, behind a companion
 }
 
 // guarded passes marked patients through a guard and a companion, has others refused and kept, and calls the commands that are about a guard.
@@ -69,6 +72,7 @@ func (p *private) guarded() {
 	g.associations()
 	g.approvals()
 	g.kept()
+	g.keptImage()
 	g.live()
 	g.monitored()
 	for _, stop := range slices.Backward(g.stop) {
@@ -97,6 +101,7 @@ func (p *private) newGuardedSite() *guardedSite {
 
 	g.behind = newPeer(p.T, g.engine.serve)
 	images, desktop := newPeer(p.T, (&archive{}).serve), newPeer(p.T, echo)
+	g.images = images
 	inward, stop := p.start(g.companion("pacs", "--inward", "--listen", "127.0.0.1:0", "--to", images.address)...)
 	g.stop = append(g.stop, stop)
 	g.free("metrics", "hl7", "clear", "seen", "images", "images_seen", "desktop")
@@ -161,6 +166,22 @@ func (g *guardedSite) kept() {
 	g.engine.rejects.Store(false)
 	g.call(0, "", "spool", "again", "--all", "--listener", "hl7", "--site", g.site)
 	g.list("rejected", 0)
+	g.list("waiting", 0)
+}
+
+// keptImage has an image kept while the archive is away and its companion is not, and delivered when it is back.
+func (g *guardedSite) keptImage() {
+	g.Helper()
+	g.images.leave()
+	if err := g.associate(g.address["images"], "CT1", clinicsim.CTImage, func(a *clinicsim.Association) { storeOne(a, 0) }); err != nil {
+		g.Errorf("an image was not kept: %v: %s", err, lastLine(g.said()))
+	}
+	g.list("waiting", 1)
+	if n := g.unmarked(filepath.Join(g.dir, "spool", "images")); n < 3 {
+		g.Errorf("%d files of the spool: the test looks at nothing", n)
+	}
+	g.call(0, "", "spool", "--site", g.site)
+	g.images.come(g.T)
 	g.list("waiting", 0)
 }
 

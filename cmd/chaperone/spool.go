@@ -30,10 +30,10 @@ func newSpool() *cobra.Command {
 	var f spoolFlags
 	c := &cobra.Command{
 		Use:   "spool",
-		Short: "List the messages that a guard keeps for systems that are away, and those that were rejected",
+		Short: "List the messages and images that a guard keeps for systems that are away, and those that were rejected",
 		Long: `List what waits in a guard's spools, and what a system did not take when it was delivered: its sender believes that it arrived. Find out why,
-and send it again with chaperone spool again, or have its sender send it again and remove the file. No patient is shown. The guard may
-run meanwhile (docs/guard.md).
+and send it again with chaperone spool again, or have its sender send it again and remove the file. No patient is shown: a message of HL7 is
+listed by its control ID, an image by its SOP instance UID. The guard may run meanwhile (docs/guard.md).
 
 Exit status: 0 done; 2 could not do it.`,
 		Example: `  chaperone spool --site site.yaml
@@ -65,7 +65,7 @@ type spooledLine struct {
 	From     string      `json:"from"`
 	To       string      `json:"to"`
 	Message  string      `json:"message"`
-	IDs      []string    `json:"control_ids"`
+	IDs      []string    `json:"control_ids"` // of DICOM the SOP instance UID
 	Answer   string      `json:"answer"`
 	File     string      `json:"file"`
 }
@@ -155,7 +155,11 @@ func spooledText(out io.Writer, list []spooledLine) error {
 	}
 	for i := range list {
 		l := &list[i]
-		text := fmt.Sprintf("%s  %s  %s  %s of %s for %s, control ID %s", l.Listener, l.State, l.Came.In(time.Local).Format("2006-01-02 15:04:05"), l.Message, l.From, l.To, strings.Join(l.IDs, ", "))
+		kind := "control ID"
+		if l.Message == "C-STORE" {
+			kind = "SOP instance UID"
+		}
+		text := fmt.Sprintf("%s  %s  %s  %s of %s for %s, %s %s", l.Listener, l.State, l.Came.In(time.Local).Format("2006-01-02 15:04:05"), l.Message, l.From, l.To, kind, strings.Join(l.IDs, ", "))
 		if l.State != spool.Waits {
 			text += ", answered " + l.Answer
 		}

@@ -24,10 +24,10 @@ type againFlags struct {
 func newSpoolAgain() *cobra.Command {
 	var f againFlags
 	c := &cobra.Command{
-		Use:   "again [CONTROL-ID ...]",
-		Short: "Send rejected messages again",
-		Long: `Put messages that a system did not take back into the queue of its listener, behind what waits there: those with the control IDs that you name,
-or all. They go to the party for which they were decided, as they came, and make no new disclosure: the record names that party already. What is
+		Use:   "again [ID ...]",
+		Short: "Send rejected messages and images again",
+		Long: `Put messages that a system did not take back into the queue of its listener, behind what waits there: those with the control IDs that you name, or
+the SOP instance UIDs of images, or all. They go to the party for which they were decided, as they came, and make no new disclosure: the record names that party already. What is
 not taken this time either is rejected again. Mend first what the system did not like; chaperone spool shows its answers.
 
 The guard may run meanwhile, and need not: it looks every few seconds and when it starts. Until then such a message is listed as "again". No
@@ -35,11 +35,11 @@ message is lost on the way; when the guard is killed while it puts one into the 
 
 Exit status: 0 done; 2 could not do it.`,
 		Example: `  chaperone spool --site site.yaml                     # what was rejected, and why
-  chaperone spool again MSG00042 MSG00043 --site site.yaml
+  chaperone spool again MSG00042 1.2.840.113619.2.55.3 --site site.yaml
   chaperone spool again --all --listener lab --site site.yaml`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if (len(args) > 0) == f.all {
-				return errors.New("spool again: which messages? Name their control IDs, or all of them with --all (--help says more)")
+				return errors.New("spool again: which messages? Name their control IDs or SOP instance UIDs, or all of them with --all (--help says more)")
 			}
 			return nil
 		},
@@ -73,7 +73,7 @@ func (f *againFlags) known(c *cobra.Command) error {
 	}
 	if s != nil { // one may have kept nothing yet
 		for i := range s.Listeners {
-			if s.Listeners[i].Protocol == site.HL7 {
+			if s.Listeners[i].Protocol != site.TCP {
 				names = append(names, s.Listeners[i].Name)
 			}
 		}
@@ -85,7 +85,7 @@ func (f *againFlags) known(c *cobra.Command) error {
 	case slices.Contains(names, f.listener):
 		return nil
 	case len(names) == 0:
-		there = "there are none yet: a guard makes one for each HL7 listener with spool: when it starts"
+		there = "there are none yet: a guard makes one for each listener with spool: when it starts"
 	}
 	return fmt.Errorf("spool again: nothing is kept for a listener with this name, so none is sent; %s", there)
 }
@@ -115,7 +115,7 @@ func (f *againFlags) run(c *cobra.Command, ids []string) error {
 		}
 	}
 	if k := slices.Index(named, false); k >= 0 { // it is not repeated: it may be anything
-		return fmt.Errorf("spool again: no rejected message has the control ID that is number %d of those named, so none is sent; chaperone spool lists them", k+1)
+		return fmt.Errorf("spool again: no rejected message has the ID that is number %d of those named, so none is sent; chaperone spool lists them", k+1)
 	}
 	done := 0
 	for _, file := range files {

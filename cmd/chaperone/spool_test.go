@@ -95,6 +95,28 @@ func TestSpool(t *testing.T) {
 	}
 }
 
+// TestSpoolObjects: an image is listed by its SOP instance UID, and sent again by it.
+func TestSpoolObjects(t *testing.T) {
+	s := newSpooling(t)
+	k := s.fill("dicom", 0)
+	o, err := k.Create()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := o.Keep(spool.Entry{Came: time.Now(), From: "ct1", To: "pacs", Word: "C-STORE", IDs: []string{"1.2.3"}, Message: []byte("PACS            CT1")}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := k.Reject(1, "status A900"); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := s.list(), "C-STORE of ct1 for pacs, SOP instance UID 1.2.3, answered status A900\n"; !strings.Contains(got, want) {
+		t.Errorf("got %q, want %q in it", got, want)
+	}
+	if got := s.list("again", "1.2.3"); !strings.Contains(got, "queue: 1.") {
+		t.Errorf("got %q", got)
+	}
+}
+
 // TestSpoolAgain: rejected messages go back into the queue by their control IDs or all, while somebody uses the spool; who names one that is not
 // there changes nothing.
 func TestSpoolAgain(t *testing.T) {
@@ -150,18 +172,20 @@ func TestSpoolAgainListener(t *testing.T) {
 	s := newSpooling(t)
 	file := filepath.Join(s.dir, "site.yaml")
 	text := "site: north\ninside: [127.0.0.0/8]\nparties:\n  - {name: ehr, role: engine}\nlisteners:\n"
-	for name, protocol := range map[string]string{"lab": "hl7", "images": "dicom"} {
+	for name, protocol := range map[string]string{"lab": "hl7", "images": "dicom", "vendor": "tcp"} {
 		text += "  - {name: " + name + ", protocol: " + protocol + ", listen: \"127.0.0.1:0\", tls: none, because: a test, upstream: {address: \"127.0.0.1:1\", tls: none, party: ehr}}\n"
 	}
 	text = strings.Replace(text, "127.0.0.1:0", "127.0.0.1:2575", 1)
 	text = strings.Replace(text, "127.0.0.1:0", "127.0.0.1:2576", 1)
+	text = strings.Replace(text, "127.0.0.1:0", "127.0.0.1:2577", 1)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for _, test := range []struct{ name, args, want string }{
-		{"nowhere", "--listener hl7", "there are none yet: a guard makes one for each HL7 listener with spool: when it starts\n"},
+		{"nowhere", "--listener hl7", "there are none yet: a guard makes one for each listener with spool: when it starts\n"},
 		{"the site file's", "--listener lab --site " + file, "Nothing was rejected of this listener; chaperone spool lists them all.\n"},
-		{"not HL7", "--listener images --site " + file, "there are: lab\n"},
+		{"the site file's, of DICOM", "--listener images --site " + file, "Nothing was rejected of this listener; chaperone spool lists them all.\n"},
+		{"unread", "--listener vendor --site " + file, "there are: images, lab\n"},
 	} {
 		out, status := s.run(append([]string{"spool", "again", "--all"}, strings.Fields(test.args)...)...)
 		if want := strings.HasPrefix(test.want, "Nothing"); !strings.HasSuffix(out, test.want) || (status == statusDone) != want {

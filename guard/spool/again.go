@@ -91,6 +91,11 @@ func (s *Spool) TakeAgain() (done Taken, err error) {
 			continue
 		}
 		delete(s.again, path)
+		s.mu.Lock()
+		object := s.holding.apart[first]
+		delete(s.holding.apart, first)
+		failed = append(failed, s.free(object)) // it may be delivered by now
+		s.mu.Unlock()
 	}
 	if done.Queued > 0 {
 		s.mu.Lock()

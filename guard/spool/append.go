@@ -56,12 +56,19 @@ func (s *Spool) Append(entries ...Entry) error {
 	return g.err
 }
 
-// Room says whether messages of so many bytes would be taken now: ErrFull when not.
-func (s *Spool) Room(entries ...Entry) error { return s.room(sizeOf(entries), len(entries)) }
+// Room says whether messages would be taken now, with objects of so many bytes: ErrFull when not.
+func (s *Spool) Room(objects int64, entries ...Entry) error {
+	return s.room(objects+sizeOf(entries), len(entries))
+}
 
 func (s *Spool) room(bytes int64, messages int) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.fits(bytes, messages)
+}
+
+// fits is room with mu.
+func (s *Spool) fits(bytes int64, messages int) error {
 	full := func() bool { return s.waiting+messages > s.o.Messages || s.bytes()+bytes > s.o.Bytes }
 	switch {
 	case s.closed:
@@ -83,7 +90,7 @@ func sizeOf(entries []Entry) (n int64) {
 	n = headerSize
 	for i := range entries {
 		e := &entries[i]
-		n += headSize + sealing + 32 + int64(len(e.From)+len(e.To)+len(e.Word)+len(e.Message))
+		n += headSize + sealing + 48 + int64(len(e.From)+len(e.To)+len(e.Word)+len(e.Message))
 		for _, id := range e.IDs {
 			n += 2 + int64(len(id))
 		}
@@ -127,6 +134,11 @@ func (s *Spool) write(groups []*group) error {
 	g.size, g.last = at, number-1
 	s.waiting += int(number - s.next)
 	s.next = number
+	for _, one := range groups {
+		for i := range one.entries {
+			s.holding.queue(one.entries[i].Object, 1)
+		}
+	}
 	if s.o.full(at) {
 		_ = s.out.Close() // it is on disk
 		s.out = nil

@@ -55,7 +55,7 @@ func (s *Spool) peek() (*Kept, error) {
 	}
 }
 
-// Delivered forgets the oldest message: its receiver has it. The number is that of Peek.
+// Delivered forgets the oldest message, with its object: its receiver has it. The number is that of Peek.
 //
 // Errors: that of the disk; then the message is still the oldest.
 func (s *Spool) Delivered(number uint64) error {
@@ -85,11 +85,17 @@ func (s *Spool) deliver(number uint64) error {
 		return fmt.Errorf("spool: %w", err)
 	}
 	s.waiting--
-	s.oldest = nil
-	if len(s.segments) > 1 && s.segments[0].last == number {
-		return s.remove()
+	var object ObjectID
+	if s.oldest != nil {
+		object = s.oldest.Object
 	}
-	return nil
+	s.oldest = nil
+	s.holding.queue(object, -1)
+	err := s.free(object)
+	if len(s.segments) > 1 && s.segments[0].last == number {
+		return errors.Join(err, s.remove())
+	}
+	return err
 }
 
 // sweep removes the last segment when all of it is delivered. With writing.
@@ -124,13 +130,36 @@ func (s *Spool) stopReading() {
 	s.in, s.oldest = nil, nil
 }
 
+// Postpone puts the oldest message behind the others, where there are any and room is left: it is on disk there before it is gone here, and after a crash between the two it
+// is given twice. It is for messages that need no order.
+//
+// Errors: those of Append and Delivered; then it is still the oldest.
+func (s *Spool) Postpone(number uint64) error {
+	k, err := s.Peek()
+	switch {
+	case err != nil:
+		return err
+	case k == nil || k.Number != number:
+		return fmt.Errorf("spool: message number %d is not the oldest", number)
+	case s.Stats().Messages == 1:
+		return nil
+	}
+	if err := s.Append(k.Entry); err != nil {
+		if errors.Is(err, ErrFull) {
+			return nil
+		}
+		return err
+	}
+	return s.Delivered(number)
+}
+
 // rejectedFolder has what its receiver did not take.
 const rejectedFolder = "rejected"
 
 func (s *Spool) rejectedFolder() string { return filepath.Join(s.o.Dir, rejectedFolder) }
 
-// Reject takes the oldest message out of the way and keeps it apart, with what its receiver answered. It is in the folder before it is
-// out of the queue. path is where.
+// Reject takes the oldest message out of the way and keeps it apart, with what its receiver answered; its object stays where it is. It is in the folder
+// before it is out of the queue. path is where.
 func (s *Spool) Reject(number uint64, answer string) (path string, err error) {
 	k, err := s.Peek()
 	if err != nil {
@@ -152,6 +181,9 @@ func (s *Spool) Reject(number uint64, answer string) (path string, err error) {
 		return "", fmt.Errorf("spool: %w", err)
 	}
 	s.mu.Lock()
+	if e.Object != (ObjectID{}) {
+		s.holding.apart[number] = e.Object
+	}
 	err = s.countRejected()
 	s.mu.Unlock()
 	return path, errors.Join(err, s.Delivered(number))
@@ -170,7 +202,7 @@ func (s *Spool) countRejected() error {
 			s.rejected.bytes += info.Size()
 		}
 	}
-	return nil
+	return s.freeRemoved(firsts)
 }
 
 // Read gives every message of one file, a rejected one for example.

@@ -7,6 +7,7 @@
 //	delivered                   the number of the last message that is delivered (cursor.go)
 //	rejected/                   messages that their receiver did not take, a segment each
 //	again/                      those of them that are to go into the queue again (again.go)
+//	objects/                    what is too large for a message, a file each, which a message names (object.go, holding.go)
 //
 // Everything of a message is sealed by AES-256-GCM under a key of its segment alone. Numbers have no gaps, so that a message that is
 // missing is noticed. After a crash the last message may be given once more: at least once, and never not at all.
@@ -28,7 +29,7 @@ import (
 type Options struct {
 	Dir      string
 	Key      func(id [16]byte) [32]byte // the key of a segment, by its id
-	Bytes    int64                      // on disk, with what was rejected; 0: nothing is taken
+	Bytes    int64                      // on disk, with objects and what was rejected; 0: nothing is taken
 	Messages int                        // that wait
 	Disk     Disk
 }
@@ -88,6 +89,7 @@ type Spool struct {
 	rejected kept
 	in       *reader // of the first segment, where the oldest message is
 	oldest   *Kept   // nil: not read yet
+	holding  holding
 	added    chan struct{}
 }
 
@@ -108,7 +110,7 @@ type kept struct {
 // Stats say how full a spool is.
 type Stats struct {
 	Messages int   // that wait
-	Bytes    int64 // on disk, with what was rejected
+	Bytes    int64 // on disk, with objects and what was rejected
 	Rejected int
 	Oldest   time.Time // when the oldest came; zero for an empty one
 }
@@ -127,7 +129,7 @@ func Open(o Options) (*Spool, error) {
 	if o.Disk.Remove == nil {
 		o.Disk.Remove = durable.Remove
 	}
-	s := &Spool{o: o, again: map[string]bool{}, added: make(chan struct{}, 1)}
+	s := &Spool{o: o, again: map[string]bool{}, added: make(chan struct{}, 1), holding: holding{objects: map[ObjectID]*held{}, apart: map[uint64]ObjectID{}}}
 	if err := s.open(); err != nil {
 		if s.lock != nil {
 			_ = s.lock.Close()
@@ -141,7 +143,7 @@ func Open(o Options) (*Spool, error) {
 }
 
 func (s *Spool) open() (err error) {
-	for _, dir := range []string{s.o.Dir, s.rejectedFolder(), filepath.Join(s.o.Dir, againFolder)} {
+	for _, dir := range []string{s.o.Dir, s.rejectedFolder(), filepath.Join(s.o.Dir, againFolder), filepath.Join(s.o.Dir, objectFolder)} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return fmt.Errorf("spool: %w", err)
 		}
@@ -198,7 +200,7 @@ func (s *Spool) Stats() Stats {
 
 // bytes gives what is on disk. With mu.
 func (s *Spool) bytes() int64 {
-	n := s.rejected.bytes
+	n := s.rejected.bytes + s.holding.bytes
 	for _, g := range s.segments {
 		n += g.size
 	}

@@ -8,6 +8,7 @@
 //	go run ./internal/torture damage   --n 1000   # flipped bits, cut and swapped files
 //	go run ./internal/torture guard    --kills 200 # a chaperone guard between two systems is killed at any moment
 //	go run ./internal/torture spool    --kills 200 # one that keeps messages for a system that comes and goes
+//	go run ./internal/torture images   --kills 100 # one that keeps images for an archive that comes and goes
 //	go run ./internal/torture dicom    --kills 200 # one through which images are stored, found, brought and moved
 //	go run ./internal/torture reload   --n 1000   # it reads its site file under load, a bad one now and then
 //	go run ./internal/torture handover --n 20     # it hands its socket over to the next one under load
@@ -17,7 +18,7 @@
 //	go run ./internal/torture overload --n 10     # three times what it can carry, for so many seconds
 //	go run ./internal/torture all
 //
-// powercut --ignore-fsync and spool --forget are the controls: on a disk whose fsync does nothing, and when what is kept is deleted, the run
+// powercut --ignore-fsync, spool --forget and images --forget are the controls: on a disk whose fsync does nothing, and when what is kept is deleted, the run
 // must fail.
 //
 // The seed is printed; it fixes the choices, not the kernel's timing. The exit status is 1 when a promise was broken.
@@ -63,6 +64,7 @@ var modes = []struct {
 	{"damage", 1000, damage},
 	{"guard", 200, killGuard},
 	{"spool", 200, killSpool},
+	{"images", 100, killImages},
 	{"dicom", 200, killDICOM},
 	{"reload", 1000, reloadGuard},
 	{"handover", 20, handOver},
@@ -96,11 +98,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	f := flag.NewFlagSet("torture", flag.ContinueOnError)
 	f.SetOutput(stderr)
 	f.IntVar(&o.n, "n", 0, "how often (eio: up to which call; default: all)")
-	f.IntVar(&o.n, "kills", 0, "the same, of guard, spool and dicom")
+	f.IntVar(&o.n, "kills", 0, "the same, of guard, spool, images and dicom")
 	f.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano()), "fixes the choices")
 	f.IntVar(&o.every, "every", 1, "eio: try each k-th call only")
 	f.BoolVar(&o.ignoreFsync, "ignore-fsync", false, "powercut: a disk that lies; the run must fail")
-	f.BoolVar(&o.forget, "forget", false, "spool: what is kept is deleted at each kill; the run must fail")
+	f.BoolVar(&o.forget, "forget", false, "spool and images: what is kept is deleted at each kill; the run must fail")
 	f.StringVar(&o.dir, "dir", "", "folder to work in (default: the system's for temporary files)")
 	if err := f.Parse(args[1:]); err != nil {
 		return err

@@ -48,6 +48,8 @@ func TestTorture(t *testing.T) {
 		{mode: "guard", o: options{n: 5, seed: 1}},
 		{mode: "spool", o: options{n: 5, seed: 1}},
 		{mode: "spool", o: options{n: 2, seed: 1, forget: true}, fails: true},
+		{mode: "images", o: options{n: 4, seed: 1}, needs: hasDCMTK},
+		{mode: "images", o: options{n: 2, seed: 1, forget: true}, needs: hasDCMTK, fails: true},
 		{mode: "dicom", o: options{n: 5, seed: 1}},
 		{mode: "reload", o: options{n: 50, seed: 1}},
 		{mode: "standby", o: options{n: 2, seed: 1}, needs: separable},

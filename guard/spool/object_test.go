@@ -1,0 +1,422 @@
+package spool
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// bytesOf are the bytes of an object.
+func bytesOf(n int) []byte {
+	b := make([]byte, n)
+	r := rand.New(rand.NewPCG(uint64(n), 1))
+	for i := range b {
+		b[i] = byte(r.Uint32())
+	}
+	return b
+}
+
+// keep puts an object into a spool, in pieces of a size.
+func keep(t testing.TB, s *Spool, n int, b []byte, piece int) error {
+	t.Helper()
+	o, err := s.Create()
+	if err != nil {
+		return err
+	}
+	for part := range slices.Chunk(b, piece) {
+		if _, err := o.Write(part); err != nil {
+			o.Drop()
+			return err
+		}
+	}
+	return o.Keep(message(n))
+}
+
+// read reads an object to its end.
+func read(r *ObjectReader, err error) ([]byte, error) {
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	var b []byte
+	for {
+		piece, last, err := r.Next()
+		if err != nil {
+			return nil, err
+		}
+		if b = append(b, piece...); last {
+			if _, _, err := r.Next(); err != io.EOF {
+				return nil, fmt.Errorf("behind the last: %w", err)
+			}
+			return b, nil
+		}
+	}
+}
+
+// objectFiles gives the paths of the objects.
+func objectFiles(t testing.TB, dir string) []string {
+	t.Helper()
+	paths, err := filepath.Glob(filepath.Join(dir, objectFolder, "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return paths
+}
+
+// TestObject: whatever its length and however it comes, an object is given back as it came, and no byte of it lies open on disk.
+func TestObject(t *testing.T) {
+	s := open(t, options(t.TempDir()))
+	for n, length := range []int{0, 1, chunkSize - 1, chunkSize, chunkSize + 1, 3 * chunkSize, 3*chunkSize + 77} {
+		want := bytesOf(length)
+		if err := keep(t, s, n, want, 1+length/3); err != nil {
+			t.Fatal(err)
+		}
+		k, err := s.Peek()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := read(s.OpenObject(k.Object)); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%d bytes: got %d, %v", length, len(got), err)
+		}
+		if err := s.CheckObject(k.Object); err != nil {
+			t.Errorf("%d bytes: %v", length, err)
+		}
+		raw, err := os.ReadFile(k.Object.file(s.o.Dir))
+		if err != nil || length > 64 && bytes.Contains(raw, want[:64]) {
+			t.Errorf("%d bytes: %v, or it is not sealed", length, err)
+		}
+		if got := s.Stats(); got.Bytes < int64(len(raw)) {
+			t.Errorf("%d bytes on disk: got %+v", len(raw), got)
+		}
+		if err := s.Delivered(k.Number); err != nil {
+			t.Fatal(err)
+		}
+		if left := objectFiles(t, s.o.Dir); len(left) != 0 || s.Stats() != (Stats{}) {
+			t.Fatalf("left are %v, %+v", left, s.Stats())
+		}
+	}
+}
+
+// TestObjectDamaged: a file that was cut, changed, prolonged, that has its chunks in another order, or another object's, is noticed.
+func TestObjectDamaged(t *testing.T) {
+	s := open(t, options(t.TempDir()))
+	var ids []ObjectID
+	var files [][]byte
+	for n := range 2 {
+		if err := keep(t, s, n, bytesOf(3*chunkSize+1+n), 100_000); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 {
+		k, err := s.Peek()
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := os.ReadFile(k.Object.file(s.o.Dir))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids, files = append(ids, k.Object), append(files, b)
+		if err := s.Delivered(k.Number); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const sealed = chunkSize + tagSize
+	chunk := func(b []byte, n int) []byte { return b[objectHeader+n*sealed : objectHeader+(n+1)*sealed] }
+	isNoticed := func(b []byte) bool {
+		r, err := s.o.objectReader(memory{bytes.NewReader(b)}, "memory", ids[0], int64(len(b)))
+		_, err = read(r, err)
+		bad := new(BadObject)
+		return errors.As(err, &bad)
+	}
+	noticed := func(what string, b []byte) {
+		t.Helper()
+		if !isNoticed(b) {
+			t.Errorf("not noticed: %s", what)
+		}
+	}
+	whole := files[0]
+	if isNoticed(whole) {
+		t.Fatal("the file itself is called damaged")
+	}
+	noticed("another object's file", files[1])
+	noticed("another object's chunk", slices.Concat(whole[:objectHeader], chunk(files[1], 0), whole[objectHeader+sealed:]))
+	noticed("two chunks changed places", slices.Concat(whole[:objectHeader], chunk(whole, 1), chunk(whole, 0), whole[objectHeader+2*sealed:]))
+	noticed("a chunk is missing", slices.Concat(whole[:objectHeader], whole[objectHeader+sealed:]))
+	noticed("a chunk twice", slices.Concat(whole[:objectHeader+sealed], whole[objectHeader:]))
+	for _, n := range []int{0, 7, objectHeader, objectHeader + 3, objectHeader + sealed, objectHeader + 2*sealed, objectHeader + 3*sealed, len(whole) - 1} {
+		noticed(fmt.Sprint("cut at ", n), whole[:n])
+	}
+	noticed("prolonged", append(bytes.Clone(whole), 0))
+	rapid.Check(t, func(rt *rapid.T) {
+		b := bytes.Clone(whole)
+		at := rapid.IntRange(0, len(b)-1).Draw(rt, "at")
+		b[at] ^= 1 << rapid.IntRange(0, 7).Draw(rt, "bit")
+		if !isNoticed(b) {
+			rt.Fatalf("not noticed: another bit at %d", at)
+		}
+	})
+	o := s.o
+	o.Key = func(id [16]byte) [32]byte { return [32]byte{1} }
+	if _, err := o.objectReader(memory{bytes.NewReader(whole)}, "memory", ids[0], int64(len(whole))); err == nil {
+		t.Error("another key opens it")
+	}
+}
+
+// TestObjectHolding: an object lies on disk as long as an entry names it, wherever that is, over crashes and openings, and no longer.
+func TestObjectHolding(t *testing.T) {
+	o := options(t.TempDir())
+	s := open(t, o)
+	count := func(what string, want int) {
+		t.Helper()
+		if got := objectFiles(t, o.Dir); len(got) != want || (s.Stats().Bytes > 3000) != (want > 0) {
+			t.Errorf("%s: got %d objects and %+v, want %d", what, len(got), s.Stats(), want)
+		}
+	}
+	again := func() {
+		t.Helper()
+		_ = s.Close()
+		s = open(t, o)
+	}
+	for n := range 3 {
+		if err := keep(t, s, n, bytesOf(5000), 5000); err != nil {
+			t.Fatal(err)
+		}
+	}
+	half, err := s.Create()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := half.Write(bytesOf(2 * chunkSize)); err != nil {
+		t.Fatal(err)
+	}
+	count("three are kept, one is being written", 4)
+	_ = half.file.Close() // of a process that is gone
+	again()
+	count("after a crash", 3)
+	apart, err := rejectNext(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	count("one is rejected", 3)
+	again()
+	count("opened again", 3)
+	if err := deliverNext(s); err != nil {
+		t.Fatal(err)
+	}
+	count("one is delivered", 2)
+	if err := SendAgain(apart); err != nil {
+		t.Fatal(err)
+	}
+	again()
+	count("one is to be sent again", 2)
+	if got, err := s.TakeAgain(); err != nil || got.Queued != 1 {
+		t.Fatal(got, err)
+	}
+	count("it is in the queue", 2)
+	for range 2 {
+		if k, err := s.Peek(); err != nil || s.CheckObject(k.Object) != nil {
+			t.Errorf("got %+v, %v", k, err)
+		}
+		if err := deliverNext(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	count("all are delivered", 0)
+}
+
+func deliverNext(s *Spool) error {
+	k, err := s.Peek()
+	if err != nil {
+		return err
+	}
+	return s.Delivered(k.Number)
+}
+
+func rejectNext(s *Spool) (path string, err error) {
+	k, err := s.Peek()
+	if err != nil {
+		return "", err
+	}
+	return s.Reject(k.Number, "status A900")
+}
+
+// TestObjectTwice: an object that is in the queue twice, since its file in again stayed, is there until it is delivered twice.
+func TestObjectTwice(t *testing.T) {
+	o := options(t.TempDir())
+	stays := errors.New("another process has it open")
+	o.Disk.Remove = func(string) error { return stays }
+	s := open(t, o)
+	if err := keep(t, s, 1, bytesOf(100), 100); err != nil {
+		t.Fatal(err)
+	}
+	path, err := rejectNext(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := SendAgain(path); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.TakeAgain(); got.Stay != 1 || !errors.Is(err, stays) {
+		t.Fatal(got, err)
+	}
+	if err := deliverNext(s); err != nil {
+		t.Fatal(err)
+	}
+	_ = s.Close()
+	o.Disk.Remove = nil
+	s = open(t, o)
+	if got, err := s.TakeAgain(); err != nil || got.Queued != 1 {
+		t.Fatal(got, err)
+	}
+	if k, err := s.Peek(); err != nil || s.CheckObject(k.Object) != nil {
+		t.Errorf("the second time: got %+v, %v", k, err)
+	}
+	if err := deliverNext(s); err != nil || len(objectFiles(t, o.Dir)) != 0 {
+		t.Errorf("got %v, files %v", err, objectFiles(t, o.Dir))
+	}
+}
+
+// TestPostpone: a message goes behind the others with its object, and stays where it is when it is alone, or there is no room.
+func TestPostpone(t *testing.T) {
+	o := options(t.TempDir())
+	o.Messages = 3
+	s := open(t, o)
+	order := func(want string) {
+		t.Helper()
+		got := ""
+		if err := List(o.Dir, testKey, func(_ string, k Kept, _ State) error { got += k.IDs[0]; return nil }); err != nil || got != want {
+			t.Errorf("got %s, %v; want %s", got, err, want)
+		}
+	}
+	postpone := func() {
+		t.Helper()
+		k, err := s.Peek()
+		if err != nil || s.Postpone(k.Number) != nil {
+			t.Fatal(err)
+		}
+	}
+	for n, want := range []string{"m0", "m1m0", "m1m0m2"} {
+		if err := keep(t, s, n, bytesOf(100), 100); err != nil {
+			t.Fatal(err)
+		}
+		postpone()
+		order(want) // alone, before another, full
+	}
+	_ = s.Close()
+	s = open(t, o)
+	for range 3 {
+		k, err := s.Peek()
+		if err != nil || s.CheckObject(k.Object) != nil {
+			t.Fatal(err)
+		}
+		if err := deliverNext(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if left := objectFiles(t, o.Dir); len(left) != 0 {
+		t.Errorf("left are %v", left)
+	}
+}
+
+// TestObjectRoom: objects count against the limit while they are written, too; one that does not fit leaves nothing. Whoever removes a
+// rejected message's file makes the room of its object.
+func TestObjectRoom(t *testing.T) {
+	o := options(t.TempDir())
+	o.Bytes = 4 * chunkSize
+	s := open(t, o)
+	if err := keep(t, s, 1, bytesOf(2*chunkSize), chunkSize); err != nil {
+		t.Fatal(err)
+	}
+	if err := keep(t, s, 2, bytesOf(2*chunkSize), chunkSize); !errors.Is(err, ErrFull) {
+		t.Errorf("got %v, want it to be full", err)
+	}
+	if err := s.Room(2 * chunkSize); !errors.Is(err, ErrFull) || len(objectFiles(t, o.Dir)) != 1 {
+		t.Errorf("got %v, files %v", err, objectFiles(t, o.Dir))
+	}
+	path, err := rejectNext(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Room(2 * chunkSize); !errors.Is(err, ErrFull) {
+		t.Errorf("a rejected one takes no room: got %v", err)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := keep(t, s, 3, bytesOf(2*chunkSize), chunkSize); err != nil || len(objectFiles(t, o.Dir)) != 1 {
+		t.Errorf("got %v, files %v", err, objectFiles(t, o.Dir))
+	}
+}
+
+// TestObjectUnknown: when a file that may name objects cannot be read, none is removed.
+func TestObjectUnknown(t *testing.T) {
+	o := options(t.TempDir())
+	s := open(t, o)
+	for n := range 2 {
+		if err := keep(t, s, n, bytesOf(100), 100); err != nil {
+			t.Fatal(err)
+		}
+	}
+	path, err := rejectNext(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	flip(t, path, 80)
+	_ = s.Close()
+	open(t, o)
+	if got := objectFiles(t, o.Dir); len(got) != 2 {
+		t.Errorf("got %v", got)
+	}
+}
+
+// FuzzObject: whatever a file holds, reading it ends, and gives the bytes that were kept, as far as it gives any.
+func FuzzObject(f *testing.F) {
+	s, err := Open(options(f.TempDir()))
+	if err != nil {
+		f.Fatal(err)
+	}
+	defer s.Close()
+	want := bytesOf(chunkSize + 200)
+	if err := keep(f, s, 1, want, 1000); err != nil {
+		f.Fatal(err)
+	}
+	k, err := s.Peek()
+	if err != nil {
+		f.Fatal(err)
+	}
+	whole, err := os.ReadFile(k.Object.file(s.o.Dir))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(whole)
+	f.Add(whole[:objectHeader+chunkSize+tagSize])
+	f.Add(whole[:objectHeader+5])
+	f.Fuzz(func(t *testing.T, b []byte) {
+		r, err := s.o.objectReader(memory{bytes.NewReader(b)}, "memory", k.Object, int64(len(b)))
+		if err != nil {
+			return
+		}
+		left := want
+		for {
+			piece, last, err := r.Next()
+			if err != nil {
+				return
+			}
+			if !bytes.HasPrefix(left, piece) || last && len(piece) != len(left) {
+				t.Fatal("other bytes than were kept")
+			}
+			if left = left[len(piece):]; last {
+				return
+			}
+		}
+	})
+}
