@@ -72,6 +72,8 @@ func TestAcknowledged(t *testing.T) {
 		{"an allergy, and no code", head + "MSA|" + secret + "|%[1]s\r" + allergy, "m1", []string{"CR m1, by the guard"}},
 		{"an allergy, and two codes", head + "MSA|AE|%[1]s\r" + allergy + "MSA|AA|%[1]s\r", "m1", []string{"CR m1, by the guard"}},
 		{"an allergy, and what may be read in two ways", head + "MSA|AA|%[1]s\r" + allergy + "NTE|1||a\nPID|1\r", "m1", []string{"CR m1, by the guard"}},
+		{"of five times the same, one with notes", strings.Repeat(head+"MSA|AA|%[1]s\r", 4) + head + "MSA|AA|%[1]s\rNTE|1||" + secret + "\r", "m1", []string{"AA m1, by the guard"}},
+		{"plain, and then notes", head + "MSA|AA|%[1]s\r" + more + head + "MSA|AA|%[1]s\rNTE|1||" + secret + "\r", "m1", []string{"AA m1"}},
 		{"enhanced", head + "MSA|CA|%[1]s\r" + more + head + "MSA|AA|%[1]s\r", "m1", []string{"CA m1", "AA m1"}},
 		{"enhanced, of two systems' own", head + "MSA|CA|%[1]s\rZAK|1\r" + more + head + "MSA|AA|%[1]s\rZAK|1\r", "m1", []string{"CA m1", "AA m1"}},
 		{"enhanced, its own patient", head + "MSA|CA|%[1]s\rPID|1||4711^^^NORTH^MR\r" + more + head + "MSA|AA|%[1]s\rPID|1||4711^^^NORTH^MR\r", "m1", []string{"CA m1", "AA m1"}},
@@ -131,16 +133,18 @@ func TestAcknowledgedQuery(t *testing.T) {
 	}
 }
 
-// TestAcknowledgedOnce: what says a message again passes once, and once more beside its commit, and never unasked.
+// TestAcknowledgedOnce: what says a message again passes once beside its commit, once beside its answer, and never unasked.
 func TestAcknowledgedOnce(t *testing.T) {
 	e := newEngine(t)
 	e.answer = func(payload string) string {
 		if controlID(payload) == "after" {
 			return ack(payload)
 		}
-		again := "\x1c\r\x0b" + strings.Replace(ack(payload), "|am1", "|b", 1) + "NTE|1||" + secret + "\r"
-		commit := strings.Replace(ack(payload), "MSA|AA", "MSA|CA", 1) + "ZAK|1\r"
-		return commit + "\x1c\r\x0b" + commit + again + strings.Replace(again, "MSA|AA|m1", "MSA|AA|m7", 1)
+		const more, notes = "\x1c\r\x0b", "NTE|1||" + secret + "\r"
+		answer := ack(payload)
+		commit := strings.Replace(answer, "MSA|AA", "MSA|CA", 1)
+		unasked := commit + notes + more + strings.Replace(answer, "|m1", "|m7", 1) + notes
+		return commit + "ZAK|1\r" + more + unasked + more + answer + "ZAK|1\r" + more + answer + notes
 	}
 	r := begin(t, answering(e, "enforce"))
 	c := r.call("hl7")
@@ -149,7 +153,7 @@ func TestAcknowledgedOnce(t *testing.T) {
 	if got := c.send(result("LAB|NORTH", "after", "1")); strings.Contains(text+got, secret) || answered(got) != "AA after" {
 		t.Errorf("got %q, then %q", said, got)
 	}
-	if n := r.counted("refused-unasked"); n != 2 {
+	if n := r.counted("refused-unasked"); n != 3 {
 		t.Errorf("%d are refused", n)
 	}
 }
@@ -216,8 +220,8 @@ func TestAcknowledgedUnrecorded(t *testing.T) {
 	}
 }
 
-// TestAskedBeside: a query that says something of what it asks for, or has notes, asks and brings nothing. In both modes it passes, and
-// when it finds nobody there is nothing on record.
+// TestAskedBeside: a query that says something of the appointments that it asks for asks and brings nothing. In both modes it passes, and
+// when it finds nobody there is nothing on record. What brings more, be it notes, does not pass with the right to ask.
 func TestAskedBeside(t *testing.T) {
 	schedule := strings.Replace(ask("q1", "1"), "QBP^Q22^QBP_Q21", "SQM^S25^SQM_S25", 1)
 	schedule = schedule[:strings.Index(schedule, "QPD|")] + "QRD|20260301|R|I|1|||1^RD|4711^^^^^^^^NORTH|SCH\r"
@@ -225,13 +229,17 @@ func TestAskedBeside(t *testing.T) {
 		query string
 		asks  bool
 	}{
-		"alone":                       {ask("q1", "4711"), true},
-		"notes":                       {ask("q1", "4711") + "NTE|1||urgent\r", true},
-		"a segment of two systems":    {ask("q1", "4711") + "ZQR|1\r", true},
-		"a schedule":                  {schedule + "ARQ|1\rRGS|1\rAIS|1||CT\r", true},
-		"an allergy":                  {ask("q1", "4711") + "IAM|1|DA|PEN^" + secret + "\r", false},
-		"somebody's result":           {ask("q1", "4711") + "PID|1||4712^^^NORTH^MR\r", false},
-		"notes, and somebody's visit": {ask("q1", "4711") + "NTE|1||urgent\rPV1|1|I\r", false},
+		"alone":                    {ask("q1", "4711"), true},
+		"notes":                    {ask("q1", "4711") + "NTE|1||" + secret + "\r", false},
+		"a segment of two systems": {ask("q1", "4711") + "ZPD|1|4712^^^NORTH^MR||" + secret + "\r", false},
+		"an order":                 {ask("q1", "4711") + "ORC|NW|1\rRXO|" + secret + "\r", false},
+		"a dose":                   {ask("q1", "4711") + "RXA|0|1|20260301||" + secret + "\r", false},
+		"blood, and a referral":    {ask("q1", "4711") + "BTX|1\rRF1|A\r", false},
+		"a schedule":               {schedule + "ARQ|1\rRGS|1\rAIS|1||CT\r", true},
+		"an allergy":               {ask("q1", "4711") + "IAM|1|DA|PEN^" + secret + "\r", false},
+		"somebody's result":        {ask("q1", "4711") + "PID|1||4712^^^NORTH^MR\r", false},
+		"a schedule, and a visit":  {schedule + "ARQ|1\rRGS|1\rPV1|1|I\r", false},
+		"a schedule, and notes":    {schedule + "ARQ|1\rRGS|1\rNTE|1||" + secret + "\r", false},
 	} {
 		for _, mode := range []string{"enforce", "observe"} {
 			if mode == "observe" && !test.asks {
@@ -242,7 +250,7 @@ func TestAskedBeside(t *testing.T) {
 			r := begin(t, answering(e, mode))
 			c := r.call("hl7")
 			got := c.send(test.query)
-			if strings.Contains(got, "ambiguous") == test.asks {
+			if strings.Contains(got, "ambiguous") == test.asks || e.has("|q1|") != test.asks {
 				t.Errorf("%s, %s: got %q", name, mode, got)
 			}
 			_ = c.Close()

@@ -30,7 +30,7 @@ type question struct {
 	push    bool             // it is no query, and
 	sent    []ledger.Covered // brought these: its answer may name them again
 	brought bool             // and it is on record as that, or as somebody's: its answer may say that again
-	taken   bool             // the system behind has said that it took it, once
+	taken   bool             // the system behind has said whether it took it: so far that, and what comes of it is still to come
 
 	before, behind *question // in the list
 	same           *question // the next that has the same id
@@ -124,18 +124,18 @@ func (h *hl7Conn) remember(p *passing) {
 	if m.role != wire.Query && m.role != wire.Push {
 		return
 	}
-	pending := h.spec().Limits.Pending
-	for _, part := range m.parts[:min(len(m.parts), pending)] {
+	for i := range m.parts {
+		part := &m.parts[i]
 		q := &question{id: part.id, message: part.raw, named: m.named}
 		if m.role == wire.Push {
 			q.message, _, _ = bytes.Cut(part.raw, []byte{carriage})
-			q.push, q.brought = true, p.draft != nil
-			if q.brought {
+			q.push, q.brought = true, p.draft != nil && part.bears
+			if p.draft != nil {
 				q.sent = p.draft.disclosure.Covered
 			}
 		}
 		q.message = bytes.Clone(q.message)
-		h.asked.add(q, mostAsked+2*pending)
+		h.asked.add(q, mostAsked+2*h.spec().Limits.Pending)
 	}
 }
 
@@ -161,30 +161,42 @@ func tokensOf(c *ledger.Covered) []chaperone.PatientToken {
 	return c.Numbers
 }
 
-// find gives the oldest question of an id, nil when nobody asked it.
-func (a *asked) find(id string) *question {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.of != nil {
-		return a.of[id]
-	}
+// find gives the oldest question of an id, of those that are not taken yet where untaken says so; nil when there is none. Called with
+// the lock.
+func (a *asked) find(id string, untaken bool) *question {
 	q := a.oldest
-	for q != nil && q.id != id {
-		q = q.behind
+	if a.of != nil {
+		q = a.of[id]
+	}
+	for q != nil && (q.id != id || untaken && q.taken) {
+		if a.of != nil {
+			q = q.same
+		} else {
+			q = q.behind
+		}
 	}
 	return q
 }
 
-// answeredBy gives what the messages of a frame answer (MSA-2), each, in room; nil for one that answers nothing that was asked.
-func (a *asked) answeredBy(m *message, room []*question) []*question {
-	for _, p := range m.parts {
-		var q *question
-		if p.ack != "" {
-			q = a.find(p.ackFor)
+// answeredBy finds out what the messages of a frame answer (MSA-2). Each takes of a message that was no query one commit, and then one
+// answer, plain or not: what comes behind that was not asked for. A query lasts until its answer has passed.
+func (a *asked) answeredBy(m *message) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for i := range m.parts {
+		p := &m.parts[i]
+		if p.ack == "" {
+			continue
 		}
-		room = append(room, q)
+		q := a.find(p.ackFor, p.commits)
+		switch p.answers = q; {
+		case q == nil || !q.push:
+		case p.commits:
+			q.taken = true
+		default:
+			a.remove(q)
+		}
 	}
-	return room
 }
 
 // done forgets a question that has its answer.

@@ -34,7 +34,7 @@ func TestAsked(t *testing.T) {
 				if i := slices.IndexFunc(want, func(q *question) bool { return q.id == fmt.Sprint(n) }); i >= 0 {
 					first = want[i]
 				}
-				if got := a.find(fmt.Sprint(n)); got != first {
+				if got := a.find(fmt.Sprint(n), false); got != first {
 					t.Fatalf("id %d: got %p, want %p of %d", n, got, first, len(want))
 				}
 			}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 
 	"chaperone/format/hl7"
 	"chaperone/wire"
@@ -50,17 +49,9 @@ func (h *hl7Conn) back(ctx context.Context, j *judge, f frame) error {
 	if m == nil {
 		return h.write(&h.down, h.client, f.raw)
 	}
-	var room [1]*question
-	list := h.asked.answeredBy(m, room[:0])
 	if m.bears() || m.role == wire.Reply || !v.Permit {
-		for i, q := range list {
-			switch {
-			case q == nil:
-			case !q.taken && m.parts[i].commits(m, q, v.Permit):
-				q.taken = true
-			default:
-				h.asked.done(q)
-			}
+		for i := range m.parts {
+			h.show(&m.parts[i], m.again && v.Permit)
 		}
 	}
 	if v.Permit {
@@ -70,24 +61,31 @@ func (h *hl7Conn) back(ctx context.Context, j *judge, f frame) error {
 		}
 		return err
 	}
-	return h.instead(m, &v, list)
+	return h.instead(m, &v)
 }
 
-// commits reports whether an answer says no more than that a message was taken (CA; enhanced mode, chapter 2), so that the one of the
-// application is still to come. Of a query it counts as that only when it names nobody: its answer may show so many, and once.
-func (p *part) commits(m *message, q *question, passes bool) bool {
-	return m.role == wire.Control && strings.HasPrefix(p.ack, "C") && (q.push || m.again && passes)
+// show ends a query with its answer: that may show so many, and once. Only a commit that names nobody, and passes, lets the answer of the
+// application come.
+func (h *hl7Conn) show(p *part, nobody bool) {
+	switch q := p.answers; {
+	case q == nil || q.push:
+	case p.commits && nobody:
+		q.taken = true
+	default:
+		h.asked.done(q)
+	}
 }
 
 // instead answers for what the system behind the guard sent and was not passed on: the client gets an answer to what it asked,
 // and a message that nobody asked for is refused to its sender. Of a message that the client sent it learns what the system behind
 // said of it, and no more than that: it arrived, and is not refused.
-func (h *hl7Conn) instead(m *message, v *verdict, list []*question) error {
+func (h *hl7Conn) instead(m *message, v *verdict) error {
 	refusal := hl7.Refusal{Error: v.Reason == unrecorded, Sender: ofIdentity(v.Reason), Reason: string(v.Reason), Reference: v.reference, ID: "CHAP" + v.reference, Now: h.guard.now()}
 	var answers []byte
 	known := false
-	for i, q := range list {
-		if q == nil || !q.push && slices.Contains(list[:i], q) {
+	for i := range m.parts {
+		q := m.parts[i].answers
+		if q == nil || !q.push && slices.ContainsFunc(m.parts[:i], func(p part) bool { return p.answers == q }) {
 			continue // of a query it was refused already
 		}
 		known = true
@@ -117,13 +115,14 @@ func (h *hl7Conn) instead(m *message, v *verdict, list []*question) error {
 
 // together gives a question that stands for all that a frame answers; nil when something of it was not asked, or was asked apart: of
 // several only what says their messages again is told apart. each says that it says nothing else, and that those are on record.
-func together(list []*question, again bool) (q *question, each bool) {
-	if len(list) == 0 || slices.Contains(list, nil) {
+func together(m *message) (q *question, each bool) {
+	if len(m.parts) == 0 {
 		return nil, false
 	}
-	q, each = list[0], again
-	for _, other := range list {
-		if other != q && !(again && other.push && q.push) {
+	q, each = m.parts[0].answers, m.again
+	for i := range m.parts {
+		other := m.parts[i].answers
+		if other == nil || other != q && !(m.again && other.push && q.push) {
 			return nil, false
 		}
 		each = each && other.brought

@@ -23,6 +23,9 @@ func (h *hl7Conn) decide(j *judge, f frame, d wire.Dir) (verdict, *message) {
 		return verdict{Decision: policy.Decision{Permit: true, Reason: control}}, nil
 	}
 	m := parse(f.payload, &j.before)
+	if d == wire.FromServer {
+		h.asked.answeredBy(m)
+	}
 	r := h.guard.rules.Load()
 	var x struct { // one piece of memory
 		wish
@@ -63,9 +66,7 @@ func (h *hl7Conn) decide(j *judge, f frame, d wire.Dir) (verdict, *message) {
 		if !m.bears() {
 			break
 		}
-		var room [1]*question
-		list := h.asked.answeredBy(m, room[:0])
-		q, each := together(list, m.again)
+		q, each := together(m)
 		if q == nil {
 			w.action = policy.Send // it is the system behind the guard that sends it
 			return j.refuse(r, w, policy.Decision{Reason: unasked, Hint: "Only what was asked for on the same connection is passed on, once."}), m
@@ -78,6 +79,7 @@ func (h *hl7Conn) decide(j *judge, f frame, d wire.Dir) (verdict, *message) {
 		}
 		w.most, w.echo, w.again = q.named, q.echo(), m.again
 	case m.query:
+		w.records, w.wards = nil, nil // of whom it asks for: the answer brings them
 		w.action, w.asked, w.from, w.to = policy.Ask, true, &x.to, &x.from
 		w.everybody, w.later = m.nobody, true
 		w.claims = x.claim[:]

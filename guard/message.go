@@ -21,14 +21,17 @@ type message struct {
 	named   int   // how many a query names by number; 0: others, or nobody
 	nobody  bool  // a query that names nobody
 	awaited bool  // its sender asks for an answer
-	again   bool  // it names nobody, and bears nothing but what an answer says again of the message that it answers
+	again   bool  // it names nobody, and has nothing of anybody but what an answer says again of its message, or a query of what it asks for
 	err     error // it cannot be read in one way
 }
 
 // part is one of the messages of a frame.
 type part struct {
 	raw             []byte
-	id, ack, ackFor string // MSH-10, MSA-1 and MSA-2
+	id, ack, ackFor string    // MSH-10, MSA-1 and MSA-2
+	bears           bool      // a patient
+	commits         bool      // it is an acknowledgement that says no more than that a message was taken, or not (CA, CE, CR; enhanced mode, chapter 2)
+	answers         *question // from behind the guard: nil when nobody asked it
 }
 
 // before is what a message leaves to the next of its direction: what nearly all of them say alike, and room.
@@ -79,9 +82,12 @@ func parseSound(payload []byte, last *before) *message {
 		one.Claims = &last.claims
 		content := one.Read()
 		content.Records = content.Bearing()
-		m.again = m.again && (content.Again || len(content.Records)+len(content.Merges) == 0)
-		m.parts = append(m.parts, part{one.Raw, content.ControlID, content.Ack, content.AckFor})
-		role := mllp.RoleOf(content)
+		bears, role := len(content.Records)+len(content.Merges) > 0, mllp.RoleOf(content)
+		m.again = m.again && (content.Again || !bears)
+		m.parts = append(m.parts, part{
+			raw: one.Raw, id: content.ControlID, ack: content.Ack, ackFor: content.AckFor,
+			bears: bears, commits: role == wire.Control && strings.HasPrefix(content.Ack, "C"),
+		})
 		m.awaited = m.awaited || awaited(&one, role)
 		if role == wire.Query && len(parts) > 1 {
 			wrong("a query is not alone in its frame")
@@ -97,7 +103,6 @@ func parseSound(payload []byte, last *before) *message {
 			wrong("messages of several kinds in one frame")
 		}
 	}
-	m.again = m.again && m.bears()
 	if m.query = m.role == wire.Query; m.query {
 		if !m.asks(&first) {
 			wrong("a query asks twice, or brings a record")
@@ -116,7 +121,7 @@ const mostSegments = 256
 func (m *message) bears() bool { return len(m.content.Records)+len(m.content.Merges) > 0 }
 
 // asks finds out whom a query is about. It reports whether that can be told: it asks once, and brings nothing. What it says beside
-// that, of an appointment or in notes, is about whom it asks for, and its answer is decided by whom that shows.
+// that of an appointment is of what it asks for, and its answer is decided by whom that shows.
 func (m *message) asks(first *hl7.Message) bool {
 	queries := 0
 	for _, s := range first.Segments {
@@ -130,10 +135,7 @@ func (m *message) asks(first *hl7.Message) bool {
 			m.named = 0
 		}
 	}
-	if m.again {
-		m.content.Records = nil
-	}
-	return queries == 1 && !m.bears()
+	return queries == 1 && m.again
 }
 
 // awaited tells whether a message will have an answer whatever becomes of it: in original mode, and where MSH-15 or MSH-16 say

@@ -12,15 +12,19 @@ func (c *Content) Bearing() []chaperone.Record {
 }
 
 // unnamed looks at a message that names nobody: whether it has something of a patient all the same, and whether that is only what
-// answers and queries say again. Whatever is not known to be of nobody is somebody's, whoever that is: a standard with new segments,
+// answers say again, or a query of what it asks for. Whatever is not known to be of nobody is somebody's, whoever that is: a standard with new segments,
 // segments that two systems have agreed on (Z, chapter 2) and notes may say anything.
-func (m *Message) unnamed() (somebody, again bool) {
+func (m *Message) unnamed(query bool) (somebody, again bool) {
+	says := Segment.repeated
+	if query {
+		says = Segment.asked
+	}
 	again = true
 	for _, s := range m.Segments {
 		if s.nobodys() {
 			continue
 		}
-		somebody, again = true, again && s.repeated()
+		somebody, again = true, again && says(s)
 	}
 	return somebody, somebody && again
 }
@@ -40,9 +44,8 @@ func (s Segment) nobodys() bool {
 	return false
 }
 
-// repeated reports whether a segment is one that answers have about the message that they answer, and queries about what they ask
-// for: its order, dose, blood product, appointment or referral again, and who of the staff has to do with it (chapters 4, 10, 11 and
-// 12), notes, what segments of these continue with, and segments that two systems have agreed on. What is found out of a patient (OBX,
+// repeated reports whether a segment is one that answers have about the message that they answer: its order, dose, blood
+// product, appointment or referral again, and who of the staff has to do with it (chapters 4, 10, 11 and 12), notes, what segments of these continue with, and segments that two systems have agreed on. What is found out of a patient (OBX,
 // AL1, DG1, VAR, ...) says nothing again.
 func (s Segment) repeated() bool {
 	switch string(s.Name[:]) {
@@ -52,4 +55,14 @@ func (s Segment) repeated() bool {
 		return true
 	}
 	return s.Name[0] == 'Z'
+}
+
+// asked reports whether a segment is one that a query has about what it asks for: the appointment of a query for a schedule (SQM^S25,
+// chapter 10.5.3). Notes, and segments that two systems have agreed on, are not: they tell whom it asks of something that it may keep.
+func (s Segment) asked() bool {
+	switch string(s.Name[:]) {
+	case "ARQ", "APR", "RGS", "AIS", "AIG", "AIL", "AIP":
+		return true
+	}
+	return false
 }

@@ -88,8 +88,8 @@ func (s *Session) head(d wire.Dir, m *hl7.Message, c hl7.Content, cut bool, at c
 	if cut && len(records) == 0 && message.Role == wire.Push {
 		records = []chaperone.Record{{}} // its PID may have been in the part that is missing
 	}
-	if c.Again && message.Role == wire.Query {
-		records = nil // of whom it asks for: the answer brings them
+	if c.Again && message.Role == wire.Query && d == wire.FromClient {
+		records = nil // of whom it asks for: the answer brings them. What a server sends without having been asked brings what it has
 	}
 	if c.Ack != "" {
 		p := s.take(d.Other(), c.AckFor)

@@ -1,0 +1,127 @@
+package guard
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestAcknowledgedLater: an acknowledgement is the end of its message, also a plain one: what names the message again later, with notes of
+// whomever, was not asked for.
+func TestAcknowledgedLater(t *testing.T) {
+	const messages = 20
+	e := newEngine(t)
+	e.answer = func(payload string) string {
+		all := ack(payload)
+		if controlID(payload) == "last" {
+			for i := range messages {
+				all += "\x1c\r\x0b" + fmt.Sprintf("MSH|^~\\&|EHR|NORTH|LAB|NORTH|20260301||ACK|x%[1]d|P|2.5\rMSA|AA|m%[1]d\rNTE|1||%[2]s\r", i, secret)
+			}
+		}
+		return all
+	}
+	r := begin(t, answering(e, "enforce"))
+	c := r.call("hl7")
+	for i := range messages {
+		c.send(result("LAB|NORTH", fmt.Sprint("m", i), "1"))
+	}
+	c.write(result("LAB|NORTH", "last", "1"))
+	eventually(t, "all are refused", func() bool { return r.counted("refused-unasked") == messages })
+	if said, text := c.heard(1); !slices.Equal(said, []string{"AA last"}) || strings.Contains(text, secret) {
+		t.Errorf("got %q", text)
+	}
+}
+
+// TestAcknowledgedOneID: a device that gives all its messages one control ID is answered for each of them by whom that one brought.
+func TestAcknowledgedOneID(t *testing.T) {
+	e := newEngine(t)
+	e.answer = func(payload string) string {
+		if strings.Contains(payload, "4711^") {
+			return ack(payload)
+		}
+		return ack(payload) + "PID|1||4712^^^NORTH^MR||DOE^JANE\r"
+	}
+	r := begin(t, answering(e, "enforce"))
+	c := r.call("hl7")
+	for i, number := range []string{"4711", "4712", "4712", "4711", "4712"} {
+		got := c.send(result("LAB|NORTH", "1", number))
+		if !slices.Equal(codesIn(got), []string{"AA 1"}) || strings.Contains(got, "DOE") != (number == "4712") {
+			t.Errorf("message %d: got %q", i+1, got)
+		}
+	}
+	if found := r.findings(); len(found) > 0 {
+		t.Errorf("found %v", found)
+	}
+}
+
+// TestAcknowledgedPipelined: several messages of one control ID, each taken before the first is answered: all are answered. A message is
+// taken once: what says so again with notes does not pass, and does not end it.
+func TestAcknowledgedPipelined(t *testing.T) {
+	const messages = 3
+	commits := 0
+	e := newEngine(t)
+	e.answer = func(payload string) string {
+		commit := strings.Replace(ack(payload), "MSA|AA", "MSA|CA", 1) + "ZAK|1\r"
+		if commits++; commits < messages {
+			return commit
+		}
+		all := commit + "\x1c\r\x0b" + commit + "NTE|1||" + secret + "\r"
+		for range messages {
+			all += "\x1c\r\x0b" + ack(payload) + "ZAK|1\r"
+		}
+		return all
+	}
+	r := begin(t, answering(e, "enforce"))
+	c := r.call("hl7")
+	for range messages {
+		c.write(strings.Replace(result("LAB|NORTH", "1", "1"), "|P|2.5\r", "|P|2.5|||AL|AL\r", 1))
+	}
+	said, text := c.heard(2 * messages)
+	if want := append(slices.Repeat([]string{"CA 1"}, messages), slices.Repeat([]string{"AA 1"}, messages)...); !slices.Equal(said, want) || strings.Contains(text, secret) {
+		t.Errorf("got %q in %q", said, text)
+	}
+	if n := r.counted("refused-unasked"); n != 1 {
+		t.Errorf("%d are refused, want the commit that came once more", n)
+	}
+}
+
+// TestAcknowledgedFrame: of a frame with more messages than may be unanswered each has its acknowledgement.
+func TestAcknowledgedFrame(t *testing.T) {
+	ids := []string{"m1", "m2", "m3"}
+	e := newEngine(t)
+	e.answer = func(string) (all string) {
+		for _, id := range ids {
+			all += "\x1c\r\x0b" + ack(result("LAB|NORTH", id, "1")) + "ZAK|1\r"
+		}
+		return strings.TrimPrefix(all, "\x1c\r\x0b")
+	}
+	r := begin(t, answering(e, "enforce")+"    limits: {pending: 1}\n")
+	c := r.call("hl7")
+	var frame string
+	for _, id := range ids {
+		frame += result("LAB|NORTH", id, "1")
+	}
+	c.write(frame)
+	if said, _ := c.heard(len(ids)); !slices.Equal(said, []string{"AA m1", "AA m2", "AA m3"}) {
+		t.Errorf("got %q", said)
+	}
+}
+
+// TestAcknowledgedNobody: notes in the acknowledgement of what brought nobody are of somebody, and on record, also where a message that
+// brought somebody stood beside it in the frame.
+func TestAcknowledgedNobody(t *testing.T) {
+	for _, beside := range []string{"", result("LAB|NORTH", "m2", "1")} {
+		e := newEngine(t)
+		e.answer = func(payload string) string { return ack(payload) + "NTE|1||of somebody\r" }
+		r := begin(t, strings.Replace(answering(e, "enforce"), "    details: [ORU^R01]\n", "", 1))
+		c := r.call("hl7")
+		c.write("MSH|^~\\&|LAB|NORTH|EHR|NORTH|20260301||MFN^M02|m1|P|2.5\rMFI|PRA\r" + beside)
+		if said, text := c.heard(1); !slices.Equal(said, []string{"AA m1"}) || !strings.Contains(text, "of somebody") {
+			t.Errorf("got %q", text)
+		}
+		if _, n := r.told(); n != 1 {
+			t.Errorf("beside %q: %d are on record as somebody's, want 1", beside, n)
+		}
+	}
+}
