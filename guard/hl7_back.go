@@ -90,11 +90,13 @@ func (h *hl7Conn) instead(m *message, v *verdict) error {
 		}
 		known = true
 		var answer []byte
-		if q.push && m.err == nil && bytes.Count(m.parts[i].raw, []byte("\rMSA")) == 1 { // what can be read in two ways may say two things of it
-			answer = acknowledgementOf(q.message, m.parts[i].ack, hl7.Acceptance{ID: refusal.ID, Now: refusal.Now})
+		told := refusal
+		if q.push {
+			answer = acknowledgementOf(q.message, codeIn(m.parts[i].raw), hl7.Acceptance{ID: refusal.ID, Now: refusal.Now})
+			told.Error = true // it may have arrived, or not: it may be sent again
 		}
 		if answer == nil {
-			answer = refusalTo(q.message, refusal)
+			answer = refusalTo(q.message, told)
 		}
 		answers = append(answers, answer...)
 	}
@@ -111,6 +113,21 @@ func (h *hl7Conn) instead(m *message, v *verdict) error {
 		return h.write(&h.up, h.upstream, framed(answer))
 	}
 	return nil
+}
+
+// codeIn gives what an answer says of its message (MSA-1), whatever stands beside that; "" when that may be read in two ways: all receivers
+// find one MSA in it, and read header and MSA alike.
+func codeIn(raw []byte) string {
+	if bytes.Count(bytes.ToUpper(raw), []byte("MSA|")) != 1 {
+		return ""
+	}
+	lines := bytes.FieldsFunc(raw, func(c rune) bool { return c == carriage || c == '\n' })
+	i := slices.IndexFunc(lines, func(line []byte) bool { return bytes.HasPrefix(line, []byte("MSA|")) })
+	if i < 0 || hl7.Strict(bytes.Join([][]byte{lines[0], lines[i]}, []byte{carriage})) != nil {
+		return ""
+	}
+	code, _ := answerIn(raw)
+	return code
 }
 
 // together gives a question that stands for all that a frame answers; nil when something of it was not asked, or was asked apart: of

@@ -77,6 +77,7 @@ func parseSound(payload []byte, last *before) *message {
 		}
 		if err != nil {
 			m.err = errors.Join(m.err, err)
+			m.parts = append(m.parts, part{raw: raw})
 			continue
 		}
 		one.Claims = &last.claims
@@ -110,6 +111,14 @@ func parseSound(payload []byte, last *before) *message {
 	}
 	if len(parts) == 0 {
 		wrong("no message in a frame")
+	}
+	if m.err != nil {
+		for i := range m.parts { // what it answers is asked of its MSA alone: it does not pass, and is answered for
+			p := &m.parts[i]
+			if code, id := answerIn(p.raw); id != "" {
+				p.ack, p.ackFor, p.commits = code, id, p.commits || strings.HasPrefix(code, "C")
+			}
+		}
 	}
 	return m
 }
