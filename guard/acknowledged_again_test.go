@@ -125,3 +125,26 @@ func TestAcknowledgedNobody(t *testing.T) {
 		}
 	}
 }
+
+// TestAcknowledgedOrder: in enhanced mode the answer of the application says its order again behind the commit. In both modes that is on
+// record with the message, and nothing to be found.
+func TestAcknowledgedOrder(t *testing.T) {
+	for _, mode := range []string{"enforce", "observe"} {
+		e := newEngine(t)
+		e.answer = func(payload string) string {
+			order := strings.Replace(ack(payload), "||ACK|", "||ORR^O02|", 1) + "ORC|OK|1\r"
+			return strings.Replace(ack(payload), "MSA|AA", "MSA|CA", 1) + "\x1c\r\x0b" + order
+		}
+		r := begin(t, strings.Replace(fmt.Sprintf(hl7Site, e.Addr()), "    tls: none\n", "    tls: none\n    mode: "+mode+"\n", 1))
+		c := r.call("hl7")
+		c.write(result("LAB|NORTH", "m1", "1"))
+		if said, text := c.heard(2); !slices.Equal(said, []string{"CA m1", "AA m1"}) || !strings.Contains(text, "ORC|OK|1") {
+			t.Errorf("%s: got %q", mode, text)
+		}
+		_ = c.Close()
+		eventually(t, "all of it is read", func() bool { return r.open() == 0 })
+		if n, found := len(r.rows()), r.findings(); n != 1 || len(found) > 0 {
+			t.Errorf("%s: %d on record, findings %v", mode, n, found)
+		}
+	}
+}

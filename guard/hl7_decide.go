@@ -64,6 +64,7 @@ func (h *hl7Conn) decide(j *judge, f frame, d wire.Dir) (verdict, *message) {
 	case d == wire.FromServer:
 		w.action, w.asked = policy.Ask, true
 		if !m.bears() {
+			w.unasked = true
 			break
 		}
 		q, each := together(m)

@@ -51,6 +51,10 @@ func TestRefusedActs(t *testing.T) {
 		action   policy.Action
 	}{
 		{"results that nobody asked for", result("LAB|NORTH", "m1", "1"), func(string) string { return result("EHR|NORTH", "u1", "4712") }, nil, false, "unasked", pacs, ct1, policy.Send},
+		{"a query that nobody asked for", result("LAB|NORTH", "m1", "1"), func(string) string { return fromBehind(ask("s1", "1")) }, nil, false, "no-grant", pacs, ct1, policy.Send},
+		{"a master file that nobody asked for", result("LAB|NORTH", "m1", "1"), func(string) string {
+			return "MSH|^~\\&|EHR|NORTH|LAB|NORTH|20260301||MFN^M02|f1|P|2.5\rMFI|PRA\r"
+		}, nil, false, "no-grant", pacs, ct1, policy.Send},
 		{"an answer that names others than its message", result("LAB|NORTH", "m1", "1"), func(p string) string { return ack(p) + "PID|1||2^^^NORTH^MR\r" }, nil, false, "unasked", pacs, ct1, policy.Send},
 		{"an answer of more than was asked for", ask("q1", "1"), func(p string) string { return found(controlID(p), "1", "2") }, nil, false, "more-than-asked", ct1, pacs, policy.Ask},
 		{"a message that is not on record", result("LAB|NORTH", "m1", "1"), ack, noDisk, false, "not-recorded", ct1, pacs, policy.Send},
@@ -70,7 +74,10 @@ func TestRefusedActs(t *testing.T) {
 				return test.answer(payload)
 			}
 			var books faulty
-			file := strings.Replace(fmt.Sprintf(declineSite, p.dir, e.Addr(), soon, soon), "actions: [hl7.send,", "actions: [hl7.send, hl7.query,", 1)
+			file := fmt.Sprintf(declineSite, p.dir, e.Addr(), soon, soon)
+			if test.rule != "no-grant" {
+				file = strings.Replace(file, "actions: [hl7.send,", "actions: [hl7.send, hl7.query,", 1)
+			}
 			r := begin(t, file, func(o *Options) {
 				books.Ledger = o.Ledger.(*disk.Ledger)
 				o.Trust, o.pace, o.Ledger = p.trust, quick, &books

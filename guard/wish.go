@@ -54,7 +54,8 @@ type wish struct {
 	everybody  bool                            // it names nobody
 	most       int                             // people that may be in it; 0: as many as there are
 	echo       map[chaperone.PatientToken]bool // of an answer to what was no query: whom the client itself has named
-	again      bool                            // and it has nothing but what answers say again, to a message that brought nobody: of somebody unknown
+	again      bool                            // and it has nothing but what answers say again: where the message brought nobody, that is somebody's
+	unasked    bool                            // it answers nothing: the system behind the guard sends it, as far as the client may ask for such
 	unresolved bool                            // not everybody whom it is about could be found out
 	later      bool                            // whose it is about comes later, and is decided: a query, by its answer
 	wards      []string                        // of everybody; nil when one is not known

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"slices"
+	"strings"
 
 	"chaperone"
 	"chaperone/format"
@@ -92,7 +93,7 @@ func (s *Session) head(d wire.Dir, m *hl7.Message, c hl7.Content, cut bool, at c
 		records = nil // of whom it asks for: the answer brings them. What a server sends without having been asked brings what it has
 	}
 	if c.Ack != "" {
-		p := s.take(d.Other(), c.AckFor)
+		p, first := s.take(d.Other(), c.AckFor, message.Role == wire.Control && strings.HasPrefix(c.Ack, "C"))
 		asked := p.message
 		if c.Again && (p.brought || asked == nil && message.Role == wire.Control) {
 			records = nil // of whom the message brought: that was counted with it, and its sender learns of nobody else
@@ -101,7 +102,9 @@ func (s *Session) head(d wire.Dir, m *hl7.Message, c hl7.Content, cut bool, at c
 			if asked.Role == wire.Query {
 				message.Requester = asked.Requester
 			}
-			s.answer(asked, c.Ack, at)
+			if first {
+				s.answer(asked, c.Ack, at)
+			}
 		}
 	}
 	s.emit(wire.Event{Stage: wire.Head, Message: message, Records: records, Merges: c.Merges, Dir: d, End: h.offset, At: at})
@@ -136,15 +139,24 @@ func (s *Session) tail(d wire.Dir, m *wire.Message, ended bool, at chaperone.Mar
 }
 
 // take finds the message that an acknowledgement names: the oldest with that control ID, because senders use one
-// again and again. An acknowledgement that names none belongs to the oldest of all.
-func (s *Session) take(d wire.Dir, id string) pending {
-	for i, p := range s.pending[d] {
-		if p.id == id || id == "" {
-			s.pending[d] = slices.Delete(s.pending[d], i, i+1)
-			return p
+// again and again. An acknowledgement that names none belongs to the oldest of all. A commit (CA, CE, CR; enhanced mode, chapter 2) leaves
+// it for the answer of the application, which is not the first then.
+func (s *Session) take(d wire.Dir, id string, commit bool) (p pending, first bool) {
+	names := func(p pending) bool { return p.id == id || id == "" }
+	if i := slices.IndexFunc(s.pending[d], names); i >= 0 {
+		p = s.pending[d][i]
+		s.pending[d] = slices.Delete(s.pending[d], i, i+1)
+		if commit {
+			s.taken[d] = append(s.taken[d], p)
+			s.taken[d] = slices.Delete(s.taken[d], 0, max(0, len(s.taken[d])-s.limits.Pending))
 		}
+		return p, true
 	}
-	return pending{}
+	if i := slices.IndexFunc(s.taken[d], names); i >= 0 && !commit {
+		p = s.taken[d][i]
+		s.taken[d] = slices.Delete(s.taken[d], i, i+1)
+	}
+	return p, false
 }
 
 // answer closes the life of a message with the code of its acknowledgement (MSA-1, HL7 table 0008), "" for none.

@@ -25,6 +25,7 @@ type Session struct {
 	limits   wire.Limits
 	half     [2]half
 	pending  [2][]pending // messages that wait for an answer, by their direction, oldest first
+	taken    [2][]pending // those that have one, which says that they were taken: that of the application may still come
 	events   []wire.Event
 	seq      uint64        // of the last message
 	segments []hl7.Segment // room for those of the next message
@@ -78,6 +79,9 @@ func (s *Session) Clone() wire.Session {
 		c.half[d].over = clone(s.half[d].over)
 		for _, p := range s.pending[d] {
 			c.pending[d] = append(c.pending[d], pending{p.id, clone(p.message), p.brought})
+		}
+		for _, p := range s.taken[d] {
+			c.taken[d] = append(c.taken[d], pending{p.id, clone(p.message), p.brought})
 		}
 	}
 	return c
