@@ -131,18 +131,21 @@ func codeIn(raw []byte) string {
 }
 
 // together gives a question that stands for all that a frame answers; nil when something of it was not asked, or was asked apart: of
-// several only what says their messages again is told apart. each says that it says nothing else, and that those are on record.
-func together(m *message) (q *question, each bool) {
+// several only what says their messages again is told apart. fresh counts those that say more, or the like of a message that brought nobody:
+// they are not on record with it.
+func together(m *message) (q *question, fresh int) {
 	if len(m.parts) == 0 {
-		return nil, false
+		return nil, 0
 	}
-	q, each = m.parts[0].answers, m.again
+	q = m.parts[0].answers
 	for i := range m.parts {
 		other := m.parts[i].answers
 		if other == nil || other != q && !(m.again && other.push && q.push) {
-			return nil, false
+			return nil, 0
 		}
-		each = each && other.brought
+		if m.parts[i].bears && !(m.again && other.brought) {
+			fresh++
+		}
 	}
-	return q, each
+	return q, fresh
 }

@@ -67,20 +67,23 @@ func (h *hl7Conn) decide(j *judge, f frame, d wire.Dir) (verdict, *message) {
 			w.unasked = true
 			break
 		}
-		q, each := together(m)
+		q, fresh := together(m)
 		if q == nil {
 			w.action = policy.Send // it is the system behind the guard that sends it
 			return j.refuse(r, w, policy.Decision{Reason: unasked, Hint: "Only what was asked for on the same connection is passed on, once."}), m
 		}
-		if each { // of whom the messages brought, and on record with them
+		if fresh == 0 { // of whom the messages brought, and on record with them
 			return verdict{Decision: policy.Decision{Permit: true, Reason: control}}, m
+		}
+		if m.again { // each has one record, of somebody
+			w.records = w.records[:fresh]
 		}
 		if q.push {
 			w.action = policy.Send
 		}
 		w.most, w.echo, w.again = q.named, q.echo(), m.again
 	case m.query:
-		w.records, w.wards = nil, nil // of whom it asks for: the answer brings them
+		w.records = nil // of whom it asks for: the answer brings them
 		w.action, w.asked, w.from, w.to = policy.Ask, true, &x.to, &x.from
 		w.everybody, w.later = m.nobody, true
 		w.claims = x.claim[:]

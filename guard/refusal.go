@@ -329,7 +329,7 @@ func explain(reason policy.Reason) string {
 	case unknown:
 		return "Nobody whom the site file knows asked for it."
 	case ambiguous:
-		return "Two receivers could read it in two ways."
+		return "Two receivers could read it in two ways, or it is a query and brings something of a patient."
 	case malformed:
 		return "It is not in the listener's protocol."
 	case unrecorded:
@@ -341,7 +341,7 @@ func explain(reason policy.Reason) string {
 	case away:
 		return "The system behind the listener is away, and the message is not kept."
 	case unasked:
-		return "Nobody asked for it on this connection."
+		return "Nobody asked for it on this connection, it has been answered, or an answer to a message names others than the message did."
 	case tooMany:
 		return "The answer has more patients than were asked for."
 	case policy.Reason(identity.Name):

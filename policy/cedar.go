@@ -218,7 +218,8 @@ func (l *loader) names(file string, line int, source []byte, p *ast.Policy) {
 }
 
 // lineOf gives the line of a text in a policy's source: cedar-go knows the places of policies alone. Comments and annotations do not
-// count. One that is written with escapes counts as being on the first.
+// count. One that is written with escapes counts as being on the first line. Where the same text stands before it and is compared with
+// something else, that line is given: it is near.
 func lineOf(source []byte, first int, text string) int {
 	for _, at := range passages.FindAllIndex(source, -1) {
 		if string(source[at[0]:at[1]]) == `"`+text+`"` {
