@@ -85,6 +85,7 @@ func TestAcknowledged(t *testing.T) {
 		{"two codes behind a line feed", head + "MSA|AA|%[1]s\rNTE|1||a\nMSA|AE|%[1]s\r", "m1", []string{"CE m1, by the guard"}},
 		{"two codes in small letters", head + "MSA|AA|%[1]s\rmsa|AE|%[1]s\r\r", "m1", []string{"CE m1, by the guard"}},
 		{"two codes, and a blank at the end", head + "MSA|AA|%[1]s\rMSA|AE|%[1]s\r ", "m1", []string{"CE m1, by the guard"}},
+		{"a header that is not read alike", strings.Replace(head, "EHR|", "EHR\x01|", 1) + "MSA|AA|%[1]s\rZAK|1\r", "m1", []string{"CE m1, by the guard"}},
 		{"a code in which a line ends", head + "MSA|A\nA|%[1]s\rNTE|1||x\rMSA|AA|%[1]s\r", "m1", []string{"CE m1, by the guard"}},
 		{"of five times the same, one with notes", strings.Repeat(head+"MSA|AA|%[1]s\r", 4) + head + "MSA|AA|%[1]s\rNTE|1||" + secret + "\r", "m1", []string{"AA m1, by the guard"}},
 		{"plain, and then notes", head + "MSA|AA|%[1]s\r" + more + head + "MSA|AA|%[1]s\rNTE|1||" + secret + "\r", "m1", []string{"AA m1"}},

@@ -30,7 +30,7 @@ type question struct {
 	push    bool             // it is no query, and
 	sent    []ledger.Covered // brought these: its answer may name them again
 	brought bool             // and it is on record as that, or as somebody's: its answer may say that again
-	taken   bool             // the system behind has said whether it took it: so far that, and what comes of it is still to come
+	taken   bool             // the system behind has said whether it takes it (CA, CE, CR): what came of it may still follow
 
 	before, behind *question // in the list
 	same           *question // the next that has the same id
@@ -169,11 +169,7 @@ func (a *asked) find(id string, untaken bool) *question {
 		q = a.of[id]
 	}
 	for q != nil && (q.id != id || untaken && q.taken) {
-		if a.of != nil {
-			q = q.same
-		} else {
-			q = q.behind
-		}
+		q = q.behind
 	}
 	return q
 }

@@ -9,7 +9,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestAsked compares with a plain list: of several questions with one id the oldest is found, and the oldest of all is forgotten.
+// TestAsked compares with a plain list: of several questions with one id the oldest is found, or the oldest that is not taken, and the oldest
+// of all is forgotten.
 func TestAsked(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		most := rapid.SampledFrom([]int{6, 2 * fewAsked}).Draw(t, "most")
@@ -25,17 +26,21 @@ func TestAsked(t *testing.T) {
 				}
 			} else if len(want) > 0 {
 				q := rapid.SampledFrom(want).Draw(t, "done")
-				a.done(q)
-				a.done(q) // once more, as two answers to one question do
-				want = slices.DeleteFunc(want, func(o *question) bool { return o == q })
+				if q.taken {
+					a.done(q)
+					a.done(q) // once more, as two answers to one question do
+					want = slices.DeleteFunc(want, func(o *question) bool { return o == q })
+				}
+				q.taken = true
 			}
-			for n := range 5 {
+			for n := range 10 {
+				id, untaken := fmt.Sprint(n/2), n%2 == 1
 				var first *question
-				if i := slices.IndexFunc(want, func(q *question) bool { return q.id == fmt.Sprint(n) }); i >= 0 {
+				if i := slices.IndexFunc(want, func(q *question) bool { return q.id == id && !(untaken && q.taken) }); i >= 0 {
 					first = want[i]
 				}
-				if got := a.find(fmt.Sprint(n), false); got != first {
-					t.Fatalf("id %d: got %p, want %p of %d", n, got, first, len(want))
+				if got := a.find(id, untaken); got != first {
+					t.Fatalf("id %s, not taken %t: got %p, want %p of %d", id, untaken, got, first, len(want))
 				}
 			}
 			var list []*question

@@ -113,7 +113,7 @@ func parseSound(payload []byte, last *before) *message {
 		wrong("no message in a frame")
 	}
 	if m.err != nil {
-		for i := range m.parts { // what it answers is asked of its MSA alone: it does not pass, and is answered for
+		for i := range m.parts { // what each answers its MSA alone says
 			p := &m.parts[i]
 			if code, id := answerIn(p.raw); id != "" {
 				p.ack, p.ackFor, p.commits = code, id, p.commits || strings.HasPrefix(code, "C")
