@@ -33,6 +33,68 @@ func TestAcknowledgedLater(t *testing.T) {
 	}
 }
 
+// TestAcknowledgedCommit: where the sender asks for no answer of the application (MSH-16), a commit is the end of its message, whatever
+// kind of message it comes in.
+func TestAcknowledgedCommit(t *testing.T) {
+	for modes, want := range map[string][]string{
+		"":         {"CA m1", "AA m1"}, // original mode: systems that say both say nobody has to do without
+		"|||AL|AL": {"CA m1", "AA m1"},
+		"||||AL":   {"CA m1", "AA m1"},
+		"|||AL|NE": {"CA m1"},
+		"|||AL":    {"CA m1"},
+		"|||NE|NE": {"CA m1"},
+	} {
+		for _, kind := range []string{"ACK", "ORR^O02"} {
+			e := newEngine(t)
+			e.answer = func(payload string) string {
+				says := strings.Replace(ack(payload), "||ACK|", "||"+kind+"|", 1)
+				return strings.Replace(says, "MSA|AA", "MSA|CA", 1) + "\x1c\r\x0b" + says + "ORC|OK|1\rNTE|1||" + secret + "\r"
+			}
+			r := begin(t, answering(e, "enforce"))
+			c := r.call("hl7")
+			c.write(strings.Replace(result("LAB|NORTH", "m1", "1"), "|P|2.5\r", "|P|2.5"+modes+"\r", 1))
+			said, text := c.heard(len(want))
+			if !slices.Equal(said, want) || strings.Contains(text, secret) != (len(want) == 2) {
+				t.Errorf("%s, %s: got %q, want %q", modes, kind, text, want)
+			}
+			eventually(t, "the rest is told of", func() bool { return r.counted("refused-unasked") == 2-len(want) })
+			if n := len(r.rows()); n != 1 {
+				t.Errorf("%s, %s: %d on record, want the message", modes, kind, n)
+			}
+		}
+	}
+}
+
+// TestAcknowledgedMany: all messages of a long frame have their acknowledgements, and what was asked before it has its answer.
+func TestAcknowledgedMany(t *testing.T) {
+	const messages = 300
+	e := newEngine(t)
+	asked := ""
+	e.answer = func(payload string) string {
+		if strings.Contains(payload, "QPD|") {
+			asked = found("q1", "4711")
+			return "MSH|^~\\&|EHR|NORTH|LAB|NORTH|20260301||ACK|c1|P|2.5\rMSA|CA|q1\r"
+		}
+		var all []string
+		for _, one := range strings.Split(payload, "MSH|")[1:] {
+			all = append(all, ack("MSH|"+one)+"ZAK|1\r")
+		}
+		return strings.Join(all, "\x1c\r\x0b") + "\x1c\r\x0b" + asked
+	}
+	r := begin(t, answering(e, "enforce"))
+	c := r.call("hl7")
+	c.send(ask("q1", "4711"))
+	var frame strings.Builder
+	for i := range messages {
+		frame.WriteString(result("LAB|NORTH", fmt.Sprint("m", i), "1"))
+	}
+	c.write(frame.String())
+	said, _ := c.heard(messages + 1)
+	if len(said) != messages+1 || said[messages-1] != fmt.Sprint("AA m", messages-1) || said[messages] != "AA q1" || len(r.findings()) > 0 {
+		t.Errorf("got %d answers, at last %q, findings %v", len(said), said[max(0, len(said)-2):], r.findings())
+	}
+}
+
 // TestAcknowledgedOneID: a device that gives all its messages one control ID is answered for each of them by whom that one brought.
 func TestAcknowledgedOneID(t *testing.T) {
 	e := newEngine(t)

@@ -63,3 +63,27 @@ func TestAnsweredOnce(t *testing.T) {
 		})
 	}
 }
+
+// TestAnsweredWithError: a query that is answered with an error, and nothing else, has its answer: the next of the same control ID is held
+// against what it asked itself.
+func TestAnsweredWithError(t *testing.T) {
+	for _, code := range []string{"AE", "AR"} {
+		e := newEngine(t)
+		asked := 0
+		e.answer = func(payload string) string {
+			if asked++; asked == 1 {
+				return strings.Replace(ack(payload), "MSA|AA", "MSA|"+code, 1)
+			}
+			return found("1", "4711", "4712", "4713")
+		}
+		r := begin(t, answering(e, "enforce"))
+		c := r.call("hl7")
+		byName := strings.Replace(ask("1", "4711"), "@PID.3.1^4711", "@PID.5.1^DOE", 1)
+		if got := c.send(byName); !strings.Contains(got, "MSA|"+code+"|1") {
+			t.Errorf("%s: got %q", code, got)
+		}
+		if got := c.send(ask("1", "4711")); !strings.Contains(got, "more-than-asked") || r.counted("refused-more-than-asked") != 1 {
+			t.Errorf("%s: got %q", code, got)
+		}
+	}
+}

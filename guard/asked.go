@@ -30,6 +30,7 @@ type question struct {
 	push    bool             // it is no query, and
 	sent    []ledger.Covered // brought these: its answer may name them again
 	brought bool             // and it is on record as that, or as somebody's: its answer may say that again
+	once    bool             // its sender asks for no answer but whether it was taken
 	taken   bool             // the system behind has said whether it takes it (CA, CE, CR): what came of it may still follow
 
 	before, behind *question // in the list
@@ -129,13 +130,13 @@ func (h *hl7Conn) remember(p *passing) {
 		q := &question{id: part.id, message: part.raw, named: m.named}
 		if m.role == wire.Push {
 			q.message, _, _ = bytes.Cut(part.raw, []byte{carriage})
-			q.push, q.brought = true, p.draft != nil && part.bears
+			q.push, q.once, q.brought = true, part.once, p.draft != nil && part.bears
 			if p.draft != nil {
 				q.sent = p.draft.disclosure.Covered
 			}
 		}
 		q.message = bytes.Clone(q.message)
-		h.asked.add(q, mostAsked+2*h.spec().Limits.Pending)
+		h.asked.add(q, mostAsked+max(2*h.spec().Limits.Pending, len(m.parts)))
 	}
 }
 
@@ -174,8 +175,8 @@ func (a *asked) find(id string, untaken bool) *question {
 	return q
 }
 
-// answeredBy finds out what the messages of a frame answer (MSA-2). Each takes of a message that was no query one commit, and then one
-// answer, plain or not: what comes behind that was not asked for. A query lasts until its answer has passed.
+// answeredBy finds out what the messages of a frame answer (MSA-2). Each takes of a message that was no query one commit, and then, where its
+// sender did not do without, one answer, plain or not: what comes behind that was not asked for. A query lasts until its answer has passed.
 func (a *asked) answeredBy(m *message) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -187,7 +188,7 @@ func (a *asked) answeredBy(m *message) {
 		q := a.find(p.ackFor, p.commits)
 		switch p.answers = q; {
 		case q == nil || !q.push:
-		case p.commits:
+		case p.commits && !q.once:
 			q.taken = true
 		default:
 			a.remove(q)

@@ -49,9 +49,10 @@ func (h *hl7Conn) back(ctx context.Context, j *judge, f frame) error {
 	if m == nil {
 		return h.write(&h.down, h.client, f.raw)
 	}
-	if m.bears() || m.role == wire.Reply || !v.Permit {
-		for i := range m.parts {
-			h.show(&m.parts[i], m.again && v.Permit)
+	for i := range m.parts {
+		p := &m.parts[i]
+		if m.bears() || m.role == wire.Reply || !v.Permit || p.ack == "AE" || p.ack == "AR" {
+			h.show(p, m.again && v.Permit)
 		}
 	}
 	if v.Permit {
@@ -64,7 +65,7 @@ func (h *hl7Conn) back(ctx context.Context, j *judge, f frame) error {
 	return h.instead(m, &v)
 }
 
-// show ends a query with its answer: that may show so many, and once. Only a commit that names nobody, and passes, lets the answer of the
+// show ends a query with its answer, which may show so many, and once, or with an error. Only a commit that names nobody, and passes, lets the answer of the
 // application come.
 func (h *hl7Conn) show(p *part, nobody bool) {
 	switch q := p.answers; {

@@ -2,6 +2,7 @@ package guard
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"chaperone/format/hl7"
@@ -30,7 +31,8 @@ type part struct {
 	raw             []byte
 	id, ack, ackFor string    // MSH-10, MSA-1 and MSA-2
 	bears           bool      // a patient
-	commits         bool      // it is an acknowledgement that says no more than that a message was taken, or not (CA, CE, CR; enhanced mode, chapter 2)
+	commits         bool      // it says no more than that a message was taken, or not (CA, CE, CR; enhanced mode, chapter 2)
+	once            bool      // its sender asks for such an answer alone
 	answers         *question // from behind the guard: nil when nobody asked it
 }
 
@@ -87,9 +89,12 @@ func parseSound(payload []byte, last *before) *message {
 		m.again = m.again && (content.Again || !bears)
 		m.parts = append(m.parts, part{
 			raw: one.Raw, id: content.ControlID, ack: content.Ack, ackFor: content.AckFor,
-			bears: bears, commits: role == wire.Control && strings.HasPrefix(content.Ack, "C"),
+			bears: bears, commits: strings.HasPrefix(content.Ack, "C"), once: once(&one),
 		})
 		m.awaited = m.awaited || awaited(&one, role)
+		if answers := slices.IndexFunc(one.Segments, isMSA); answers >= 0 && slices.ContainsFunc(one.Segments[answers+1:], isMSA) {
+			wrong("it answers twice")
+		}
 		if role == wire.Query && len(parts) > 1 {
 			wrong("a query is not alone in its frame")
 		}
@@ -116,12 +121,14 @@ func parseSound(payload []byte, last *before) *message {
 		for i := range m.parts { // what each answers its MSA alone says
 			p := &m.parts[i]
 			if code, id := answerIn(p.raw); id != "" {
-				p.ack, p.ackFor, p.commits = code, id, p.commits || strings.HasPrefix(code, "C")
+				p.ack, p.ackFor, p.commits = code, id, strings.HasPrefix(code, "C")
 			}
 		}
 	}
 	return m
 }
+
+func isMSA(s hl7.Segment) bool { return s.Is("MSA") }
 
 // mostSegments is how many segments room is kept for.
 const mostSegments = 256
@@ -150,9 +157,20 @@ func (m *message) asks(first *hl7.Message) bool {
 // awaited tells whether a message will have an answer whatever becomes of it: in original mode, and where MSH-15 or MSH-16 say
 // always. One that is sent in case of an error only, or of success, is not waited for.
 func awaited(m *hl7.Message, role wire.Role) bool {
-	header, _ := m.Header()
-	accept, application := string(header.Field(15).Component(1)), string(header.Field(16).Component(1))
+	accept, application := modes(m)
 	return role != wire.Control && (accept == "AL" || application == "AL" || accept == "" && application == "")
+}
+
+// once tells whether a message asks for no answer of the application: in enhanced mode, where MSH-16 does not ask for one.
+func once(m *hl7.Message) bool {
+	accept, application := modes(m)
+	return application == "NE" || accept != "" && application == ""
+}
+
+// modes gives which answers a message asks for (MSH-15 and MSH-16; HL7 v2.5 section 2.9); both are empty in original mode.
+func modes(m *hl7.Message) (accept, application string) {
+	header, _ := m.Header()
+	return string(header.Field(15).Component(1)), string(header.Field(16).Component(1))
 }
 
 // namedBy counts whom a QPD or QRD asks for: identifiers, and names without a wildcard (HL7 v2.5 chapter 5, QPD-3 and QRD-8;

@@ -12,12 +12,15 @@ func (c *Content) Bearing() []chaperone.Record {
 }
 
 // unnamed looks at a message that names nobody: whether it has something of a patient all the same, and whether that is only what
-// answers say again, or a query of what it asks for. Whatever is not known to be of nobody is somebody's, whoever that is: a standard with new segments,
+// answers say again, or a query for a schedule of what it asks for. Whatever is not known to be of nobody is somebody's, whoever that is: a standard with new segments,
 // segments that two systems have agreed on (Z, chapter 2) and notes may say anything.
-func (m *Message) unnamed(query bool) (somebody, again bool) {
+func (m *Message) unnamed(c *Content) (somebody, again bool) {
 	says := Segment.repeated
-	if query {
+	switch {
+	case c.Query && c.Type == "SQM":
 		says = Segment.asked
+	case c.Query:
+		says = Segment.nobodys
 	}
 	again = true
 	for _, s := range m.Segments {

@@ -1,6 +1,9 @@
 package hl7
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 // TestBearing: a message that names nobody is about somebody when it has anything that is about a patient, and else about nobody.
 func TestBearing(t *testing.T) {
@@ -42,6 +45,7 @@ func TestBearing(t *testing.T) {
 		{"a query with blood and a referral", "QPD|Q22|T|@PID.3^4711\rBTX|1\rRF1|A\r", 1, false},
 		{"a query for appointments, with notes", "QRD|20260301|R|I|1|||1^RD|4711|SCH\rARQ|1\rNTE|1||urgent\r", 1, false},
 		{"what calls itself an answer to a query for orders", "MSA|AA|1\rQPD|Q22|T\rORC|OK|1\r", 1, true},
+		{"another query, with appointments", "QRD|20260301|R|I|1|||1^RD|4711|DEM\rARQ|1\rRGS|1\r", 1, false},
 		{"a query for appointments", "QRD|20260301|R|I|1|||1^RD|4711|SCH\rARQ|1\rRGS|1\rAIS|1||CT\r", 1, true},
 		{"a query with an allergy", "QPD|Q22|T|@PID.3^4711\rIAM|1|DA|PEN\r", 1, false},
 		{"a problem", "PRB|AD|20260301|1\r", 1, false},
@@ -66,7 +70,11 @@ func TestBearing(t *testing.T) {
 		{"a price list", "MFI|CDM|||\rMFE|MAD|||1\rCDM|1\rPRC|1\rMFA|MAD|1|20260301|S\r", 0, false},
 		{"an answer with a result", "MSA|AA|1\rOBX|1|TX|A||fine\r", 1, false},
 	} {
-		m, err := Parse([]byte("MSH|^~\\&|LAB|NORTH|EHR|NORTH|20260301||ORU^R01|1|P|2.5\r" + test.segments))
+		kind := "ORU^R01"
+		if strings.HasPrefix(test.name, "a query for appointments") {
+			kind = "SQM^S25"
+		}
+		m, err := Parse([]byte("MSH|^~\\&|LAB|NORTH|EHR|NORTH|20260301||" + kind + "|1|P|2.5\r" + test.segments))
 		if err != nil {
 			t.Fatal(err)
 		}

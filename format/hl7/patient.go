@@ -20,7 +20,7 @@ type Content struct {
 	Merges      []chaperone.Merge
 	Others      []chaperone.Record // whom MRG names in an event that merges nobody
 	Nobody      bool               // it names nobody, and yet has something of a patient
-	Again       bool               // and that is only what an answer says again of the message that it answers, or a query of the appointments that it asks for
+	Again       bool               // and that is only what an answer says again of the message that it answers, or a query for a schedule of the appointments that it asks for
 }
 
 // mergeEvents are the triggers whose MRG names the same person as the PID before it (chapter 3: merge, and change of
@@ -70,7 +70,7 @@ func (m *Message) Read() Content {
 			Survivor: c.Records[0].Identifiers, Prior: c.Records[1].Identifiers, Undo: c.Event == "A37"})
 	}
 	if len(c.Records)+len(c.Merges)+len(c.Others) == 0 {
-		c.Nobody, c.Again = m.unnamed(c.Query)
+		c.Nobody, c.Again = m.unnamed(&c)
 	}
 	return c
 }

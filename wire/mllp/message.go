@@ -93,7 +93,7 @@ func (s *Session) head(d wire.Dir, m *hl7.Message, c hl7.Content, cut bool, at c
 		records = nil // of whom it asks for: the answer brings them. What a server sends without having been asked brings what it has
 	}
 	if c.Ack != "" {
-		p, first := s.take(d.Other(), c.AckFor, message.Role == wire.Control && strings.HasPrefix(c.Ack, "C"))
+		p, first := s.take(d.Other(), c.AckFor, strings.HasPrefix(c.Ack, "C"))
 		asked := p.message
 		if c.Again && (p.brought || asked == nil && message.Role == wire.Control) {
 			records = nil // of whom the message brought: that was counted with it, and its sender learns of nobody else
