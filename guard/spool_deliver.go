@@ -26,8 +26,7 @@ type delivery struct {
 	to *sending // of objects: the association on it
 	// done is the number of a message that its receiver has and that is still in the spool, because the disk did not take it: it is
 	// not sent again.
-	done   uint64
-	looked spool.ObjectID // the object that was read to its end last: it is, once, also when it is tried again
+	done uint64
 }
 
 // deliverAll delivers what is kept, until the context ends.

@@ -2,13 +2,11 @@ package guard
 
 import (
 	"bytes"
-	"io"
 	"net"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -103,7 +101,34 @@ func TestSpoolObjectsBreaks(t *testing.T) {
 	checkImages(t, [][]byte{data[0], data[1], data[2], data[3], data[len(data)-1]}, 1, 2, 3, 4, 2)
 }
 
-// TestSpoolObjectsDamaged: an object whose file is not what was kept is told and kept apart, nothing of it is sent, and the others
+// TestSpoolObjectsBreaksFull: neither does it where the spool takes nothing more: it is full, or the site file has no spool any more.
+func TestSpoolObjectsBreaksFull(t *testing.T) {
+	for name, change := range map[string]struct{ before, after string }{
+		"full":      {"bytes: 64MiB, messages: 4", "bytes: 64MiB, messages: 4"},
+		"taken out": {"bytes: 64MiB", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newShelf(t)
+			s.file = strings.Replace(s.file, "bytes: 64MiB", change.before, 1)
+			s.again()
+			s.store(1, 5, statusSuccess)
+			if change.after == "" {
+				s.file = strings.Replace(s.file, "    spool: {bytes: 64MiB, age: 1s}\n", "", 1)
+				s.again()
+			}
+			s.archive(func(k *talker, c *command, data []byte) {
+				if c.id == 1 {
+					_ = k.conn.Close()
+					return
+				}
+				well(k, c, data)
+			})
+			eventually(t, "the others", func() bool { return s.stats().Messages == 1 && len(s.files()) == 1 })
+		})
+	}
+}
+
+// TestSpoolObjectsDamaged: an object whose file is not what was kept is told and kept apart, its association is aborted, and the others
 // arrive. When the file is restored, it can be sent again.
 func TestSpoolObjectsDamaged(t *testing.T) {
 	s := newShelf(t)
@@ -116,6 +141,7 @@ func TestSpoolObjectsDamaged(t *testing.T) {
 			}
 		}
 	}
+	s.end()
 	whole, err := os.ReadFile(files[0])
 	if err != nil {
 		t.Fatal(err)
@@ -128,6 +154,7 @@ func TestSpoolObjectsDamaged(t *testing.T) {
 	if err := os.Remove(files[1]); err != nil {
 		t.Fatal(err)
 	}
+	s.start(s.file, spooling(s.dir, spool.Disk{}))
 	a := s.archive(well)
 	checkImages(t, s.arrivals(a, 1), 3)
 	eventually(t, "a finding", func() bool { return s.findings()[SpoolObjectRule] == 2 })
@@ -144,8 +171,10 @@ func TestSpoolObjectsDamaged(t *testing.T) {
 		t.Fatal(err)
 	}
 	checkImages(t, s.arrivals(a, 2), 3, 1)
-	if len(s.requestsOf(a)) != 2 {
-		t.Errorf("got %d associations, want 2: nothing of a damaged object is sent", len(s.requestsOf(a)))
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.requests) != 3 || a.ends[0].kind != pduAbort {
+		t.Errorf("got %d associations, of which the first ended by PDU %d; want 3, and an abort", len(a.requests), a.ends[0].kind)
 	}
 }
 
@@ -210,28 +239,13 @@ func TestSpoolObjectsCompanion(t *testing.T) {
 	for name, before := range map[string]func(k *talker){
 		"it closes at once":          func(*talker) {},
 		"it closes when it is asked": func(k *talker) { _, _ = k.pdu() },
-		"it says nothing":            func(k *talker) { _, _ = io.Copy(io.Discard, k.conn) },
+		"it says nothing":            mute,
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newShelf(t)
-			s.file = strings.Replace(s.file, "age: 1s}\n", "age: 1s}\n    limits: {in_message: 1s}\n", 1)
-			s.again()
-			l, err := net.Listen("tcp", s.address)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var work sync.WaitGroup
-			work.Go(func() {
-				for {
-					c, err := l.Accept()
-					if err != nil {
-						return
-					}
-					work.Go(func() { defer c.Close(); before(newTalker(t, c)) })
-				}
-			})
+			closes := s.halfway(before)
 			s.store(1, 3, statusSuccess)
-			_ = l.Close()
+			closes()
 			if got := s.stats(); got.Messages != 2 {
 				t.Errorf("got %+v, want that two are kept", got)
 			}
@@ -240,7 +254,6 @@ func TestSpoolObjectsCompanion(t *testing.T) {
 				t.Errorf("%d arrived", len(data))
 			}
 			eventually(t, "nothing is left", func() bool { return s.stats() == spool.Stats{} && len(s.files()) == 0 })
-			work.Wait()
 		})
 	}
 }

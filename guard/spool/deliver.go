@@ -130,10 +130,10 @@ func (s *Spool) stopReading() {
 	s.in, s.oldest = nil, nil
 }
 
-// Postpone puts the oldest message behind the others, where there are any and room is left: it is on disk there before it is gone here, and after a crash between the two it
-// is given twice. It is for messages that need no order.
+// Postpone puts the oldest message behind the others, where there are any: it is on disk there before it is gone here, and after a crash between the two it
+// is given twice. It needs no room: it leaves as much as it takes. It is for messages that need no order.
 //
-// Errors: those of Append and Delivered; then it is still the oldest.
+// Errors: that of the disk; those of Delivered; then it is still the oldest.
 func (s *Spool) Postpone(number uint64) error {
 	k, err := s.Peek()
 	switch {
@@ -144,10 +144,7 @@ func (s *Spool) Postpone(number uint64) error {
 	case s.Stats().Messages == 1:
 		return nil
 	}
-	if err := s.Append(k.Entry); err != nil {
-		if errors.Is(err, ErrFull) {
-			return nil
-		}
+	if err := s.append(&group{entries: []Entry{k.Entry}, moved: true}); err != nil {
 		return err
 	}
 	return s.Delivered(number)

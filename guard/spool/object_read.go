@@ -88,17 +88,3 @@ func (r *ObjectReader) Next() (piece []byte, last bool, err error) {
 
 // Close ends reading.
 func (r *ObjectReader) Close() error { return r.file.Close() }
-
-// CheckObject reads all of an object: nothing of a damaged one has to be sent. Errors: those of OpenObject and Next.
-func (s *Spool) CheckObject(id ObjectID) error {
-	r, err := s.OpenObject(id)
-	if err != nil {
-		return err
-	}
-	defer r.Close()
-	for {
-		if _, last, err := r.Next(); err != nil || last {
-			return err
-		}
-	}
-}
