@@ -185,14 +185,16 @@ func (k *spooler) keep(list []spool.Entry) (hint string) {
 	return ""
 }
 
-// damaged notes that nothing more is taken or delivered until somebody has mended the folder and started the guard again: what is
+// damaged notes that nothing more is taken or delivered until somebody has mended the folder and started the guard again: of HL7, what is
 // newer must not overtake what waits.
 func (k *spooler) damaged(err error) {
-	why := err.Error()
+	why, what := err.Error(), "Messages that were kept for a system cannot be read: its listener passes none on."
 	k.ill.Store(&why)
-	k.guard.log.Error("the spool is damaged: the listener passes no messages on", "listener", k.name, "error", err)
-	k.find(SpoolDamagedRule, chaperone.Critical, 1, "Messages that were kept for a system cannot be read: its listener passes none on.",
-		"The log names the file and what to do with it; then start the guard again.")
+	if spec := k.spec(); spec != nil && spec.Protocol == site.DICOM {
+		what = "What was kept for a system cannot be read and is not delivered; its listener keeps nothing, and passes on what comes while the system is there."
+	}
+	k.guard.log.Error("the spool is damaged", "listener", k.name, "what", what, "error", err)
+	k.find(SpoolDamagedRule, chaperone.Critical, 1, what, "The log names the file and what to do with it; then start the guard again.")
 }
 
 // state says in words what waits, "" for nothing.

@@ -178,6 +178,82 @@ func TestSpoolObjectsDamaged(t *testing.T) {
 	}
 }
 
+// TestSpoolObjectsDamagedSpool: when the spool itself is damaged, what is kept stays, and associations pass as without a spool. Whoever moves the damaged
+// file away, as the log says, has the objects of its messages still: when it is restored, they are delivered.
+func TestSpoolObjectsDamagedSpool(t *testing.T) {
+	s := newShelf(t)
+	s.store(1, 4, statusSuccess)
+	s.end()
+	segment := glob(t, filepath.Join(s.dir, "dicom", "*.spool"))[0]
+	whole, err := os.ReadFile(segment)
+	if err != nil {
+		t.Fatal(err)
+	}
+	put := func(b []byte) {
+		t.Helper()
+		if err := os.WriteFile(segment, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	damaged := bytes.Clone(whole)
+	damaged[60] ^= 1
+	put(damaged)
+	a := s.archive(well)
+	s.start(s.file, spooling(s.dir, spool.Disk{}))
+	s.store(4, 5, statusSuccess)
+	checkImages(t, s.arrivals(a, 1), 4)
+	if found := s.findings(); found[SpoolDamagedRule] != 1 || len(s.files()) != 3 || !strings.Contains(s.log.String(), "copy the folder") {
+		t.Errorf("got findings %v, %d files", found, len(s.files()))
+	}
+	s.end()
+	if err := os.Remove(segment); err != nil {
+		t.Fatal(err)
+	}
+	s.start(s.file, spooling(s.dir, spool.Disk{}))
+	unnamed := glob(t, filepath.Join(s.dir, "dicom", "unnamed", "*"))
+	if found := s.findings(); len(unnamed) != 3 || found[SpoolObjectRule] != 3 || s.stats() != (spool.Stats{}) {
+		t.Errorf("got %d unnamed objects, findings %v, %+v", len(unnamed), found, s.stats())
+	}
+	s.end()
+	put(whole)
+	for _, f := range unnamed {
+		if err := os.Rename(f, filepath.Join(s.dir, "dicom", "objects", filepath.Base(f))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.start(s.file, spooling(s.dir, spool.Disk{}))
+	checkImages(t, s.arrivals(a, 4), 4, 1, 2, 3)
+}
+
+// TestSpoolObjectsCursor: when it is not known any more what is delivered, what is on disk is delivered again, and what is not there is not told
+// as lost.
+func TestSpoolObjectsCursor(t *testing.T) {
+	s := newShelf(t)
+	s.store(1, 5, statusSuccess)
+	hold := make(chan struct{})
+	a := s.archive(func(k *talker, c *command, data []byte) {
+		if c.id == 3 {
+			<-hold
+		}
+		well(k, c, data)
+	})
+	s.arrivals(a, 3)
+	s.end()
+	close(hold)
+	left := len(s.files())
+	if err := os.Remove(filepath.Join(s.dir, "dicom", "delivered")); err != nil {
+		t.Fatal(err)
+	}
+	s.start(s.file, spooling(s.dir, spool.Disk{}))
+	eventually(t, "nothing is left", func() bool { return s.stats() == spool.Stats{} && len(s.files()) == 0 })
+	if found := s.findings(); found[SpoolObjectRule] != 0 || found[SpoolRejectedRule] != 0 || found[SpoolCutRule] != 1 {
+		t.Errorf("got findings %v", found)
+	}
+	if n := strings.Count(s.log.String(), "counts as delivered"); n != 4-left {
+		t.Errorf("%d count as delivered, want %d", n, 4-left)
+	}
+}
+
 // TestSpoolObjectsAsSent: each object goes under the titles that it came with, in its class and transfer syntax; those of one kind share an
 // association.
 func TestSpoolObjectsAsSent(t *testing.T) {

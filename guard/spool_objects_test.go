@@ -363,15 +363,16 @@ func TestSpoolObjectsDisk(t *testing.T) {
 			}
 			return f.Sync()
 		},
+		Folder: func(string) error { return fails(4) },
 	}))
-	for what := range int64(3) {
+	for what := range int64(4) {
 		ill.Store(what + 1)
 		s.store(int(what)+1, int(what)+2, statusResources)
 		s.nothing(int(what) + 1) // it is on record: too many, never too few
 	}
 	ill.Store(0)
-	s.store(4, 5, statusSuccess)
-	checkImages(t, s.arrivals(s.archive(well), 1), 4)
+	s.store(5, 6, statusSuccess)
+	checkImages(t, s.arrivals(s.archive(well), 1), 5)
 }
 
 // TestSpoolObjectsRestart: what is kept outlives the guard, also when the site file keeps nothing any more; what was not acknowledged

@@ -48,6 +48,9 @@ func (d *delivery) object(ctx context.Context, m *spool.Kept, spec *site.Listene
 	bad := new(spool.BadObject)
 	data, err := d.spool.OpenObject(m.Object)
 	switch {
+	case errors.As(err, &bad) && bad.Missing && d.spool.Unsure(m.Number): // the files of what is delivered are gone
+		d.guard.log.Warn("an object counts as delivered: its file is gone, and it was not known any more what is delivered", "listener", d.name, "file", bad.File)
+		return "", nil
 	case errors.As(err, &bad):
 		return d.lost(err)
 	case err != nil:

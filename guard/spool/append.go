@@ -141,7 +141,7 @@ func (s *Spool) write(groups []*group) error {
 	s.next = number
 	for _, one := range groups {
 		for i := range one.entries {
-			s.holding.queue(one.entries[i].Object, 1)
+			s.holding.name(one.entries[i].Object, 1)
 		}
 	}
 	if s.o.full(at) {

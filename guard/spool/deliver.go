@@ -45,7 +45,7 @@ func (s *Spool) peek() (*Kept, error) {
 		k, err := s.in.next(g.size)
 		switch {
 		case errors.Is(err, errBroken), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-			return nil, &Damage{File: g.path, Offset: at, Why: fmt.Sprintf("message number %d cannot be read", s.in.number)}
+			return nil, s.damaged(&Damage{File: g.path, Offset: at, Why: fmt.Sprintf("message number %d cannot be read", s.in.number)})
 		case err != nil:
 			return nil, fmt.Errorf("spool: %w", err)
 		case k.Number == want:
@@ -53,6 +53,13 @@ func (s *Spool) peek() (*Kept, error) {
 			return &k, nil
 		}
 	}
+}
+
+// Unsure reports whether a message may be delivered already: it was here when it was not known any more what is.
+func (s *Spool) Unsure(number uint64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return number <= s.unsure
 }
 
 // Delivered forgets the oldest message, with its object: its receiver has it. The number is that of Peek.
@@ -90,7 +97,7 @@ func (s *Spool) deliver(number uint64) error {
 		object = s.oldest.Object
 	}
 	s.oldest = nil
-	s.holding.queue(object, -1)
+	s.holding.name(object, -1)
 	err := s.free(object)
 	if len(s.segments) > 1 && s.segments[0].last == number {
 		return errors.Join(err, s.remove())
@@ -180,6 +187,7 @@ func (s *Spool) Reject(number uint64, answer string) (path string, err error) {
 	s.mu.Lock()
 	if e.Object != (ObjectID{}) {
 		s.holding.apart[number] = e.Object
+		s.holding.name(e.Object, 1)
 	}
 	err = s.countRejected()
 	s.mu.Unlock()
