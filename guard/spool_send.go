@@ -60,7 +60,7 @@ func (d *delivery) object(ctx context.Context, m *spool.Kept, spec *site.Listene
 	if d.to != nil && !bytes.Equal(d.to.body, k.request) {
 		d.hangUp()
 	}
-	if err := d.reach(ctx); err != nil {
+	if err := d.reach(ctx, spec); err != nil {
 		return "", err
 	}
 	up := d.up.Conn
@@ -76,18 +76,29 @@ func (d *delivery) object(ctx context.Context, m *spool.Kept, spec *site.Listene
 		}
 	}
 	d.to.broken = true // until it is answered
-	status, err := d.to.store(&k, data, spec.Limits.Idle)
+	status, given, err := d.to.store(&k, data, spec.Limits.Idle, d.believed)
 	if errors.As(err, &bad) {
 		d.hangUp() // it has half an object, and is told that no more of it will come
 		return d.lost(err)
 	}
+	if given && err != nil {
+		d.given[m.Object] = true
+	}
 	if err != nil {
 		return d.later(ctx, m, fmt.Errorf("an object did not arrive: %w", err))
 	}
+	before := d.given[m.Object]
+	delete(d.given, m.Object)
 	d.to.broken = false
 	d.gone.back()
+	if !given {
+		d.hangUp()
+	}
 	switch {
 	case has(status):
+		return "", nil
+	case status == statusDuplicate && before:
+		d.guard.log.Warn("an object counts as delivered: its receiver got it before, did not say so, and calls it a duplicate now", "listener", d.name)
 		return "", nil
 	case status>>8 == statusResources>>8: // PS3.4 table B.2-1
 		return d.later(ctx, m, fmt.Errorf("the system behind it has no room for an object: status %04X", status))
@@ -148,11 +159,11 @@ func (d *delivery) associate(k *keptObject, spec *site.Listener) (refused string
 	return refused, nil
 }
 
-// store sends a C-STORE and waits for its status. Who breaks off before it has all of it may have said why.
-func (s *sending) store(k *keptObject, data *spool.ObjectReader, patient time.Duration) (status uint16, err error) {
-	broke := s.give(k, data)
-	if bad := new(spool.BadObject); errors.As(broke, &bad) {
-		return 0, broke
+// store sends a C-STORE and waits for its status. Who breaks off before it was given all of it may have said why.
+func (s *sending) store(k *keptObject, data *spool.ObjectReader, patient time.Duration, believed func() error) (status uint16, given bool, err error) {
+	broke := s.give(k, data, believed)
+	if bad := new(spool.BadObject); errors.As(broke, &bad) || errors.As(broke, new(*unproven)) {
+		return 0, false, broke
 	}
 	if broke != nil {
 		patient = lingering
@@ -168,13 +179,14 @@ func (s *sending) store(k *keptObject, data *spool.ObjectReader, patient time.Du
 	}
 	switch {
 	case broke != nil && (err != nil || has(c.status)):
-		return 0, broke
-	case err != nil:
-		return 0, err
-	case c.field != fieldStore|answerBit || c.id != k.id || c.dataSet:
-		return 0, unexpected("answer to what was not asked")
+		return 0, false, broke
+	case err == nil && (c.field != fieldStore|answerBit || c.id != k.id || c.dataSet):
+		err = unexpected("answer to what was not asked")
 	}
-	return c.status, nil
+	if err != nil {
+		return 0, broke == nil, err
+	}
+	return c.status, broke == nil, nil
 }
 
 // has reports whether an archive has the object of a C-STORE to which it says that (PS3.7 annex C.1).
@@ -182,12 +194,18 @@ func has(status uint16) bool {
 	return status == statusSuccess || status>>12 == 0xB || warnsOnly(status)
 }
 
-// give sends a command with its data set.
-func (s *sending) give(k *keptObject, data *spool.ObjectReader) error {
+// give sends a command with its data set, as long as who is there is believed.
+func (s *sending) give(k *keptObject, data *spool.ObjectReader, believed func() error) error {
 	if err := s.send(keptContext, true, true, k.raw); err != nil {
 		return err
 	}
-	for {
+	for looked := time.Now(); ; {
+		if time.Since(looked) >= freshly {
+			if err := believed(); err != nil {
+				return err
+			}
+			looked = time.Now()
+		}
 		piece, last, err := data.Next()
 		if err != nil {
 			return err

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"chaperone/ledger/durable"
 )
@@ -95,6 +96,9 @@ func (s *Spool) deliver(number uint64) error {
 	var object ObjectID
 	if s.oldest != nil {
 		object = s.oldest.Object
+		if s.oldest.Came.Equal(s.late) {
+			s.late = time.Time{} // the next one is known when it is postponed again
+		}
 	}
 	s.oldest = nil
 	s.holding.name(object, -1)
@@ -154,7 +158,13 @@ func (s *Spool) Postpone(number uint64) error {
 	if err := s.append(&group{entries: []Entry{k.Entry}, moved: true}); err != nil {
 		return err
 	}
-	return s.Delivered(number)
+	err = s.Delivered(number)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.late.IsZero() || k.Came.Before(s.late) {
+		s.late = k.Came
+	}
+	return err
 }
 
 // rejectedFolder has what its receiver did not take.

@@ -330,6 +330,24 @@ func TestPostpone(t *testing.T) {
 	}
 }
 
+// TestPostponedOldest: the oldest is who came first, wherever in the queue it is.
+func TestPostponedOldest(t *testing.T) {
+	s := open(t, options(t.TempDir()))
+	fill(t, s, 1, 4)
+	for _, step := range []struct {
+		does func(number uint64) error
+		want int64
+	}{{s.Postpone, 1}, {s.Postpone, 1}, {s.Delivered, 1}, {s.Delivered, 2}} { // 1 2 3, 2 3 1, 3 1 2, 1 2, 2
+		k, err := s.Peek()
+		if err != nil || step.does(k.Number) != nil {
+			t.Fatal(err)
+		}
+		if got := s.Stats().Oldest.Unix(); got != step.want {
+			t.Errorf("got %d, want %d", got, step.want)
+		}
+	}
+}
+
 // TestObjectRoom: objects count against the limit while they are written, too; one that does not fit leaves nothing. Whoever removes a
 // rejected message's file makes the room of its object.
 func TestObjectRoom(t *testing.T) {

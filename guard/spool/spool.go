@@ -92,8 +92,9 @@ type Spool struct {
 	waiting  int
 	unsure   uint64 // the last number of which it was not known at the opening whether it is delivered
 	rejected kept
-	in       *reader // of the first segment, where the oldest message is
-	oldest   *Kept   // nil: not read yet
+	in       *reader   // of the first segment, where the oldest message is
+	oldest   *Kept     // nil: not read yet
+	late     time.Time // when the oldest that was postponed came; zero: none is known
 	holding  holding
 	added    chan struct{}
 }
@@ -204,7 +205,9 @@ func (s *Spool) Stats() Stats {
 	defer s.mu.Unlock()
 	t := Stats{Messages: s.waiting, Bytes: s.bytes(), Rejected: s.rejected.messages}
 	if k, err := s.peek(); err == nil && k != nil {
-		t.Oldest = k.Came
+		if t.Oldest = k.Came; !s.late.IsZero() && s.late.Before(k.Came) {
+			t.Oldest = s.late
+		}
 	}
 	return t
 }
