@@ -22,6 +22,7 @@ func (d *dicomConn) reachFor(ctx context.Context, request *association) error {
 		own := d.upstream
 		switch err := d.dial(ctx, d.spec()); {
 		case errors.Is(err, net.ErrClosed): // the client is gone
+			_ = own.Close() // what stood in ends
 			return err
 		case err == nil:
 			_ = own.Close() // nothing was said to what stood in

@@ -20,16 +20,25 @@ func (s *shelf) halfway(says func(k *talker)) (closes func()) {
 		s.t.Fatal(err)
 	}
 	var work sync.WaitGroup
+	over := make(chan struct{})
 	work.Go(func() {
 		for {
 			c, err := l.Accept()
 			if err != nil {
 				return
 			}
-			work.Go(func() { defer c.Close(); says(newTalker(s.t, c)) })
+			said := make(chan struct{})
+			work.Go(func() { defer close(said); says(newTalker(s.t, c)) })
+			work.Go(func() {
+				defer c.Close()
+				select {
+				case <-said:
+				case <-over:
+				}
+			})
 		}
 	})
-	return func() { _ = l.Close(); work.Wait() }
+	return func() { _ = l.Close(); close(over); work.Wait() }
 }
 
 // mute says nothing until the other side goes.

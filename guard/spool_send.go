@@ -122,10 +122,12 @@ func (d *delivery) associate(k *keptObject, spec *site.Listener) (refused string
 	patient := spec.Limits.InMessage
 	s := &sending{asking: asking{leg: leg{conn: d.up.Conn, in: newPDUReader(d.up.Conn, patient), patient: patient, most: mostPDU}}, body: bytes.Clone(k.request), broken: true}
 	var answer *association
-	err = s.within(min(patient, d.guard.pace.answer), func() (err error) {
+	slow := time.AfterFunc(d.guard.pace.answer, d.gone.note) // clients do not wait as long as who has time
+	err = s.within(patient, func() (err error) {
 		answer, err = s.request(k.request)
 		return err
 	})
+	slow.Stop()
 	why := rejection{}
 	switch {
 	case err == nil:
