@@ -131,7 +131,7 @@ func (s *Spool) listObjects() error {
 // file that may name some cannot be read, all stay.
 func (s *Spool) freeUnnamed() error {
 	if len(s.holding.objects) == 0 {
-		return nil
+		return s.spare()
 	}
 	known := true
 	for _, folder := range []string{rejectedFolder, againFolder} {
@@ -186,24 +186,27 @@ func (s *Spool) spare() error {
 		return nil
 	}
 	r := Repair{File: filepath.Join(s.o.Dir, unnamedFolder)}
-	if err := os.MkdirAll(r.File, 0o700); err != nil {
-		return fmt.Errorf("spool: %w", err)
-	}
 	for id, o := range s.holding.objects {
 		if o.named > 0 {
 			continue
 		}
-		if err := os.Rename(id.file(s.o.Dir), filepath.Join(r.File, filepath.Base(id.file("")))); err != nil {
+		err := os.MkdirAll(r.File, 0o700)
+		if err == nil {
+			err = os.Rename(id.file(s.o.Dir), filepath.Join(r.File, filepath.Base(id.file(""))))
+		}
+		if err != nil {
 			return fmt.Errorf("spool: %w", err)
 		}
 		delete(s.holding.objects, id)
 		s.holding.bytes -= o.size
 		r.Unnamed++
 	}
+	var err error
 	if r.Unnamed > 0 {
 		s.Repairs = append(s.Repairs, r)
+		err = durable.SyncFolder(r.File)
 	}
-	if err := errors.Join(durable.SyncFolder(r.File), durable.Remove(mark)); err != nil {
+	if err = errors.Join(err, durable.Remove(mark)); err != nil {
 		return fmt.Errorf("spool: %w", err)
 	}
 	return nil

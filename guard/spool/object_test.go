@@ -399,6 +399,29 @@ func TestObjectUnknown(t *testing.T) {
 	}
 }
 
+// TestDamageMark: after damage that is mended nothing is put aside, and the next crash is a crash like others.
+func TestDamageMark(t *testing.T) {
+	o := options(t.TempDir())
+	s := open(t, o)
+	fill(t, s, 1, 4)
+	_ = s.Close()
+	path, mark := filepath.Join(o.Dir, segmentName(1)), filepath.Join(o.Dir, damageFile)
+	flip(t, path, headerSize+headSize)
+	if _, err := Open(o); err == nil {
+		t.Fatal("no damage")
+	}
+	if _, err := os.Stat(mark); err != nil {
+		t.Error(err)
+	}
+	flip(t, path, headerSize+headSize)
+	s = open(t, o)
+	_, err := os.Stat(mark)
+	_, folder := os.Stat(filepath.Join(o.Dir, unnamedFolder))
+	if !errors.Is(err, os.ErrNotExist) || !errors.Is(folder, os.ErrNotExist) || s.Stats().Messages != 3 {
+		t.Errorf("got %v, %v, %+v", err, folder, s.Stats())
+	}
+}
+
 // FuzzObject: whatever a file holds, reading it ends, and gives the bytes that were kept, as far as it gives any.
 func FuzzObject(f *testing.F) {
 	s, err := Open(options(f.TempDir()))
