@@ -122,24 +122,22 @@ func (c *conn) work(ctx context.Context) error {
 	if spec.Protocol == site.TCP {
 		return c.serveTCP(ctx) // it decides before it dials
 	}
-	if s := c.spooler(spec); s != nil {
-		return c.serveSpooled(ctx, s, spec) // it takes messages when nobody is behind it, too
+	k := c.spooler(spec)
+	if k == nil { // else it is served when nobody is behind it, too
+		if err := c.dial(ctx, spec); err != nil {
+			return err
+		}
 	}
-	keeps := c.keeper(spec)
-	away, err := c.behind(ctx, spec, keeps)
-	if err != nil {
-		return err
-	}
-	if spec.Protocol != site.TCP {
-		c.guard.coverage.decoded.Add(1)
-	}
+	c.guard.coverage.decoded.Add(1)
 	switch {
 	case spec.Mode == site.Observe:
 		return c.observe(ctx)
+	case spec.Protocol == site.HL7 && k != nil:
+		return c.serveSpooled(ctx, k, spec)
 	case spec.Protocol == site.HL7:
 		return c.serveHL7(ctx)
 	case spec.Protocol == site.DICOM:
-		return c.serveDICOM(ctx, keeps, away)
+		return c.serveDICOM(ctx, k)
 	}
 	return fmt.Errorf("%s: %w", spec.Protocol, errProtocol)
 }

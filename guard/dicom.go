@@ -37,8 +37,9 @@ type dicomConn struct {
 	bounds   bool                            // it was told that a command set said too much
 	room     []byte                          // for what the next request has held, of the one before
 	footings footings                        // of the studies that are under way
-	keeps    *spooler                        // what its listener keeps objects in, nil when it does not
-	away     bool                            // the system behind is: what stands in for it keeps them
+	kept     *spooler                        // what its listener keeps objects in, nil when it does not
+	away     bool                            // the system behind is, or was not tried yet: what stands in for it keeps them
+	since    time.Time                       // when the system was asked for the association
 	reading  sync.WaitGroup                  // of both sides
 }
 
@@ -56,15 +57,16 @@ type operation struct {
 }
 
 // serveDICOM passes an association on: what is permitted of it, each message when it is decided and on record.
-func (c *conn) serveDICOM(ctx context.Context, keeps *spooler, away bool) error {
-	d := &dicomConn{conn: c, from: c.from, to: c.to, judge: c.guard.judge(c.listener.name, c.secured), contexts: map[byte]*proposed{}, keeps: keeps, asked: map[chaperone.PatientToken]bool{}}
-	if !away {
+func (c *conn) serveDICOM(ctx context.Context, k *spooler) error {
+	d := &dicomConn{conn: c, from: c.from, to: c.to, judge: c.guard.judge(c.listener.name, c.secured), contexts: map[byte]*proposed{}, kept: k, asked: map[chaperone.PatientToken]bool{}}
+	if k == nil {
 		d.leg(wire.FromServer, c.upstream)
 	} else if err := d.standIn(); err != nil {
 		return err
 	}
 	d.leg(wire.FromClient, c.client)
 	err := d.pass(ctx)
+	d.inVain()
 	for _, l := range d.legs {
 		l.message.drop()
 	}
@@ -149,6 +151,8 @@ func (d *dicomConn) patience() time.Duration {
 	switch {
 	case d.phase == phaseWaiting:
 		return limits.FirstByte
+	case d.phase == phaseAsked && d.kept != nil && !d.away:
+		return min(limits.InMessage, d.guard.pace.answer)
 	case d.phase != phaseOpen:
 		return limits.InMessage // ARTIM (PS3.8 section 9.1.5)
 	case slices.ContainsFunc(d.legs[:], func(l *leg) bool { return l.message.begun }):
@@ -222,6 +226,9 @@ func (d *dicomConn) take(ctx context.Context, from *leg, p *pdu) error {
 	to := d.legs[from.dir.Other()]
 	if p.kind == pduAbort {
 		_ = to.control(pduAbort, p.body) // it is over anyway
+		if from.dir == wire.FromServer {
+			d.since = time.Time{} // it has answered
+		}
 		return errTold
 	}
 	next, ok := steps[step{d.phase, from.dir, p.kind}]
@@ -230,7 +237,7 @@ func (d *dicomConn) take(ctx context.Context, from *leg, p *pdu) error {
 	}
 	switch p.kind {
 	case pduAssociateRQ:
-		if err := d.negotiate(*p); err != nil {
+		if err := d.negotiate(ctx, *p); err != nil {
 			return err
 		}
 	case pduAssociateAC:

@@ -40,12 +40,7 @@ func (a *asking) open(client *association) error {
 	return errors.New("dicom: inquiries are not answered")
 }
 
-// rejected is an association that the other side does not take.
-type rejected rejection
-
-func (r rejected) Error() string { return fmt.Sprintf("A-ASSOCIATE-RJ %d/%d/%d", r[0], r[1], r[2]) }
-
-// request asks for an association. Errors: rejected; there is no answer, or another one.
+// request asks for an association. Errors: rejection; there is no answer, or another one.
 func (a *asking) request(body []byte) (*association, error) {
 	if err := a.control(pduAssociateRQ, body); err != nil {
 		return nil, err
@@ -55,7 +50,7 @@ func (a *asking) request(body []byte) (*association, error) {
 	case err != nil:
 		return nil, err
 	case p.kind == pduAssociateRJ:
-		return nil, rejected(p.body[1:])
+		return nil, rejection(p.body[1:])
 	case p.kind != pduAssociateAC:
 		return nil, unexpected(fmt.Sprintf("PDU of type %d", p.kind))
 	}

@@ -34,6 +34,7 @@ const (
 	statusNotAllowed   uint16 = 0x0124 // refused: not authorized
 	statusUnrecognised uint16 = 0x0211 // unrecognized operation
 	statusProcessing   uint16 = 0x0110
+	statusDuplicate    uint16 = 0x0111 // there is an instance of that UID
 	statusResources    uint16 = 0xA700
 	statusDestination  uint16 = 0xA801 // refused: move destination unknown
 	statusSubs         uint16 = 0xA702 // unable to perform sub-operations

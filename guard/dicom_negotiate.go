@@ -1,8 +1,11 @@
 package guard
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"slices"
+	"time"
 
 	"chaperone/format/dicom"
 	"chaperone/identity"
@@ -13,6 +16,8 @@ import (
 
 // rejection is an A-ASSOCIATE-RJ: result, source, reason (PS3.8 table 9-21).
 type rejection [3]byte
+
+func (r rejection) Error() string { return fmt.Sprintf("A-ASSOCIATE-RJ %d/%d/%d", r[0], r[1], r[2]) }
 
 func rejectionOf(reason policy.Reason) rejection {
 	switch reason {
@@ -31,7 +36,7 @@ var notNow = rejection{2, 3, 1}
 const reasonCalled = policy.Destination
 
 // negotiate decides the client's request, and passes on what of it is permitted.
-func (d *dicomConn) negotiate(p pdu) error {
+func (d *dicomConn) negotiate(ctx context.Context, p pdu) error {
 	request, err := readAssociation(pduAssociateRQ, p.body)
 	if err != nil {
 		return err
@@ -47,6 +52,9 @@ func (d *dicomConn) negotiate(p pdu) error {
 		return d.unlike(rejection{1, 1, 7}, "dicom: a called AE title that is none")
 	case d.leaving.Load():
 		return d.reject(notNow)
+	}
+	if err := d.reachFor(ctx, request); err != nil {
+		return err
 	}
 	d.request = request
 	d.from.claimed, d.to.claimed = request.calling(), request.called()
@@ -71,6 +79,7 @@ func (d *dicomConn) negotiate(p pdu) error {
 	if len(d.call.contexts) == 0 { // nothing that the other side could say anything to
 		return d.reject(rejection{1, 1, 1})
 	}
+	d.since = time.Now()
 	if err := server.control(pduAssociateRQ, d.call.body(pduAssociateRQ)); err != nil {
 		return d.unanswered(err)
 	}
@@ -198,8 +207,8 @@ func (d *dicomConn) accept(body []byte) error {
 			p.result = contextNoReason
 			if got := answer.context(p.id); got != nil {
 				p.result, p.accepted = got.result, got.accepted
-				if d.keeps != nil && !d.away && serviceOf(p.abstract) == storing {
-					d.keeps.taken.note(&proposed{abstract: p.abstract, transfer: asked.transfer, result: got.result, accepted: got.accepted})
+				if d.kept != nil && !d.away && serviceOf(p.abstract) == storing {
+					d.kept.took.note(&p)
 				}
 			}
 		}
@@ -213,8 +222,8 @@ func (d *dicomConn) accept(body []byte) error {
 			back.roles = append(back.roles, role{asked.class, asked.scu & got.scu, asked.scp & got.scp})
 		}
 	}
-	if d.keeps != nil && !d.away {
-		d.keeps.gone.back()
+	if d.kept != nil && !d.away {
+		d.kept.gone.back()
 	}
 	d.legs[wire.FromServer].most = bounded(answer.most)
 	return d.legs[wire.FromClient].control(pduAssociateAC, back.body(pduAssociateAC))

@@ -62,13 +62,14 @@ type pace struct {
 	hold     time.Duration // messages that are held: whether they are permitted now
 	clock    time.Duration // the machine's clock
 	patience time.Duration // how long a refusal waits for the answers to messages before it
+	answer   time.Duration // how long an archive may take to answer a request for an association, where what it does not take is kept
 	retry    time.Duration // a system that is away; after failures it is twice as long each time
 	late     time.Duration // how long who has said something may be in the middle of something on a listener that is full
 	tally    time.Duration // what has passed unread: how much may not be on record yet, in the first hour
 	purge    time.Duration // the record: for days that are past their retention
 }
 
-var usualPace = pace{files: identity.Poll, recheck: 5 * time.Second, hold: 5 * time.Second, clock: 10 * time.Second, patience: 10 * time.Second, retry: time.Second, tally: time.Minute, late: time.Second, purge: 24 * time.Hour}
+var usualPace = pace{files: identity.Poll, recheck: 5 * time.Second, hold: 5 * time.Second, clock: 10 * time.Second, patience: 10 * time.Second, answer: dialing, retry: time.Second, tally: time.Minute, late: time.Second, purge: 24 * time.Hour}
 
 // Guard is a running guard.
 type Guard struct {
@@ -121,6 +122,9 @@ func Start(ctx context.Context, o Options) (*Guard, error) {
 	}
 	if g.pace = o.pace; g.pace == (pace{}) {
 		g.pace = usualPace
+	}
+	if g.pace.answer == 0 {
+		g.pace.answer = usualPace.answer
 	}
 	if g.pace.retry == 0 {
 		g.pace.retry = usualPace.retry

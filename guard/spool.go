@@ -34,7 +34,7 @@ type spooler struct {
 	spool *spool.Spool           // nil: it is damaged
 	ill   atomic.Pointer[string] // why it takes and delivers nothing
 	gone  absence                // the system behind could not be reached when that was last tried
-	taken taken
+	took  lastSyntaxes
 	news  news
 	work  sync.WaitGroup
 }
@@ -109,7 +109,7 @@ func (g *Guard) renew() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for c := range g.conns {
-		if c.identified.Load() && !c.spools.Load() && c.spooler(c.spec()) != nil {
+		if spec := c.spec(); spec.Protocol == site.HL7 && c.identified.Load() && !c.spools.Load() && c.spooler(spec) != nil {
 			c.drain()
 		}
 	}
@@ -122,13 +122,11 @@ func (s *spools) of(listener string) *spooler {
 	return s.all[listener]
 }
 
-// spooler gives what keeps the messages of a connection of HL7, nil when nothing does.
+// spooler gives what keeps what comes on a connection, nil when nothing does. Of images nothing overtakes what waits, or what cannot be read.
 func (c *conn) spooler(spec *site.Listener) *spooler {
-	if spec.Protocol != site.HL7 || spec.Mode == site.Observe {
-		return nil
-	}
-	k := c.guard.spools.of(c.listener.name)
-	if k == nil || spec.Spool.Bytes == 0 && k.empty() {
+	k, images := c.guard.spools.of(c.listener.name), spec.Protocol == site.DICOM
+	switch {
+	case k == nil, spec.Protocol == site.TCP, spec.Mode == site.Observe, images && k.ill.Load() != nil, spec.Spool.Bytes == 0 && (images || k.empty()):
 		return nil
 	}
 	return k
@@ -187,14 +185,16 @@ func (k *spooler) keep(list []spool.Entry) (hint string) {
 	return ""
 }
 
-// damaged notes that nothing more is taken or delivered until somebody has mended the folder and started the guard again: what is
+// damaged notes that nothing more is taken or delivered until somebody has mended the folder and started the guard again: of HL7, what is
 // newer must not overtake what waits.
 func (k *spooler) damaged(err error) {
-	why := err.Error()
+	why, what := err.Error(), "Messages that were kept for a system cannot be read: its listener passes none on."
 	k.ill.Store(&why)
-	k.guard.log.Error("the spool is damaged: the listener passes no messages on", "listener", k.name, "error", err)
-	k.find(SpoolDamagedRule, chaperone.Critical, 1, "Messages that were kept for a system cannot be read: its listener passes none on.",
-		"The log names the file and what to do with it; then start the guard again.")
+	if spec := k.spec(); spec != nil && spec.Protocol == site.DICOM {
+		what = "What was kept for a system cannot be read and is not delivered; its listener keeps nothing, and passes on what comes while the system is there."
+	}
+	k.guard.log.Error("the spool is damaged", "listener", k.name, "what", what, "error", err)
+	k.find(SpoolDamagedRule, chaperone.Critical, 1, what, "The log names the file and what to do with it; then start the guard again.")
 }
 
 // state says in words what waits, "" for nothing.

@@ -4,39 +4,41 @@ import (
 	"context"
 	"errors"
 	"net"
+	"slices"
 	"sync/atomic"
 	"time"
 
-	"chaperone/site"
 	"chaperone/wire"
 )
 
-// keeper gives what keeps the objects of a connection, nil when nothing does.
-func (c *conn) keeper(spec *site.Listener) *spooler {
-	if spec.Protocol != site.DICOM || spec.Mode == site.Observe || spec.Spool.Bytes == 0 {
+// reachFor connects to the system behind the guard when it is known what for. Until then, and when that system is away, what stands in for it is
+// behind a listener that keeps objects. When it was not there a moment ago, what can be kept does not wait until it is tried again.
+func (d *dicomConn) reachFor(ctx context.Context, request *association) error {
+	if d.kept == nil {
 		return nil
 	}
-	if k := c.guard.spools.of(c.listener.name); k != nil && k.ill.Load() == nil {
-		return k
-	}
-	return nil
-}
-
-// behind connects to the system behind the guard, and says whether that is away: where a listener keeps objects, that is no error. When some
-// wait and the system was not there a moment ago, a client does not wait until it is tried again: who delivers them does that.
-func (c *conn) behind(ctx context.Context, spec *site.Listener, keeps *spooler) (away bool, err error) {
-	if keeps == nil {
-		return false, c.dial(ctx, spec)
-	}
-	if keeps.empty() || !keeps.gone.lately() {
-		err := c.dial(ctx, spec)
-		if err == nil || errors.Is(err, net.ErrClosed) { // the client is gone
-			return false, err
+	stores := slices.ContainsFunc(request.contexts, func(p proposed) bool { return serviceOf(p.abstract) == storing })
+	if !stores || !d.kept.gone.lately() {
+		own := d.upstream
+		switch err := d.dial(ctx, d.spec()); {
+		case errors.Is(err, net.ErrClosed): // the client is gone
+			_ = own.Close() // what stood in ends
+			return err
+		case err == nil:
+			_ = own.Close() // nothing was said to what stood in
+			d.away, d.to = false, d.conn.to
+			d.leg(wire.FromServer, d.upstream)
+			return nil
+		default:
+			d.kept.leaves(err)
 		}
-		keeps.leaves(err)
+		if err := d.swap(&d.upstream, own); err != nil {
+			return err
+		}
 	}
-	c.expect(ctx, spec)
-	return true, nil
+	d.expect(ctx, d.spec())
+	d.to = d.conn.to
+	return nil
 }
 
 // absence is when the system behind a listener was last tried, and not there; nothing when it was.
@@ -70,7 +72,7 @@ func (d *dicomConn) standIn() error {
 	d.away = true
 	d.leg(wire.FromServer, near)
 	patient := d.spec().Limits.InMessage
-	s := &standIn{conn: d.conn, keeps: d.keeps, leg: leg{conn: far, in: newPDUReader(far, patient), patient: patient, most: mostPDU}}
+	s := &standIn{conn: d.conn, kept: d.kept, leg: leg{conn: far, in: newPDUReader(far, patient), patient: patient, most: mostPDU}}
 	d.reading.Go(s.serve)
 	return nil
 }
@@ -78,12 +80,19 @@ func (d *dicomConn) standIn() error {
 // unanswered says what becomes of an association when the system behind ended it before it said anything: something else was reached that is before it,
 // a companion for example, and it is away.
 func (d *dicomConn) unanswered(why error) error {
-	if v := (*violation)(nil); d.phase > phaseAsked || d.keeps == nil || d.away || errors.As(why, &v) {
+	if v := (*violation)(nil); d.phase > phaseAsked || d.kept == nil || d.away || errors.As(why, &v) {
 		return why
 	}
-	d.keeps.leaves(why)
-	if err := d.standIn(); err != nil || d.call == nil {
+	d.kept.leaves(why)
+	if err := d.standIn(); err != nil {
 		return err
 	}
 	return d.legs[wire.FromServer].control(pduAssociateRQ, d.call.body(pduAssociateRQ))
+}
+
+// inVain notes that the system behind said nothing to a request for as long as its client had patience for.
+func (d *dicomConn) inVain() {
+	if d.kept != nil && !d.away && d.phase == phaseAsked && !d.since.IsZero() && time.Since(d.since) > min(d.spec().Limits.InMessage, d.guard.pace.answer)/2 {
+		d.kept.leaves(errUnanswered)
+	}
 }

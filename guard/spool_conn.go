@@ -34,7 +34,6 @@ type spooled struct {
 // serveSpooled is serveHL7 for a listener that keeps messages.
 func (c *conn) serveSpooled(ctx context.Context, k *spooler, spec *site.Listener) error {
 	c.spools.Store(true)
-	c.guard.coverage.decoded.Add(1)
 	h := &hl7Conn{conn: c, moved: make(chan struct{}), kept: &spooled{spooler: k, away: true, reader: make(chan struct{})}}
 	close(h.kept.reader)
 	h.in = frames{from: h.client, limit: int(spec.Limits.Message), large: &h.guard.large}

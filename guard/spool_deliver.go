@@ -22,17 +22,18 @@ const mostBackOff = 30 * time.Second
 type delivery struct {
 	*spooler
 	up *reached
+	at site.Upstream // where that is
 	in frames
 	to *sending // of objects: the association on it
 	// done is the number of a message that its receiver has and that is still in the spool, because the disk did not take it: it is
 	// not sent again.
-	done   uint64
-	looked spool.ObjectID // the object that was read to its end last: it is, once, also when it is tried again
+	done  uint64
+	given map[spool.ObjectID]bool // objects that their receiver got whole, and said nothing to
 }
 
 // deliverAll delivers what is kept, until the context ends.
 func (k *spooler) deliverAll(ctx context.Context) {
-	d := &delivery{spooler: k}
+	d := &delivery{spooler: k, given: map[spool.ObjectID]bool{}}
 	defer d.hangUp()
 	wait := time.Duration(0) // a connection that broke is made again at once, the first time
 	for ctx.Err() == nil {
@@ -78,7 +79,7 @@ func (d *delivery) hangUp() {
 	}
 }
 
-// errElsewhere says that the listener is not there, or for somebody else.
+// errElsewhere says that the listener is not there.
 var errElsewhere = errors.New("the site file does not name the listener any more")
 
 // deliver sends a message and waits for what its receiver says. Without an answer it stays where it is, and is sent again.
@@ -88,8 +89,10 @@ func (d *delivery) deliver(ctx context.Context, m *spool.Kept) error {
 	}
 	spec, isObject := d.spec(), m.Object != spool.ObjectID{}
 	switch {
-	case spec == nil || isObject != (spec.Protocol == site.DICOM):
+	case spec == nil:
 		return errElsewhere
+	case isObject != (spec.Protocol == site.DICOM):
+		return d.reject(m, "the listener has another protocol now")
 	case spec.Upstream.Party != m.To: // it was decided that another may have it
 		return d.reject(m, "now for "+spec.Upstream.Party)
 	}
@@ -110,7 +113,7 @@ func (d *delivery) deliver(ctx context.Context, m *spool.Kept) error {
 
 // message sends a message of HL7. refused is what its receiver answers, "" when it has it.
 func (d *delivery) message(ctx context.Context, m *spool.Kept, spec *site.Listener) (refused string, err error) {
-	if err := d.reach(ctx); err != nil {
+	if err := d.reach(ctx, spec); err != nil {
 		return "", err
 	}
 	up := d.up
@@ -163,9 +166,11 @@ func (d *delivery) answer(m *spool.Kept) (worst string, err error) {
 	return worst, nil
 }
 
-// reach connects, unless there is a connection, and insists that who is there is still believed.
-func (d *delivery) reach(ctx context.Context) error {
-	spec := d.spec()
+// reach connects, unless there is a connection to where the site file says, and insists that who is there is still believed.
+func (d *delivery) reach(ctx context.Context, spec *site.Listener) error {
+	if d.at != spec.Upstream {
+		d.hangUp()
+	}
 	if d.up == nil {
 		up, err := d.guard.reach(ctx, spec, func(net.Conn) error { return nil })
 		if bad := new(unproven); errors.As(err, &bad) {
@@ -179,8 +184,13 @@ func (d *delivery) reach(ctx context.Context) error {
 			d.gone.note()
 			return err
 		}
-		d.up, d.in = up, frames{from: up, limit: int(spec.Limits.Message)}
+		d.up, d.at, d.in = up, spec.Upstream, frames{from: up, limit: int(spec.Limits.Message)}
 	}
+	return d.believed()
+}
+
+// believed insists that the proof of who is there holds.
+func (d *delivery) believed() error {
 	if p := d.up.proof; p != nil {
 		if _, err := d.guard.trust.CheckServer(&p.state, p.party, p.host, d.guard.now()); err != nil {
 			return &unproven{p.party, err}

@@ -15,7 +15,8 @@ import (
 //	4 .  the request: the body of an A-ASSOCIATE-RQ (PS3.8 section 9.3.2)
 //	. .  the command set (PS3.7 section 6.3.1), to the end
 type keptObject struct {
-	request []byte
+	request  []byte
+	transfer string // its syntax
 	*command
 }
 
@@ -55,5 +56,6 @@ func readKept(e *spool.Entry) (k keptObject, err error) {
 	if err != nil || len(a.contexts) != 1 || a.contexts[0].id != keptContext || len(a.contexts[0].transfer) != 1 {
 		return k, errKept
 	}
+	k.transfer = a.contexts[0].transfer[0]
 	return k, nil
 }

@@ -47,7 +47,7 @@ func TestKeptObject(t *testing.T) {
 	}
 }
 
-// FuzzKept: whatever was kept, reading it ends, and what is read can be sent.
+// FuzzKept: whatever was kept, reading it ends; what is read asks for one context as keep does, and is the same when it is kept again.
 func FuzzKept(f *testing.F) {
 	a, c := keptExample(f)
 	whole := a.keep(c)
@@ -56,8 +56,17 @@ func FuzzKept(f *testing.F) {
 	f.Add([]byte{0, 0, 0, 9})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		k, err := readKept(&spool.Entry{Message: b})
-		if err == nil && (len(k.request)+len(k.raw)+4 != len(b) || k.field != fieldStore) {
-			t.Errorf("got %d and %d bytes of %d", len(k.request), len(k.raw), len(b))
+		if err != nil {
+			return
+		}
+		q, err := readAssociation(pduAssociateRQ, k.request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		q.contexts[0].accepted = k.transfer
+		again, err := readKept(&spool.Entry{Message: q.keep(k.command)})
+		if err != nil || again.transfer != k.transfer || !bytes.Equal(again.raw, k.raw) || again.instance != k.instance {
+			t.Errorf("kept again it is %q of %d bytes, %v", again.transfer, len(again.raw), err)
 		}
 	})
 }

@@ -2,13 +2,11 @@ package guard
 
 import (
 	"bytes"
-	"io"
 	"net"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -103,7 +101,34 @@ func TestSpoolObjectsBreaks(t *testing.T) {
 	checkImages(t, [][]byte{data[0], data[1], data[2], data[3], data[len(data)-1]}, 1, 2, 3, 4, 2)
 }
 
-// TestSpoolObjectsDamaged: an object whose file is not what was kept is told and kept apart, nothing of it is sent, and the others
+// TestSpoolObjectsBreaksFull: neither does it where the spool takes nothing more: it is full, or the site file has no spool any more.
+func TestSpoolObjectsBreaksFull(t *testing.T) {
+	for name, change := range map[string]struct{ before, after string }{
+		"full":      {"bytes: 64MiB, messages: 4", "bytes: 64MiB, messages: 4"},
+		"taken out": {"bytes: 64MiB", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newShelf(t)
+			s.file = strings.Replace(s.file, "bytes: 64MiB", change.before, 1)
+			s.again()
+			s.store(1, 5, statusSuccess)
+			if change.after == "" {
+				s.file = strings.Replace(s.file, "    spool: {bytes: 64MiB, age: 1s}\n", "", 1)
+				s.again()
+			}
+			s.archive(func(k *talker, c *command, data []byte) {
+				if c.id == 1 {
+					_ = k.conn.Close()
+					return
+				}
+				well(k, c, data)
+			})
+			eventually(t, "the others", func() bool { return s.stats().Messages == 1 && len(s.files()) == 1 })
+		})
+	}
+}
+
+// TestSpoolObjectsDamaged: an object whose file is not what was kept is told and kept apart, its association is aborted, and the others
 // arrive. When the file is restored, it can be sent again.
 func TestSpoolObjectsDamaged(t *testing.T) {
 	s := newShelf(t)
@@ -116,6 +141,7 @@ func TestSpoolObjectsDamaged(t *testing.T) {
 			}
 		}
 	}
+	s.end()
 	whole, err := os.ReadFile(files[0])
 	if err != nil {
 		t.Fatal(err)
@@ -128,6 +154,7 @@ func TestSpoolObjectsDamaged(t *testing.T) {
 	if err := os.Remove(files[1]); err != nil {
 		t.Fatal(err)
 	}
+	s.start(s.file, spooling(s.dir, spool.Disk{}))
 	a := s.archive(well)
 	checkImages(t, s.arrivals(a, 1), 3)
 	eventually(t, "a finding", func() bool { return s.findings()[SpoolObjectRule] == 2 })
@@ -144,8 +171,86 @@ func TestSpoolObjectsDamaged(t *testing.T) {
 		t.Fatal(err)
 	}
 	checkImages(t, s.arrivals(a, 2), 3, 1)
-	if len(s.requestsOf(a)) != 2 {
-		t.Errorf("got %d associations, want 2: nothing of a damaged object is sent", len(s.requestsOf(a)))
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.requests) != 3 || a.ends[0].kind != pduAbort {
+		t.Errorf("got %d associations, of which the first ended by PDU %d; want 3, and an abort", len(a.requests), a.ends[0].kind)
+	}
+}
+
+// TestSpoolObjectsDamagedSpool: when the spool itself is damaged, what is kept stays, and associations pass as without a spool. Whoever moves the damaged
+// file away, as the log says, has the objects of its messages still: when it is restored, they are delivered.
+func TestSpoolObjectsDamagedSpool(t *testing.T) {
+	s := newShelf(t)
+	s.store(1, 4, statusSuccess)
+	s.end()
+	segment := glob(t, filepath.Join(s.dir, "dicom", "*.spool"))[0]
+	whole, err := os.ReadFile(segment)
+	if err != nil {
+		t.Fatal(err)
+	}
+	put := func(b []byte) {
+		t.Helper()
+		if err := os.WriteFile(segment, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	damaged := bytes.Clone(whole)
+	damaged[60] ^= 1
+	put(damaged)
+	a := s.archive(well)
+	s.start(s.file, spooling(s.dir, spool.Disk{}))
+	s.store(4, 5, statusSuccess)
+	checkImages(t, s.arrivals(a, 1), 4)
+	if found := s.findings(); found[SpoolDamagedRule] != 1 || len(s.files()) != 3 || !strings.Contains(s.log.String(), "copy the folder") {
+		t.Errorf("got findings %v, %d files", found, len(s.files()))
+	}
+	s.end()
+	if err := os.Remove(segment); err != nil {
+		t.Fatal(err)
+	}
+	s.start(s.file, spooling(s.dir, spool.Disk{}))
+	unnamed := glob(t, filepath.Join(s.dir, "dicom", "unnamed", "*"))
+	if found := s.findings(); len(unnamed) != 3 || found[SpoolObjectRule] != 3 || s.stats() != (spool.Stats{}) {
+		t.Errorf("got %d unnamed objects, findings %v, %+v", len(unnamed), found, s.stats())
+	}
+	s.end()
+	put(whole)
+	for _, f := range unnamed {
+		if err := os.Rename(f, filepath.Join(s.dir, "dicom", "objects", filepath.Base(f))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.start(s.file, spooling(s.dir, spool.Disk{}))
+	checkImages(t, s.arrivals(a, 4), 4, 1, 2, 3)
+}
+
+// TestSpoolObjectsCursor: when it is not known any more what is delivered, what is on disk is delivered again, and what is not there is not told
+// as lost.
+func TestSpoolObjectsCursor(t *testing.T) {
+	s := newShelf(t)
+	s.store(1, 5, statusSuccess)
+	hold := make(chan struct{})
+	a := s.archive(func(k *talker, c *command, data []byte) {
+		if c.id == 3 {
+			<-hold
+		}
+		well(k, c, data)
+	})
+	s.arrivals(a, 3)
+	s.end()
+	close(hold)
+	left := len(s.files())
+	if err := os.Remove(filepath.Join(s.dir, "dicom", "delivered")); err != nil {
+		t.Fatal(err)
+	}
+	s.start(s.file, spooling(s.dir, spool.Disk{}))
+	eventually(t, "nothing is left", func() bool { return s.stats() == spool.Stats{} && len(s.files()) == 0 })
+	if found := s.findings(); found[SpoolObjectRule] != 0 || found[SpoolRejectedRule] != 0 || found[SpoolCutRule] != 1 {
+		t.Errorf("got findings %v", found)
+	}
+	if n := strings.Count(s.log.String(), "counts as delivered"); n != 4-left {
+		t.Errorf("%d count as delivered, want %d", n, 4-left)
 	}
 }
 
@@ -210,28 +315,13 @@ func TestSpoolObjectsCompanion(t *testing.T) {
 	for name, before := range map[string]func(k *talker){
 		"it closes at once":          func(*talker) {},
 		"it closes when it is asked": func(k *talker) { _, _ = k.pdu() },
-		"it says nothing":            func(k *talker) { _, _ = io.Copy(io.Discard, k.conn) },
+		"it says nothing":            mute,
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newShelf(t)
-			s.file = strings.Replace(s.file, "age: 1s}\n", "age: 1s}\n    limits: {in_message: 1s}\n", 1)
-			s.again()
-			l, err := net.Listen("tcp", s.address)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var work sync.WaitGroup
-			work.Go(func() {
-				for {
-					c, err := l.Accept()
-					if err != nil {
-						return
-					}
-					work.Go(func() { defer c.Close(); before(newTalker(t, c)) })
-				}
-			})
+			closes := s.halfway(before)
 			s.store(1, 3, statusSuccess)
-			_ = l.Close()
+			closes()
 			if got := s.stats(); got.Messages != 2 {
 				t.Errorf("got %+v, want that two are kept", got)
 			}
@@ -240,7 +330,6 @@ func TestSpoolObjectsCompanion(t *testing.T) {
 				t.Errorf("%d arrived", len(data))
 			}
 			eventually(t, "nothing is left", func() bool { return s.stats() == spool.Stats{} && len(s.files()) == 0 })
-			work.Wait()
 		})
 	}
 }

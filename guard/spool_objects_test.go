@@ -155,25 +155,29 @@ func (s *shelf) requestsOf(a *archive) []*association {
 
 // TestSpoolObjectsContexts: while the archive is away, only what can be kept is accepted; nobody is told that it is there.
 func TestSpoolObjectsContexts(t *testing.T) {
-	identity := [2][]byte{{itemIdentity}, []byte("\x01\x00\x00\x04user\x00\x00")}
+	user := func(q *association) {
+		q.kept = append(q.kept, [2][]byte{{itemIdentity}, []byte("\x01\x00\x00\x04user\x00\x00")})
+	}
+	receives := func(q *association) { q.roles = []role{{clinic.CTImage, 0, 1}} }
 	for _, test := range []struct {
 		name     string
 		contexts []proposed
-		user     bool
+		more     func(q *association)
 		want     string
 	}{
 		{"one of each service", []proposed{offer(1, clinic.CTImage, explicitVR), offer(3, studyRootFind, implicitVR), offer(5, clinic.StudyRootGet, implicitVR),
 			offer(7, clinic.StudyRootMove, implicitVR), offer(9, clinic.Verification, implicitVR), offer(11, mppsClass, implicitVR), offer(13, "1.2.840.10008.1.20.1", implicitVR)},
-			false, "1=0 " + explicitVR + " 3=2 5=2 7=2 9=2 11=2 13=2"},
+			nil, "1=0 " + explicitVR + " 3=2 5=2 7=2 9=2 11=2 13=2"},
 		{"several transfer syntaxes", []proposed{offer(1, clinic.CTImage, jpeg, explicitVR, implicitVR), offer(3, clinic.CTImage, jpeg, explicitVR), offer(5, clinic.CTImage, jpeg, rle)},
-			false, "1=0 " + implicitVR + " 3=0 " + explicitVR + " 5=0 " + jpeg},
-		{"an echo alone", []proposed{offer(9, clinic.Verification, implicitVR)}, false, "RJ 020301"},
-		{"a user whom nobody checks", []proposed{offer(1, clinic.CTImage, explicitVR)}, true, "RJ 020301"},
+			nil, "1=0 " + implicitVR + " 3=0 " + explicitVR + " 5=0 " + jpeg},
+		{"an echo alone", []proposed{offer(9, clinic.Verification, implicitVR)}, nil, "RJ 020301"},
+		{"a user whom nobody checks", []proposed{offer(1, clinic.CTImage, explicitVR)}, user, "RJ 020301"},
+		{"one who gets images", []proposed{offer(1, clinic.CTImage, explicitVR), offer(3, clinic.StudyRootGet, implicitVR)}, receives, "RJ 020301"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			q := request("CT1", "PACS", test.contexts...)
-			if test.user {
-				q.kept = append(q.kept, identity)
+			if test.more != nil {
+				test.more(q)
 			}
 			if got := negotiated(newShelf(t).talk(), q); got != test.want {
 				t.Errorf("got %s, want %s", got, test.want)
@@ -211,12 +215,11 @@ func negotiated(k *talker, q *association) string {
 	return strings.Join(results, " ")
 }
 
-// TestTaken: what is kept is what the system takes, as far as it has said.
-func TestTaken(t *testing.T) {
+// TestLastSyntaxes: what is kept is what the system took last, as far as it has said. What it refused says nothing: another client may do what
+// that one may not.
+func TestLastSyntaxes(t *testing.T) {
 	yes := func(transfer string) proposed { return proposed{abstract: "1.2", accepted: transfer} }
-	no := func(transfer ...string) proposed {
-		return proposed{abstract: "1.2", transfer: transfer, result: contextNoTransfer}
-	}
+	no := proposed{abstract: "1.2", transfer: []string{jpeg, rle, implicitVR}, result: contextRejected}
 	for _, test := range []struct {
 		name  string
 		said  []proposed
@@ -229,14 +232,11 @@ func TestTaken(t *testing.T) {
 		{"it took one", []proposed{yes(rle)}, []string{jpeg, implicitVR, rle}, rle},
 		{"it took one that is not offered", []proposed{yes(rle)}, []string{jpeg, explicitVR}, explicitVR},
 		{"it took two, the newer first", []proposed{yes(rle), yes(jpeg)}, []string{rle, jpeg}, jpeg},
-		{"it took two, the newer is not offered", []proposed{yes(rle), yes(jpeg)}, []string{explicitVR, rle}, rle},
-		{"it refused one", []proposed{no(implicitVR)}, []string{implicitVR, jpeg}, jpeg},
-		{"it refused all", []proposed{no(jpeg, rle)}, []string{rle, jpeg}, ""},
-		{"it refused, and took it later", []proposed{no(jpeg), yes(jpeg)}, []string{jpeg}, jpeg},
-		{"it took, and refused it later", []proposed{yes(jpeg), no(jpeg)}, []string{jpeg}, ""},
-		{"of another class", []proposed{{abstract: "1.3", transfer: []string{jpeg}, result: contextRejected}}, []string{jpeg}, jpeg},
+		{"it took one, and refused it to another", []proposed{yes(jpeg), no}, []string{implicitVR, jpeg}, jpeg},
+		{"it refused all", []proposed{no}, []string{rle, jpeg}, rle},
+		{"of another class", []proposed{{abstract: "1.3", accepted: jpeg}}, []string{rle, jpeg}, rle},
 	} {
-		var k taken
+		var k lastSyntaxes
 		for _, p := range test.said {
 			k.note(&p)
 		}
@@ -244,13 +244,12 @@ func TestTaken(t *testing.T) {
 			t.Errorf("%s: got %q, want %q", test.name, got, test.want)
 		}
 	}
-	var k taken
-	for n := range 2 * mostTaken {
+	var k lastSyntaxes
+	for n := range 2 * mostClasses {
 		k.note(&proposed{abstract: fmt.Sprint("1.", n), accepted: rle})
-		k.note(&proposed{abstract: "1.0", accepted: fmt.Sprint("1.", n)})
 	}
-	if len(k.classes) != mostTaken || len(k.classes["1.0"]) != mostTaken {
-		t.Errorf("it remembers %d classes, and of one %d transfer syntaxes", len(k.classes), len(k.classes["1.0"]))
+	if len(k.classes) != mostClasses {
+		t.Errorf("it remembers %d classes", len(k.classes))
 	}
 }
 
@@ -364,15 +363,16 @@ func TestSpoolObjectsDisk(t *testing.T) {
 			}
 			return f.Sync()
 		},
+		Folder: func(string) error { return fails(4) },
 	}))
-	for what := range int64(3) {
+	for what := range int64(4) {
 		ill.Store(what + 1)
 		s.store(int(what)+1, int(what)+2, statusResources)
 		s.nothing(int(what) + 1) // it is on record: too many, never too few
 	}
 	ill.Store(0)
-	s.store(4, 5, statusSuccess)
-	checkImages(t, s.arrivals(s.archive(well), 1), 4)
+	s.store(5, 6, statusSuccess)
+	checkImages(t, s.arrivals(s.archive(well), 1), 5)
 }
 
 // TestSpoolObjectsRestart: what is kept outlives the guard, also when the site file keeps nothing any more; what was not acknowledged

@@ -25,8 +25,8 @@ func (s *sending) end() {
 		s.abort(0, 0)
 		return
 	}
-	if s.control(pduReleaseRQ, make([]byte, 4)) == nil && s.conn.SetReadDeadline(time.Now().Add(lingering)) == nil {
-		_, _ = s.pdu() // whatever it says, it is over
+	if s.control(pduReleaseRQ, make([]byte, 4)) == nil {
+		_ = s.within(lingering, func() error { _, err := s.pdu(); return err }) // whatever it says, it is over
 	}
 }
 
@@ -45,25 +45,29 @@ func (d *delivery) object(ctx context.Context, m *spool.Kept, spec *site.Listene
 	if err != nil {
 		return d.lost(err)
 	}
+	bad := new(spool.BadObject)
+	data, err := d.spool.OpenObject(m.Object)
+	switch {
+	case errors.As(err, &bad) && bad.Missing && d.spool.Unsure(m.Number): // the files of what is delivered are gone
+		d.guard.log.Warn("an object counts as delivered: its file is gone, and it was not known any more what is delivered", "listener", d.name, "file", bad.File)
+		return "", nil
+	case errors.As(err, &bad):
+		return d.lost(err)
+	case err != nil:
+		return "", err
+	}
+	defer data.Close()
 	if d.to != nil && !bytes.Equal(d.to.body, k.request) {
 		d.hangUp()
 	}
-	if err := d.reach(ctx); err != nil {
+	if err := d.reach(ctx, spec); err != nil {
 		return "", err
-	}
-	if bad := new(spool.BadObject); d.looked != m.Object { // nothing of a damaged one is sent
-		if err := d.spool.CheckObject(m.Object); errors.As(err, &bad) {
-			return d.lost(err)
-		} else if err != nil {
-			return "", err
-		}
-		d.looked = m.Object
 	}
 	up := d.up.Conn
 	stop := context.AfterFunc(ctx, func() { _ = hangUp(up) })
 	defer stop()
 	if d.to == nil {
-		refused, err := d.associate(k.request, spec)
+		refused, err := d.associate(&k, spec)
 		if err != nil {
 			return d.later(ctx, m, err)
 		}
@@ -72,17 +76,29 @@ func (d *delivery) object(ctx context.Context, m *spool.Kept, spec *site.Listene
 		}
 	}
 	d.to.broken = true // until it is answered
-	status, err := d.to.store(&k, d.spool, m.Object, spec.Limits.Idle)
-	if bad := new(spool.BadObject); errors.As(err, &bad) { // since it was looked at
-		d.hangUp()
+	status, given, err := d.to.store(&k, data, spec.Limits.Idle, d.believed)
+	if errors.As(err, &bad) {
+		d.hangUp() // it has half an object, and is told that no more of it will come
 		return d.lost(err)
+	}
+	if given && err != nil {
+		d.given[m.Object] = true
 	}
 	if err != nil {
 		return d.later(ctx, m, fmt.Errorf("an object did not arrive: %w", err))
 	}
+	before := d.given[m.Object]
+	delete(d.given, m.Object)
 	d.to.broken = false
+	d.gone.back()
+	if !given {
+		d.hangUp()
+	}
 	switch {
-	case status == statusSuccess, status>>12 == 0xB, warnsOnly(status): // PS3.7 annex C.1: it has it
+	case has(status):
+		return "", nil
+	case status == statusDuplicate && before:
+		d.guard.log.Warn("an object counts as delivered: its receiver got it before, did not say so, and calls it a duplicate now", "listener", d.name)
 		return "", nil
 	case status>>8 == statusResources>>8: // PS3.4 table B.2-1
 		return d.later(ctx, m, fmt.Errorf("the system behind it has no room for an object: status %04X", status))
@@ -99,18 +115,20 @@ func (d *delivery) later(ctx context.Context, m *spool.Kept, why error) (refused
 }
 
 // Reasons by which an association is rejected until somebody has changed something: the titles are not known there (PS3.8 table 9-21).
-var unknownTitles = map[rejected]bool{{1, 1, 3}: true, {1, 1, 7}: true}
+var unknownTitles = map[rejection]bool{{1, 1, 3}: true, {1, 1, 7}: true}
 
 // associate asks for the association of an object.
-func (d *delivery) associate(request []byte, spec *site.Listener) (refused string, err error) {
+func (d *delivery) associate(k *keptObject, spec *site.Listener) (refused string, err error) {
 	patient := spec.Limits.InMessage
-	s := &sending{asking: asking{leg: leg{conn: d.up.Conn, in: newPDUReader(d.up.Conn, patient), patient: patient, most: mostPDU}}, body: bytes.Clone(request), broken: true}
+	s := &sending{asking: asking{leg: leg{conn: d.up.Conn, in: newPDUReader(d.up.Conn, patient), patient: patient, most: mostPDU}}, body: bytes.Clone(k.request), broken: true}
 	var answer *association
+	slow := time.AfterFunc(d.guard.pace.answer, d.gone.note) // clients do not wait as long as who has time
 	err = s.within(patient, func() (err error) {
-		answer, err = s.request(request)
+		answer, err = s.request(k.request)
 		return err
 	})
-	why := rejected{}
+	slow.Stop()
+	why := rejection{}
 	switch {
 	case err == nil:
 		d.gone.back()
@@ -127,53 +145,77 @@ func (d *delivery) associate(request []byte, spec *site.Listener) (refused strin
 	}
 	d.to = s
 	p := answer.context(keptContext)
-	if p == nil || p.result != contextAccepted {
-		s.broken = false
-		d.hangUp()
-		if p == nil {
-			return "no answer to its presentation context", nil
-		}
-		return fmt.Sprintf("presentation context refused: %d", p.result), nil
+	switch {
+	case p == nil:
+		refused = "no answer to its presentation context"
+	case p.result != contextAccepted:
+		refused = fmt.Sprintf("presentation context refused: %d", p.result)
+	case p.accepted != k.transfer: // it would read the data set as what it is not
+		refused = "presentation context accepted in another transfer syntax"
+	default:
+		s.context, s.most = *p, bounded(answer.most)
+		return "", nil
 	}
-	s.context, s.most = *p, bounded(answer.most)
-	return "", nil
+	s.broken = false
+	d.hangUp()
+	return refused, nil
 }
 
-// store sends a C-STORE and waits for its status.
-func (s *sending) store(k *keptObject, from *spool.Spool, id spool.ObjectID, patient time.Duration) (status uint16, err error) {
-	r, err := from.OpenObject(id)
-	if err != nil {
-		return 0, err
+// store sends a C-STORE and waits for its status. Who breaks off before it was given all of it may have said why.
+func (s *sending) store(k *keptObject, data *spool.ObjectReader, patient time.Duration, believed func() error) (status uint16, given bool, err error) {
+	broke := s.give(k, data, believed)
+	if bad := new(spool.BadObject); errors.As(broke, &bad) || errors.As(broke, new(*unproven)) {
+		return 0, false, broke
 	}
-	defer r.Close()
-	if err := s.send(keptContext, true, true, k.raw); err != nil {
-		return 0, err
-	}
-	for last := false; !last; {
-		var piece []byte
-		if piece, last, err = r.Next(); err != nil {
-			return 0, err
-		}
-		if err := s.send(keptContext, false, last, piece); err != nil {
-			return 0, err
-		}
+	if broke != nil {
+		patient = lingering
 	}
 	var b []byte
 	err = s.within(patient, func() (err error) {
 		b, err = s.whole(true)
 		return err
 	})
+	var c *command
+	if err == nil {
+		c, err = readCommand(keptContext, b)
+	}
+	switch {
+	case broke != nil && (err != nil || has(c.status)):
+		return 0, false, broke
+	case err == nil && (c.field != fieldStore|answerBit || c.id != k.id || c.dataSet):
+		err = unexpected("answer to what was not asked")
+	}
 	if err != nil {
-		return 0, err
+		return 0, broke == nil, err
 	}
-	c, err := readCommand(keptContext, b)
-	if err != nil {
-		return 0, err
+	return c.status, broke == nil, nil
+}
+
+// has reports whether an archive has the object of a C-STORE to which it says that (PS3.7 annex C.1).
+func has(status uint16) bool {
+	return status == statusSuccess || status>>12 == 0xB || warnsOnly(status)
+}
+
+// give sends a command with its data set, as long as who is there is believed.
+func (s *sending) give(k *keptObject, data *spool.ObjectReader, believed func() error) error {
+	if err := s.send(keptContext, true, true, k.raw); err != nil {
+		return err
 	}
-	if c.field != fieldStore|answerBit || c.id != k.id || c.dataSet {
-		return 0, unexpected("answer to what was not asked")
+	for looked := time.Now(); ; {
+		if time.Since(looked) >= freshly {
+			if err := believed(); err != nil {
+				return err
+			}
+			looked = time.Now()
+		}
+		piece, last, err := data.Next()
+		if err != nil {
+			return err
+		}
+		if err := s.send(keptContext, false, last, piece); err != nil || last {
+			return err
+		}
 	}
-	return c.status, nil
 }
 
 // lost tells of an object that is not what was kept: what names it is kept apart, so that the others go on.

@@ -13,7 +13,7 @@ import (
 type standIn struct {
 	*conn
 	leg
-	keeps   *spooler
+	kept    *spooler
 	request *association
 	op      *command
 	object  *spool.Object // of op; nil: not kept
@@ -59,13 +59,9 @@ func (s *standIn) accept(body []byte) error {
 	some := false
 	for i := range q.contexts {
 		p := &q.contexts[i]
-		p.result = contextNoReason // it has this service at other times
-		if serviceOf(p.abstract) == storing {
-			if p.accepted = s.keeps.taken.choose(p); p.accepted != "" {
-				p.result, some = contextAccepted, true
-			} else {
-				p.result = contextNoTransfer
-			}
+		p.result = contextNoReason                                                                             // it has this service at other times
+		if asked := q.role(p.abstract); serviceOf(p.abstract) == storing && (asked == nil || asked.scu == 1) { // else objects are wanted, of a C-GET
+			p.result, p.accepted, some = contextAccepted, s.kept.took.choose(p), true
 		}
 		answer.contexts = append(answer.contexts, *p)
 	}
@@ -106,7 +102,7 @@ func (s *standIn) fragment(f fragment) error {
 		return errOver
 	}
 	s.op = c
-	s.object, s.failed = s.keeps.spool.Create()
+	s.object, s.failed = s.kept.spool.Create()
 	return nil
 }
 
@@ -122,7 +118,7 @@ func (s *standIn) answer() error {
 	if s.failed != nil {
 		status, note = statusResources, comment(s.refuse(s.failed))
 	} else {
-		s.keeps.began()
+		s.kept.began()
 	}
 	s.drop()
 	return s.send(op.context, true, true, op.reply(status, note))

@@ -28,7 +28,7 @@ var spoolSite = strings.Replace(hl7Site, "listeners:", `  - {name: questions, ro
 listeners:`, 1) + "    spool: {bytes: 64MiB, age: 1s}\n"
 
 var spoolPace = pace{files: 20 * time.Millisecond, recheck: 20 * time.Millisecond, hold: 20 * time.Millisecond, clock: 20 * time.Millisecond,
-	patience: 500 * time.Millisecond, retry: 5 * time.Millisecond}
+	patience: 500 * time.Millisecond, answer: time.Second, retry: 5 * time.Millisecond}
 
 // spooling gives what a guard with a spool needs; the same for each start of one rig.
 func spooling(dir string, disk spool.Disk) func(*Options) {

@@ -92,9 +92,7 @@ func (s *Spool) TakeAgain() (done Taken, err error) {
 		}
 		delete(s.again, path)
 		s.mu.Lock()
-		object := s.holding.apart[first]
-		delete(s.holding.apart, first)
-		failed = append(failed, s.free(object)) // it may be delivered by now
+		failed = append(failed, s.release(first)) // it may be delivered by now
 		s.mu.Unlock()
 	}
 	if done.Queued > 0 {

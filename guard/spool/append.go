@@ -11,6 +11,7 @@ import (
 // group are the messages of one call.
 type group struct {
 	entries []Entry
+	moved   bool // they are in the queue already, and leave their place when they have another
 	done    bool
 	err     error
 }
@@ -23,7 +24,10 @@ const segmentSize = 8 << 20
 //
 // Errors: ErrFull; that of the disk, after which the next call begins another file.
 func (s *Spool) Append(entries ...Entry) error {
-	g := &group{entries: entries}
+	return s.append(&group{entries: entries})
+}
+
+func (s *Spool) append(g *group) error {
 	s.mu.Lock()
 	s.queue = append(s.queue, g)
 	s.mu.Unlock()
@@ -42,7 +46,8 @@ func (s *Spool) Append(entries ...Entry) error {
 	for _, g := range turn {
 		g.done = true
 		n := sizeOf(g.entries)
-		if g.err = s.room(bytes+n, messages+len(g.entries)); g.err == nil {
+		if g.err = s.room(bytes+n, messages+len(g.entries)); g.err == nil || g.moved && g.err == ErrFull {
+			g.err = nil
 			taken = append(taken, g)
 			bytes += n
 			messages += len(g.entries)
@@ -136,7 +141,7 @@ func (s *Spool) write(groups []*group) error {
 	s.next = number
 	for _, one := range groups {
 		for i := range one.entries {
-			s.holding.queue(one.entries[i].Object, 1)
+			s.holding.name(one.entries[i].Object, 1)
 		}
 	}
 	if s.o.full(at) {

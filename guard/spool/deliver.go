@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"chaperone/ledger/durable"
 )
@@ -45,7 +46,7 @@ func (s *Spool) peek() (*Kept, error) {
 		k, err := s.in.next(g.size)
 		switch {
 		case errors.Is(err, errBroken), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-			return nil, &Damage{File: g.path, Offset: at, Why: fmt.Sprintf("message number %d cannot be read", s.in.number)}
+			return nil, s.damaged(&Damage{File: g.path, Offset: at, Why: fmt.Sprintf("message number %d cannot be read", s.in.number)})
 		case err != nil:
 			return nil, fmt.Errorf("spool: %w", err)
 		case k.Number == want:
@@ -53,6 +54,13 @@ func (s *Spool) peek() (*Kept, error) {
 			return &k, nil
 		}
 	}
+}
+
+// Unsure reports whether a message may be delivered already: it was here when it was not known any more what is.
+func (s *Spool) Unsure(number uint64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return number <= s.unsure
 }
 
 // Delivered forgets the oldest message, with its object: its receiver has it. The number is that of Peek.
@@ -88,9 +96,12 @@ func (s *Spool) deliver(number uint64) error {
 	var object ObjectID
 	if s.oldest != nil {
 		object = s.oldest.Object
+		if s.oldest.Came.Equal(s.late) {
+			s.late = time.Time{} // the next one is known when it is postponed again
+		}
 	}
 	s.oldest = nil
-	s.holding.queue(object, -1)
+	s.holding.name(object, -1)
 	err := s.free(object)
 	if len(s.segments) > 1 && s.segments[0].last == number {
 		return errors.Join(err, s.remove())
@@ -130,10 +141,10 @@ func (s *Spool) stopReading() {
 	s.in, s.oldest = nil, nil
 }
 
-// Postpone puts the oldest message behind the others, where there are any and room is left: it is on disk there before it is gone here, and after a crash between the two it
-// is given twice. It is for messages that need no order.
+// Postpone puts the oldest message behind the others, where there are any: it is on disk there before it is gone here, and after a crash between the two it
+// is given twice. It needs no room: it leaves as much as it takes. It is for messages that need no order.
 //
-// Errors: those of Append and Delivered; then it is still the oldest.
+// Errors: that of the disk; those of Delivered; then it is still the oldest.
 func (s *Spool) Postpone(number uint64) error {
 	k, err := s.Peek()
 	switch {
@@ -144,13 +155,16 @@ func (s *Spool) Postpone(number uint64) error {
 	case s.Stats().Messages == 1:
 		return nil
 	}
-	if err := s.Append(k.Entry); err != nil {
-		if errors.Is(err, ErrFull) {
-			return nil
-		}
+	if err := s.append(&group{entries: []Entry{k.Entry}, moved: true}); err != nil {
 		return err
 	}
-	return s.Delivered(number)
+	err = s.Delivered(number)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.late.IsZero() || k.Came.Before(s.late) {
+		s.late = k.Came
+	}
+	return err
 }
 
 // rejectedFolder has what its receiver did not take.
@@ -183,6 +197,7 @@ func (s *Spool) Reject(number uint64, answer string) (path string, err error) {
 	s.mu.Lock()
 	if e.Object != (ObjectID{}) {
 		s.holding.apart[number] = e.Object
+		s.holding.name(e.Object, 1)
 	}
 	err = s.countRejected()
 	s.mu.Unlock()

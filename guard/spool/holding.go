@@ -2,6 +2,7 @@ package spool
 
 import (
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,21 +15,15 @@ import (
 // holding is who needs the objects on disk. One that no entry names any more is removed: neither one that waits, nor a rejected one, nor
 // one that is to be sent again. With Spool.mu.
 type holding struct {
-	objects map[ObjectID]*held
+	objects map[ObjectID]onDisk
 	apart   map[uint64]ObjectID // of rejected messages and those to be sent again, by the numbers of their files
 	bytes   int64               // of all objects, with those that are being written
 }
 
-// held is an object on disk.
-type held struct {
-	size   int64
-	queued int // entries in the queue that name it
-}
-
-// named is an entry with an object, found at the opening.
-type named struct {
-	number uint64
-	object ObjectID
+// onDisk is an object that is whole.
+type onDisk struct {
+	size  int64
+	named int // by so many entries
 }
 
 // reserve takes room for a piece of an object.
@@ -46,7 +41,7 @@ func (s *Spool) reserve(n int64) error {
 func (s *Spool) hold(id ObjectID, size int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.holding.objects[id] = &held{size: size}
+	s.holding.objects[id] = onDisk{size: size}
 }
 
 // drop forgets an object that no entry names.
@@ -57,31 +52,34 @@ func (s *Spool) drop(id ObjectID, size int64) {
 	s.holding.bytes -= size
 }
 
-// queue notes that entries in the queue name an object, or do no more.
-func (h *holding) queue(id ObjectID, by int) {
-	if o := h.objects[id]; o != nil { // else it is not there any more: who delivers it finds out
-		o.queued += by
+// name notes that entries more name an object, or so many less.
+func (h *holding) name(id ObjectID, by int) {
+	if o, ok := h.objects[id]; ok { // else it is not there any more: who delivers it finds out
+		o.named += by
+		h.objects[id] = o
 	}
 }
 
-// free removes an object that nobody needs.
+// free removes an object that nobody needs. What a power cut brings back, the next Open removes.
 func (s *Spool) free(id ObjectID) error {
-	h := &s.holding
-	o := h.objects[id]
-	if o == nil || o.queued > 0 {
+	o, ok := s.holding.objects[id]
+	if !ok || o.named > 0 {
 		return nil
 	}
-	for _, other := range h.apart {
-		if other == id {
-			return nil
-		}
-	}
-	if err := durable.Remove(id.file(s.o.Dir)); err != nil { // the next Open removes it
+	if err := os.Remove(id.file(s.o.Dir)); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("spool: %w", err)
 	}
-	delete(h.objects, id)
-	h.bytes -= o.size
+	delete(s.holding.objects, id)
+	s.holding.bytes -= o.size
 	return nil
+}
+
+// release gives up the object of a message that is not kept apart any more.
+func (s *Spool) release(number uint64) error {
+	id := s.holding.apart[number]
+	delete(s.holding.apart, number)
+	s.holding.name(id, -1)
+	return s.free(id)
 }
 
 // freeRemoved gives up the objects of rejected messages whose files an operator has removed. rejected are those that are there; what is
@@ -94,26 +92,25 @@ func (s *Spool) freeRemoved(rejected []uint64) error {
 	if err != nil {
 		return fmt.Errorf("spool: %w", err)
 	}
-	for number, id := range s.holding.apart {
-		if slices.Contains(rejected, number) || slices.Contains(again, number) {
+	for number := range s.holding.apart {
+		_, isRejected := slices.BinarySearch(rejected, number)
+		_, isAgain := slices.BinarySearch(again, number)
+		if isRejected || isAgain {
 			continue
 		}
-		delete(s.holding.apart, number)
-		if err := s.free(id); err != nil {
+		if err := s.release(number); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// loadObjects finds out who needs the objects on disk, and removes those that nobody does: their senders were never told that they are
-// kept, or their receiver has them. When a file that may name some cannot be read, all stay.
-func (s *Spool) loadObjects(waiting []named) error {
+// listObjects finds the objects on disk.
+func (s *Spool) listObjects() error {
 	files, err := os.ReadDir(filepath.Join(s.o.Dir, objectFolder))
 	if err != nil {
 		return fmt.Errorf("spool: %w", err)
 	}
-	h := &s.holding
 	for _, f := range files {
 		var id ObjectID
 		digits, ok := strings.CutSuffix(f.Name(), objectEnding)
@@ -124,14 +121,17 @@ func (s *Spool) loadObjects(waiting []named) error {
 		if err != nil {
 			return fmt.Errorf("spool: %w", err)
 		}
-		h.objects[id] = &held{size: info.Size()}
-		h.bytes += info.Size()
+		s.holding.objects[id] = onDisk{size: info.Size()}
+		s.holding.bytes += info.Size()
 	}
-	for _, n := range waiting {
-		h.queue(n.object, 1)
-	}
-	if len(h.objects) == 0 {
-		return nil
+	return nil
+}
+
+// freeUnnamed removes objects that no entry names: their senders were never told that they are kept, or their receiver has them. When a
+// file that may name some cannot be read, all stay.
+func (s *Spool) freeUnnamed() error {
+	if len(s.holding.objects) == 0 {
+		return s.spare()
 	}
 	known := true
 	for _, folder := range []string{rejectedFolder, againFolder} {
@@ -142,20 +142,72 @@ func (s *Spool) loadObjects(waiting []named) error {
 		for _, first := range firsts {
 			err := Read(filepath.Join(s.o.Dir, folder, segmentName(first)), s.o.Key, func(k Kept) error {
 				if k.Object != (ObjectID{}) {
-					h.apart[first] = k.Object
+					s.holding.apart[first] = k.Object
+					s.holding.name(k.Object, 1)
 				}
 				return nil
 			})
 			known = known && err == nil
 		}
 	}
-	for id := range h.objects {
-		if !known {
-			break
-		}
+	if !known {
+		return nil
+	}
+	if err := s.spare(); err != nil {
+		return err
+	}
+	for id := range s.holding.objects {
 		if err := s.free(id); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// damageFile lies in a folder in which damage was found, until it could be opened again: by then its operator may have moved away files
+// with entries that name objects.
+const damageFile = "damage"
+
+// unnamedFolder has the objects that no entry named then.
+const unnamedFolder = "unnamed"
+
+// damaged notes damage for the next opening.
+func (s *Spool) damaged(d *Damage) error {
+	if err := durable.WriteFile(filepath.Join(s.o.Dir, damageFile), nil); err != nil {
+		return errors.Join(d, fmt.Errorf("spool: %w", err))
+	}
+	return d
+}
+
+// spare keeps the objects apart that no entry names, if there was damage: whoever brings back the file with their entries needs them.
+func (s *Spool) spare() error {
+	mark := filepath.Join(s.o.Dir, damageFile)
+	if _, err := os.Stat(mark); err != nil {
+		return nil
+	}
+	r := Repair{File: filepath.Join(s.o.Dir, unnamedFolder)}
+	for id, o := range s.holding.objects {
+		if o.named > 0 {
+			continue
+		}
+		err := os.MkdirAll(r.File, 0o700)
+		if err == nil {
+			err = os.Rename(id.file(s.o.Dir), filepath.Join(r.File, filepath.Base(id.file(""))))
+		}
+		if err != nil {
+			return fmt.Errorf("spool: %w", err)
+		}
+		delete(s.holding.objects, id)
+		s.holding.bytes -= o.size
+		r.Unnamed++
+	}
+	var err error
+	if r.Unnamed > 0 {
+		s.Repairs = append(s.Repairs, r)
+		err = durable.SyncFolder(r.File)
+	}
+	if err = errors.Join(err, durable.Remove(mark)); err != nil {
+		return fmt.Errorf("spool: %w", err)
 	}
 	return nil
 }

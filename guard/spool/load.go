@@ -54,7 +54,9 @@ func (s *Spool) load(lost bool) error {
 		delivered = max(delivered, s.rejected.last)
 	}
 	s.next = delivered + 1
-	var objects []named
+	if err := s.listObjects(); err != nil {
+		return err
+	}
 	for i, first := range firsts {
 		path, until := filepath.Join(s.o.Dir, segmentName(first)), uint64(0)
 		if i+1 < len(firsts) {
@@ -69,7 +71,7 @@ func (s *Spool) load(lost bool) error {
 		if first > s.next {
 			return &Damage{File: path, Why: fmt.Sprintf("the messages from number %d to it are missing", s.next)}
 		}
-		g, found, err := s.scan(path, first, until)
+		g, err := s.scan(path, first, until, delivered)
 		if err != nil {
 			return err
 		}
@@ -80,7 +82,6 @@ func (s *Spool) load(lost bool) error {
 			continue
 		}
 		s.segments = append(s.segments, g)
-		objects = append(objects, found...)
 		s.next = g.last + 1
 	}
 	s.waiting = int(s.next - 1 - delivered)
@@ -89,23 +90,26 @@ func (s *Spool) load(lost bool) error {
 			return fmt.Errorf("spool: %w", err)
 		}
 	}
-	return s.loadObjects(slices.DeleteFunc(objects, func(n named) bool { return n.number <= delivered }))
+	if lost {
+		s.unsure = s.next - 1
+	}
+	return s.freeUnnamed()
 }
 
-// scan reads a segment, every record of it, and gives the objects that are named there. until is the first number of the one behind it, 0 when there is none: then its end may be
-// one that a crash left, and is cut off.
-func (s *Spool) scan(path string, first, until uint64) (g *segment, objects []named, err error) {
+// scan reads a segment, every record of it, and notes the objects that are named behind what is delivered. until is the first number of the one behind it, 0 when there is none:
+// then its end may be one that a crash left, and is cut off.
+func (s *Spool) scan(path string, first, until, delivered uint64) (g *segment, err error) {
 	r, err := s.o.open(path)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	defer r.file.Close()
 	if r.first != first {
-		return nil, nil, &Damage{File: path, Why: "it has another segment's name"}
+		return nil, &Damage{File: path, Why: "it has another segment's name"}
 	}
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, nil, fmt.Errorf("spool: %w", err)
+		return nil, fmt.Errorf("spool: %w", err)
 	}
 	size := info.Size()
 	for until == 0 || r.number < until {
@@ -113,30 +117,30 @@ func (s *Spool) scan(path string, first, until uint64) (g *segment, objects []na
 		if k, err = r.next(size); err != nil {
 			break
 		}
-		if k.Object != (ObjectID{}) {
-			objects = append(objects, named{k.Number, k.Object})
+		if k.Number > delivered {
+			s.holding.name(k.Object, 1)
 		}
 	}
 	g = &segment{path: path, first: first, last: r.number - 1, size: r.at}
 	switch {
 	case err == nil, until == 0 && errors.Is(err, io.EOF): // what stands behind until nobody was told of
-		return g, objects, nil
+		return g, nil
 	case !errors.Is(err, io.EOF) && !errors.Is(err, errBroken):
-		return nil, nil, fmt.Errorf("spool: %w", err)
+		return nil, fmt.Errorf("spool: %w", err)
 	case until > 0 && errors.Is(err, io.EOF):
-		return nil, nil, &Damage{File: path, Offset: r.at, Why: fmt.Sprintf("the messages from number %d to %d are missing behind it", r.number, until-1)}
+		return nil, &Damage{File: path, Offset: r.at, Why: fmt.Sprintf("the messages from number %d to %d are missing behind it", r.number, until-1)}
 	case until > 0:
-		return nil, nil, &Damage{File: path, Offset: r.at, Why: fmt.Sprintf("message number %d cannot be read", r.number)}
+		return nil, &Damage{File: path, Offset: r.at, Why: fmt.Sprintf("message number %d cannot be read", r.number)}
 	}
 	later, err := r.later(size)
 	if err != nil {
-		return nil, nil, fmt.Errorf("spool: %w", err)
+		return nil, fmt.Errorf("spool: %w", err)
 	}
 	if later {
-		return nil, nil, &Damage{File: path, Offset: r.at, Why: fmt.Sprintf("message number %d cannot be read", r.number)}
+		return nil, &Damage{File: path, Offset: r.at, Why: fmt.Sprintf("message number %d cannot be read", r.number)}
 	}
 	s.Repairs = append(s.Repairs, Repair{File: path, Offset: r.at, Bytes: size - r.at})
-	return g, objects, cut(path, r.at)
+	return g, cut(path, r.at)
 }
 
 // cut shortens a file, on disk.

@@ -11,8 +11,6 @@ import (
 	"hash/crc32"
 	"os"
 	"path/filepath"
-
-	"chaperone/ledger/durable"
 )
 
 // An object is what may be too large for memory: it lies in a file of its own, in the folder objects, and one entry names it. Integers
@@ -149,7 +147,7 @@ func (o *Object) Keep(e Entry) error {
 		err = o.s.o.Disk.Sync(o.file)
 	}
 	if err = errors.Join(err, o.file.Close()); err == nil {
-		err = durable.SyncFolder(filepath.Dir(o.path))
+		err = o.s.o.Disk.Folder(filepath.Dir(o.path))
 	}
 	if err == nil {
 		o.s.hold(o.id, o.held)

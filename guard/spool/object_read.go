@@ -11,7 +11,10 @@ import (
 )
 
 // BadObject says that an object is not what was written. What was read of it before is.
-type BadObject struct{ File, Why string }
+type BadObject struct {
+	File, Why string
+	Missing   bool // there is no file
+}
 
 func (b *BadObject) Error() string { return fmt.Sprintf("spool: %s: %s", b.File, b.Why) }
 
@@ -33,7 +36,7 @@ func (s *Spool) OpenObject(id ObjectID) (*ObjectReader, error) {
 	f, err := os.Open(path)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
-		return nil, &BadObject{path, "it is not there"}
+		return nil, &BadObject{path, "it is not there", true}
 	case err != nil:
 		return nil, fmt.Errorf("spool: %w", err)
 	}
@@ -53,11 +56,11 @@ func (o *Options) objectReader(f source, path string, id ObjectID, size int64) (
 	header := make([]byte, objectHeader)
 	if _, err := f.ReadAt(header, 0); err != nil || string(header[:8]) != objectMagic || ObjectID(header[8:]) != id ||
 		crc32.Checksum(header[:32], castagnoli) != binary.BigEndian.Uint32(header[32:]) {
-		return nil, &BadObject{path, "its header is not whole"}
+		return nil, &BadObject{File: path, Why: "its header is not whole"}
 	}
 	aead, ok := o.objectAEAD(id, header[24:32])
 	if !ok {
-		return nil, &BadObject{path, ErrWrongKey.Error()}
+		return nil, &BadObject{File: path, Why: ErrWrongKey.Error()}
 	}
 	return &ObjectReader{file: f, path: path, aead: aead, header: header, buffer: make([]byte, chunkSize+tagSize), at: objectHeader, size: size}, nil
 }
@@ -69,7 +72,7 @@ func (r *ObjectReader) Next() (piece []byte, last bool, err error) {
 	}
 	n := min(int64(len(r.buffer)), r.size-r.at)
 	last = r.at+n == r.size
-	bad := &BadObject{r.path, fmt.Sprintf("damaged at offset %d", r.at)}
+	bad := &BadObject{File: r.path, Why: fmt.Sprintf("damaged at offset %d", r.at)}
 	if n < tagSize {
 		return nil, false, bad
 	}
@@ -88,17 +91,3 @@ func (r *ObjectReader) Next() (piece []byte, last bool, err error) {
 
 // Close ends reading.
 func (r *ObjectReader) Close() error { return r.file.Close() }
-
-// CheckObject reads all of an object: nothing of a damaged one has to be sent. Errors: those of OpenObject and Next.
-func (s *Spool) CheckObject(id ObjectID) error {
-	r, err := s.OpenObject(id)
-	if err != nil {
-		return err
-	}
-	defer r.Close()
-	for {
-		if _, last, err := r.Next(); err != nil || last {
-			return err
-		}
-	}
-}

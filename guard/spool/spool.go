@@ -7,6 +7,8 @@
 //	delivered                   the number of the last message that is delivered (cursor.go)
 //	rejected/                   messages that their receiver did not take, a segment each
 //	again/                      those of them that are to go into the queue again (again.go)
+//	damage                      there was some when it was last used (holding.go)
+//	unnamed/                    objects that no message named after that
 //	objects/                    what is too large for a message, a file each, which a message names (object.go, holding.go)
 //
 // Everything of a message is sealed by AES-256-GCM under a key of its segment alone. Numbers have no gaps, so that a message that is
@@ -38,6 +40,7 @@ type Options struct {
 type Disk struct {
 	Write  func(f *os.File, b []byte, at int64) error
 	Sync   func(f *os.File) error
+	Folder func(dir string) error  // brings the names in a folder to disk, of objects
 	Remove func(path string) error // what is sent again
 }
 
@@ -57,7 +60,7 @@ type Damage struct {
 }
 
 func (d *Damage) Error() string {
-	return fmt.Sprintf("spool: %s: damaged at offset %d: %s; what lies behind it is kept: restore the file, or move it away and have its messages sent again", d.File, d.Offset, d.Why)
+	return fmt.Sprintf("spool: %s: damaged at offset %d: %s; what lies behind it is kept: copy the folder, then restore the file, or move it away and have its messages sent again", d.File, d.Offset, d.Why)
 }
 
 // Repair is something that a crash left and that was put right when the spool was opened.
@@ -65,6 +68,7 @@ type Repair struct {
 	File          string
 	Offset, Bytes int64 // of the end that was cut off
 	Cursor        bool  // it was not known any more what is delivered: what is on disk is given again
+	Unnamed       int   // objects that no message names, since there was damage: they lie in this folder now
 }
 
 // Spool is an open spool. It is safe for concurrent use, with one who takes messages out.
@@ -86,9 +90,11 @@ type Spool struct {
 	next     uint64     // number of the next message
 	cursor   *cursor
 	waiting  int
+	unsure   uint64 // the last number of which it was not known at the opening whether it is delivered
 	rejected kept
-	in       *reader // of the first segment, where the oldest message is
-	oldest   *Kept   // nil: not read yet
+	in       *reader   // of the first segment, where the oldest message is
+	oldest   *Kept     // nil: not read yet
+	late     time.Time // when the oldest that was postponed came; zero: none is known
 	holding  holding
 	added    chan struct{}
 }
@@ -126,11 +132,17 @@ func Open(o Options) (*Spool, error) {
 	if o.Disk.Sync == nil {
 		o.Disk.Sync = (*os.File).Sync
 	}
+	if o.Disk.Folder == nil {
+		o.Disk.Folder = durable.SyncFolder
+	}
 	if o.Disk.Remove == nil {
 		o.Disk.Remove = durable.Remove
 	}
-	s := &Spool{o: o, again: map[string]bool{}, added: make(chan struct{}, 1), holding: holding{objects: map[ObjectID]*held{}, apart: map[uint64]ObjectID{}}}
+	s := &Spool{o: o, again: map[string]bool{}, added: make(chan struct{}, 1), holding: holding{objects: map[ObjectID]onDisk{}, apart: map[uint64]ObjectID{}}}
 	if err := s.open(); err != nil {
+		if d := (*Damage)(nil); errors.As(err, &d) {
+			err = s.damaged(d)
+		}
 		if s.lock != nil {
 			_ = s.lock.Close()
 		}
@@ -193,7 +205,9 @@ func (s *Spool) Stats() Stats {
 	defer s.mu.Unlock()
 	t := Stats{Messages: s.waiting, Bytes: s.bytes(), Rejected: s.rejected.messages}
 	if k, err := s.peek(); err == nil && k != nil {
-		t.Oldest = k.Came
+		if t.Oldest = k.Came; !s.late.IsZero() && s.late.Before(k.Came) {
+			t.Oldest = s.late
+		}
 	}
 	return t
 }

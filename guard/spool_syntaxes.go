@@ -1,0 +1,42 @@
+package guard
+
+import (
+	"slices"
+	"sync"
+)
+
+// lastSyntaxes remembers in which transfer syntax the system behind a listener took each class last, so that what is kept while it is away is
+// what it takes when it is back. What it refused is not remembered: that may be for the client's sake. It is forgotten at a restart.
+type lastSyntaxes struct {
+	mu      sync.Mutex
+	classes map[string]string // by abstract syntax
+}
+
+// mostClasses bounds the classes; there are some 200.
+const mostClasses = 512
+
+// note takes an answer to a context.
+func (s *lastSyntaxes) note(p *proposed) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, known := s.classes[p.abstract]; p.result != contextAccepted || !known && len(s.classes) == mostClasses {
+		return
+	}
+	if s.classes == nil {
+		s.classes = map[string]string{}
+	}
+	s.classes[p.abstract] = p.accepted
+}
+
+// choose gives the transfer syntax in which objects of a context are kept: the one that the system took last, else one that every
+// archive takes or can be asked for, else the first.
+func (s *lastSyntaxes) choose(p *proposed) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, transfer := range []string{s.classes[p.abstract], implicitVR, explicitVR} {
+		if slices.Contains(p.transfer, transfer) {
+			return transfer
+		}
+	}
+	return p.transfer[0]
+}
