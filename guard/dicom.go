@@ -151,7 +151,7 @@ func (d *dicomConn) patience() time.Duration {
 	switch {
 	case d.phase == phaseWaiting:
 		return limits.FirstByte
-	case d.phase == phaseAsked && d.kept != nil && !d.away:
+	case d.hurries():
 		return min(limits.InMessage, d.guard.pace.answer)
 	case d.phase != phaseOpen:
 		return limits.InMessage // ARTIM (PS3.8 section 9.1.5)

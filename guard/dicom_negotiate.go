@@ -189,6 +189,7 @@ func (d *dicomConn) permits(r *rules, class string, asked *role) (scu, scp bool)
 
 // accept takes the answer of the system behind the guard, and gives the client its own.
 func (d *dicomConn) accept(body []byte) error {
+	d.since = time.Time{} // it has answered
 	answer, err := readAssociation(pduAssociateAC, body)
 	if err != nil {
 		return err

@@ -17,10 +17,13 @@ func (d *dicomConn) reachFor(ctx context.Context, request *association) error {
 	if d.kept == nil {
 		return nil
 	}
-	stores := slices.ContainsFunc(request.contexts, func(p proposed) bool { return serviceOf(p.abstract) == storing })
-	if !stores || !d.kept.gone.lately() {
+	spec := d.spec()
+	if spec.Upstream.Party != d.to.name() { // since the client connected: all would be decided for who was there before
+		return d.reject(notNow)
+	}
+	if !keepable(request) || !d.kept.gone.lately() {
 		own := d.upstream
-		switch err := d.dial(ctx, d.spec()); {
+		switch err := d.dial(ctx, spec); {
 		case errors.Is(err, net.ErrClosed): // the client is gone
 			_ = own.Close() // what stood in ends
 			return err
@@ -36,9 +39,20 @@ func (d *dicomConn) reachFor(ctx context.Context, request *association) error {
 			return err
 		}
 	}
-	d.expect(ctx, d.spec())
+	d.expect(ctx, spec)
 	d.to = d.conn.to
 	return nil
+}
+
+// keepable reports whether something that an association proposes could be kept. A user whom the system has to check may store nothing without it.
+func keepable(q *association) bool {
+	return !q.has(itemIdentity) && slices.ContainsFunc(q.contexts, func(p proposed) bool { return q.brings(&p) })
+}
+
+// brings reports whether objects come in a context from who proposes it; in those of a C-GET they are wanted (PS3.7 annex D.3.3.4).
+func (a *association) brings(p *proposed) bool {
+	asked := a.role(p.abstract)
+	return serviceOf(p.abstract) == storing && (asked == nil || asked.scu == 1)
 }
 
 // absence is when the system behind a listener was last tried, and not there; nothing when it was.
@@ -90,9 +104,14 @@ func (d *dicomConn) unanswered(why error) error {
 	return d.legs[wire.FromServer].control(pduAssociateRQ, d.call.body(pduAssociateRQ))
 }
 
+// hurries reports whether the client waits for the system behind where what it brings could be kept instead.
+func (d *dicomConn) hurries() bool {
+	return d.phase == phaseAsked && d.kept != nil && !d.away && keepable(d.call)
+}
+
 // inVain notes that the system behind said nothing to a request for as long as its client had patience for.
 func (d *dicomConn) inVain() {
-	if d.kept != nil && !d.away && d.phase == phaseAsked && !d.since.IsZero() && time.Since(d.since) > min(d.spec().Limits.InMessage, d.guard.pace.answer)/2 {
+	if d.hurries() && !d.since.IsZero() && time.Since(d.since) > min(d.spec().Limits.InMessage, d.guard.pace.answer)/2 {
 		d.kept.leaves(errUnanswered)
 	}
 }

@@ -71,6 +71,8 @@ func (c *conn) expect(ctx context.Context, spec *site.Listener) {
 	}
 }
 
+var errMoved = errors.New("another party is behind the listener than when it came")
+
 // dialAgain tries to reach the system behind the listener, not more often than there is sense in it.
 func (h *hl7Conn) dialAgain(ctx context.Context) {
 	k, spec := h.kept, h.spec()
@@ -78,6 +80,10 @@ func (h *hl7Conn) dialAgain(ctx context.Context) {
 		return
 	}
 	<-k.reader
+	if spec.Upstream.Party != h.to.name() { // since the client connected: all was decided for who was there before
+		h.close(errMoved)
+		return
+	}
 	up, err := h.guard.reach(ctx, spec, func(socket net.Conn) error { return h.swap(&h.upstream, socket) })
 	k.tried = time.Now()
 	if bad := new(unproven); errors.As(err, &bad) {

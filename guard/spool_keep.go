@@ -167,7 +167,7 @@ func (h *hl7Conn) refusal(word string, query bool, offset int64, hint string) ve
 
 // entry is what is kept of a message. Its bytes are its own.
 func (h *hl7Conn) entry(p *passing) spool.Entry {
-	e := spool.Entry{Came: h.guard.now(), From: h.from.name(), To: h.spec().Upstream.Party, Word: p.message.word, Awaited: p.message.awaited, Message: bytes.Clone(p.raw)}
+	e := spool.Entry{Came: h.guard.now(), From: h.from.name(), To: h.to.name(), Word: p.message.word, Awaited: p.message.awaited, Message: bytes.Clone(p.raw)}
 	parts, _ := hl7.Split(p.payload)
 	for _, part := range parts {
 		line, _, _ := bytes.Cut(part, []byte{carriage})

@@ -53,8 +53,8 @@ func (d *delivery) object(ctx context.Context, m *spool.Kept, spec *site.Listene
 		return "", nil
 	case errors.As(err, &bad):
 		return d.lost(err)
-	case err != nil:
-		return "", err
+	case err != nil: // of the disk, or of who may read it
+		return d.later(ctx, m, err)
 	}
 	defer data.Close()
 	if d.to != nil && !bytes.Equal(d.to.body, k.request) {

@@ -56,16 +56,14 @@ func (s *standIn) accept(body []byte) error {
 	s.request = q
 	answer := *q
 	answer.contexts, answer.roles, answer.kept, answer.most = nil, nil, [][2][]byte{{{itemClassUID}, []byte(implementation)}}, mostPDU
-	some := false
 	for i := range q.contexts {
 		p := &q.contexts[i]
-		p.result = contextNoReason                                                                             // it has this service at other times
-		if asked := q.role(p.abstract); serviceOf(p.abstract) == storing && (asked == nil || asked.scu == 1) { // else objects are wanted, of a C-GET
-			p.result, p.accepted, some = contextAccepted, s.kept.took.choose(p), true
+		if p.result = contextNoReason; q.brings(p) { // else it has this service at other times
+			p.result, p.accepted = contextAccepted, s.kept.took.choose(p)
 		}
 		answer.contexts = append(answer.contexts, *p)
 	}
-	if !some || q.has(itemIdentity) {
+	if !keepable(q) {
 		s.guard.log.Warn("the system behind the listener is away, and nothing of an association can be kept", "listener", s.listener.name, "party", s.called())
 		return s.control(pduAssociateRJ, []byte{0, notNow[0], notNow[1], notNow[2]})
 	}

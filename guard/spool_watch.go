@@ -83,8 +83,8 @@ func (k *spooler) opened() {
 	for _, r := range k.spool.Repairs {
 		if r.Unnamed > 0 {
 			k.guard.log.Error("objects that no message names, after damage, are kept apart", "listener", k.name, "folder", r.File, "objects", r.Unnamed)
-			k.find(SpoolObjectRule, chaperone.High, r.Unnamed, "After damage to a spool, no message names objects that were kept: nobody delivers them.",
-				"Have their senders send them again, and remove them from the folder that the log names; or restore the file that was moved away, put them back into objects, and start the guard again.")
+			k.find(SpoolObjectRule, chaperone.High, r.Unnamed, "After damage to a spool, no message names objects that may have been kept: nobody delivers them.",
+				"Have their senders send them again, and remove them from the folder that the log names.")
 			continue
 		}
 		title := "The last write into the spool did not end, and was cut off: nobody was told that it is kept."

@@ -60,7 +60,7 @@ type Damage struct {
 }
 
 func (d *Damage) Error() string {
-	return fmt.Sprintf("spool: %s: damaged at offset %d: %s; what lies behind it is kept: copy the folder, then restore the file, or move it away and have its messages sent again", d.File, d.Offset, d.Why)
+	return fmt.Sprintf("spool: %s: damaged at offset %d: %s; what lies behind it is kept: copy the folder, then restore the file, or move it and all that are older away and have their messages sent again", d.File, d.Offset, d.Why)
 }
 
 // Repair is something that a crash left and that was put right when the spool was opened.

@@ -1,0 +1,91 @@
+package guard
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	clinic "chaperone/internal/clinicsim"
+)
+
+// TestSpoolObjectsElsewhere: what is decided for one party is given to no other, whom a reload has put behind the listener since the client
+// connected.
+func TestSpoolObjectsElsewhere(t *testing.T) {
+	s := newShelf(t)
+	s.archive(well)
+	other := newArchive(t, well)
+	k := s.talk()
+	eventually(t, "it is served", func() bool { return s.latest("dicom") != nil && s.latest("dicom").identified.Load() })
+	file := strings.Replace(s.file, s.address, other.Addr().String(), 1)
+	file = strings.Replace(file, "party: pacs}", "party: room}", 1)
+	if err := s.guard.Reload(t.Context(), s.site(file)); err != nil {
+		t.Fatal(err)
+	}
+	q := request("CT1", "PACS", offer(1, clinic.CTImage, explicitVR))
+	if got := negotiated(k, q); got != "RJ 020301" {
+		t.Errorf("got %s, want A-ASSOCIATE-RJ 2/3/1", got)
+	}
+}
+
+// TestSpoolObjectsThere: who brings nothing that could be kept does not hear that the archive is away because it was a moment ago, or because
+// it needs longer for its answer than objects wait.
+func TestSpoolObjectsThere(t *testing.T) {
+	get := request("CT1", "PACS", offer(1, clinic.CTImage, explicitVR), offer(3, clinic.StudyRootGet, implicitVR))
+	get.roles = []role{{clinic.CTImage, 0, 1}}
+	user := request("CT1", "PACS", offer(1, clinic.CTImage, explicitVR))
+	user.kept = append(user.kept, [2][]byte{{itemIdentity}, []byte("\x01\x00\x00\x04user\x00\x00")})
+	for name, q := range map[string]*association{
+		"an echo": request("CT1", "PACS", offer(1, clinic.Verification, implicitVR)), "a C-GET": get, "a user": user,
+	} {
+		s := newShelf(t)
+		s.archive(well)
+		s.guard.spools.of("dicom").gone.note()
+		if got := negotiated(s.talk(), q); !strings.HasPrefix(got, "1=0 ") {
+			t.Errorf("%s, the archive is back: got %s", name, got)
+		}
+	}
+	s := newShelf(t)
+	closes := s.halfway(func(k *talker) {
+		p, err := k.pdu()
+		if err != nil {
+			return
+		}
+		time.Sleep(s.guard.pace.answer + 500*time.Millisecond)
+		answer, _ := readAssociation(p.kind, p.body)
+		answer.contexts[0].accepted = answer.contexts[0].transfer[0]
+		_ = k.control(pduAssociateAC, answer.body(pduAssociateAC)) // the client may have gone
+		_, _ = k.pdu()
+	})
+	defer closes()
+	if got := negotiated(s.talk(), request("CT1", "PACS", offer(1, clinic.Verification, implicitVR))); !strings.HasPrefix(got, "1=0 ") {
+		t.Errorf("an echo, the archive is slow: got %s", got)
+	}
+}
+
+// TestSpoolObjectsUnopened: a file that cannot be opened now is tried again later, and holds up nobody.
+func TestSpoolObjectsUnopened(t *testing.T) {
+	s := newShelf(t)
+	s.store(1, 2, statusSuccess)
+	first := s.files()[0]
+	s.store(2, 4, statusSuccess)
+	whole, err := os.ReadFile(first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(first); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(first, first); err != nil { // to itself, as what only root may read: nothing is known of it
+		t.Fatal(err)
+	}
+	a := s.archive(well)
+	checkImages(t, s.arrivals(a, 2), 2, 3)
+	if err := os.Remove(first); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(first, whole, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	checkImages(t, s.arrivals(a, 3), 2, 3, 1)
+}
