@@ -566,6 +566,38 @@ func TestSpoolReload(t *testing.T) {
 	checkArrived(t, comeBack(t, address, ack), 1, 2)
 }
 
+// TestSpoolElsewhere: what is decided for one party is given to no other, whom a reload has put behind the listener since the client connected:
+// what was kept is kept apart, and the client comes again.
+func TestSpoolElsewhere(t *testing.T) {
+	file := strings.Replace(fmt.Sprintf(spoolSite, nowhere(t)), "grants:", "  - name: other\n    role: engine\n    addresses: [127.0.0.3/32]\ngrants:", 1)
+	r := begin(t, file, spooling(filepath.Join(t.TempDir(), "spool"), spool.Disk{}))
+	c := r.call("hl7")
+	if got := c.send(numbered(0)); !strings.Contains(got, "MSA|AA|m0") {
+		t.Fatalf("got %q", got)
+	}
+	other := newEngine(t)
+	other.answer = ack
+	s := r.site(strings.Replace(file, "party: ehr", "party: other", 1))
+	s.Listeners[0].Listen, s.Listeners[0].Upstream.Address = r.guard.rules.Load().site.Listeners[0].Listen, other.Addr().String()
+	if err := r.guard.Reload(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	for n := 1; n < 20; n++ {
+		c.write(numbered(n))
+		if c.answer() == "" {
+			break
+		}
+	}
+	stats := r.guard.spools.all["hl7"].spool.Stats
+	eventually(t, "nothing waits", func() bool { return stats().Messages == 0 })
+	if len(other.frames()) > 0 || stats().Rejected == 0 {
+		t.Errorf("the other party got %d messages, and %d were kept apart", len(other.frames()), stats().Rejected)
+	}
+	if got := r.call("hl7").send(numbered(20)); !strings.Contains(got, "MSA|AR|m20") { // nothing is granted to it
+		t.Errorf("a new connection: got %q", got)
+	}
+}
+
 // TestSpoolOneAtATime: of messages that came together the next one is not passed on before the one before is answered, so that when
 // the system behind the listener leaves, what it has not answered is kept.
 func TestSpoolOneAtATime(t *testing.T) {
