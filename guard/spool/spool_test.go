@@ -154,6 +154,9 @@ func TestTorn(t *testing.T) {
 			if zeros {
 				b = append(b, make([]byte, int64(len(whole))-size)...)
 			}
+			if bytes.Equal(b, whole) { // its last bytes are zeros by chance
+				continue
+			}
 			if err := os.WriteFile(path, b, 0o600); err != nil {
 				t.Fatal(err)
 			}
