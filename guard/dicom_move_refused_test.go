@@ -52,7 +52,7 @@ func TestRefusedMove(t *testing.T) {
 		k := newTalker(t, tls.Client(raw, client(c)))
 		k.associateAs(strings.ToUpper(party))
 		other := map[string]string{"viewer1": "VIEWER2", "viewer2": "VIEWER1"}[party]
-		for i, to := range []string{other, strings.ToLower(other), "ROOM", "MADE1", "MADE2", "MADE3", "bad\\one"} {
+		for i, to := range []string{other, strings.ToLower(other), "ROOM", "MADE1", "MADE2", "MADE3", "NO\\TITLE"} {
 			k.message(7, set(7, fieldMove, uint16(i+1), true, clinic.Text(0x0600, "AE", to)), keys("STUDY", clinic.Text(0x0020000D, "UI", "2.25.2.1")))
 			if c, _, _ := k.reply(); c == nil || c.status != statusDestination {
 				t.Fatalf("%s to %q: got %+v", party, to, c)
@@ -94,7 +94,7 @@ func TestRefusedMove(t *testing.T) {
 			t.Errorf("the log has no %q:\n%s", line, r.log)
 		}
 	}
-	if strings.Contains(r.log.String(), "bad") {
+	if strings.Contains(r.log.String(), "TITLE") {
 		t.Errorf("the log has what is no title:\n%s", r.log)
 	}
 }
