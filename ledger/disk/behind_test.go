@@ -149,21 +149,7 @@ func TestLiveOtherClock(t *testing.T) {
 		o := nowhere(t)
 		o.Now = func() time.Time { return time.Now().Add(-behind) }
 		l := open(t, o)
-		end, done := make(chan bool), make(chan error, 1)
-		go func() {
-			for n := 0; ; n++ {
-				select {
-				case <-end:
-					done <- nil
-					return
-				default:
-				}
-				if _, err := l.Record(t.Context(), someBatch(n, 1)); err != nil {
-					done <- err
-					return
-				}
-			}
-		}()
+		stop := keepRecording(t.Context(), l, 0, 1, func(int) error { return nil })
 		for range 3 {
 			one, err := Open(t.Context(), Options{Dir: o.Dir, Keys: o.Keys, ReadOnly: true, Live: true})
 			if err != nil {
@@ -174,8 +160,7 @@ func TestLiveOtherClock(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		close(end)
-		if err := errors.Join(<-done, l.Close()); err != nil {
+		if err := errors.Join(stop(), l.Close()); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -1,6 +1,7 @@
 package disk
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -87,14 +88,8 @@ func TestLive(t *testing.T) {
 	}
 }
 
-// However often it is asked while batches come, each answer is whole batches, never fewer than the one before, and nothing stays.
-func TestLiveUnderLoad(t *testing.T) {
-	t.Setenv("TMPDIR", t.TempDir())
-	o := folders(t)
-	l := open(t, o)
-	defer l.Close()
-	const size = 7
-	var recorded atomic.Int64
+// keepRecording records batches of so many disclosures, from one on, with something behind each, until it is stopped.
+func keepRecording(ctx context.Context, l *Ledger, from, size int, then func(n int) error) (stop func() error) {
 	end, done := make(chan bool), make(chan error, 1)
 	go func() {
 		for n := 0; ; n++ {
@@ -104,19 +99,34 @@ func TestLiveUnderLoad(t *testing.T) {
 				return
 			default:
 			}
-			if _, err := l.Record(t.Context(), someBatch(100+n*size, size)); err != nil {
+			_, err := l.Record(ctx, someBatch(from+n*size, size))
+			if err == nil {
+				err = then(n)
+			}
+			if err != nil {
 				done <- err
 				return
 			}
-			recorded.Add(size)
-			if n%5 == 0 {
-				if err := l.sign(t.Context()); err != nil {
-					done <- err
-					return
-				}
-			}
 		}
 	}()
+	return func() error { close(end); return <-done }
+}
+
+// However often it is asked while batches come, each answer is whole batches, never fewer than the one before, and nothing stays.
+func TestLiveUnderLoad(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	o := folders(t)
+	l := open(t, o)
+	defer l.Close()
+	const size = 7
+	var recorded atomic.Int64
+	stop := keepRecording(t.Context(), l, 100, size, func(n int) error {
+		recorded.Add(size)
+		if n%5 == 0 {
+			return l.sign(t.Context())
+		}
+		return nil
+	})
 	var last int64 = first
 	for range 20 {
 		one := openLive(t, o)
@@ -129,8 +139,7 @@ func TestLiveUnderLoad(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	close(end)
-	if err := <-done; err != nil {
+	if err := stop(); err != nil {
 		t.Error(err)
 	}
 	if last == first {
