@@ -65,10 +65,15 @@ var (
 	errSilent     = errors.New("nothing came, or not the rest of it, for as long as the site file lets it")
 	errRefused    = errors.New("refused")
 	errMode       = errors.New("the listener's mode in the site file is another now")
+	errMoved      = errors.New("another party is behind the listener than when it came")
 )
 
 // spec gives the listener's part of the rules that hold.
 func (c *conn) spec() *site.Listener { return c.listener.spec.Load() }
+
+// elsewhere reports whether a reload has put another party behind the listener since the connection came: everything on it is decided for the one
+// before.
+func (c *conn) elsewhere(spec *site.Listener) bool { return spec.Upstream.Party != c.to.name() }
 
 // serve does everything with a connection, and closes it.
 func (c *conn) serve(ctx context.Context) {

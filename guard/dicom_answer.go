@@ -19,7 +19,7 @@ func (d *dicomConn) record(ctx context.Context, w *wish, v verdict) verdict {
 		return v
 	}
 	if d.away {
-		if hint := d.kept.room(w.bytes, make([]spool.Entry, 1)); hint != "" { // nothing of what is not kept is on record, as far as that can be known by now
+		if hint := d.kept.room(w.bytes, []spool.Entry{{To: d.to.name()}}); hint != "" { // nothing of what is not kept is on record, as far as that can be known by now
 			return d.judge.refuse(d.guard.rules.Load(), w, policy.Decision{Reason: away, Hint: hint})
 		}
 		file := &v.draft.disclosure.Evidence.File

@@ -50,8 +50,12 @@ func (d *dicomConn) inquire(ctx context.Context, q inquiry) bool {
 }
 
 func (d *dicomConn) inquireOf(ctx context.Context, q *inquiry) error {
+	spec := d.spec()
+	if d.elsewhere(spec) { // it is not whom it is to know of, nor whose word counts
+		return errMoved
+	}
 	second := &conn{guard: d.guard, listener: d.listener, ended: make(chan struct{})}
-	if err := second.dial(ctx, d.spec()); err != nil {
+	if err := second.dial(ctx, spec); err != nil {
 		return err
 	}
 	defer func() { _ = second.upstream.Close() }() // it was only asked

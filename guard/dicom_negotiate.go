@@ -209,7 +209,7 @@ func (d *dicomConn) accept(body []byte) error {
 			if got := answer.context(p.id); got != nil {
 				p.result, p.accepted = got.result, got.accepted
 				if d.kept != nil && !d.away && serviceOf(p.abstract) == storing {
-					d.kept.took.note(&p)
+					d.kept.took.note(d.to.name(), &p)
 				}
 			}
 		}

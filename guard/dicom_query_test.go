@@ -196,6 +196,7 @@ func TestDICOMWhose(t *testing.T) {
 	} {
 		r := dicomRig(t, a.Addr().String(), 100)
 		c := &conn{guard: r.guard, listener: r.guard.listeners["dicom"], ended: make(chan struct{})}
+		c.to.party = r.guard.rules.Load().site.Party("pacs")
 		d := &dicomConn{conn: c, judge: r.guard.judge("dicom", false), request: request("CT1", "PACS", offer(1, studyRootFind, implicitVR))}
 		slices.SortFunc(test.keys, func(a, b clinic.Element) int { return int(a.Tag) - int(b.Tag) })
 		w, err := readWhole(implicitVR, test.keys.Encode(clinic.ImplicitLE))

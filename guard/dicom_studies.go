@@ -92,7 +92,7 @@ const seriesUID chaperone.IdentifierKind = "dicom.0020,000E"
 
 // study gives the token of a study or series of the system behind the guard: another system may have others under its UID.
 func (d *dicomConn) study(kind chaperone.IdentifierKind, uid chaperone.PHI) chaperone.PatientToken {
-	return d.judge.tokens.Token(chaperone.Identifier{Kind: kind, Authority: chaperone.NewPHI(d.spec().Upstream.Party), Value: uid})
+	return d.judge.tokens.Token(chaperone.Identifier{Kind: kind, Authority: chaperone.NewPHI(d.to.name()), Value: uid})
 }
 
 // ownerOf gives who a record says it is about; false when it says nothing.

@@ -103,13 +103,13 @@ func (g *Guard) closeSpools() {
 	g.spools.all = map[string]*spooler{}
 }
 
-// renew lets those connections end that began when their listener kept nothing: their messages would overtake what waits. Their
-// clients come again.
+// renew lets those connections of HL7, which live for days, end that go to a party that is not behind their listener any more, and those that
+// began when it kept nothing: their messages would overtake what waits. Their clients come again.
 func (g *Guard) renew() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for c := range g.conns {
-		if spec := c.spec(); spec.Protocol == site.HL7 && c.identified.Load() && !c.spools.Load() && c.spooler(spec) != nil {
+		if spec := c.spec(); spec.Protocol == site.HL7 && c.identified.Load() && (c.elsewhere(spec) || !c.spools.Load() && c.spooler(spec) != nil) {
 			c.drain()
 		}
 	}
@@ -158,16 +158,32 @@ func (k *spooler) room(objects int64, list []spool.Entry) (hint string) {
 	if k.ill.Load() != nil {
 		return "The spool is damaged: see the log."
 	}
+	for i := range list {
+		if err := k.serves(list[i].To); err != nil {
+			return hintOf(err)
+		}
+	}
 	if err := k.spool.Room(objects, list...); err != nil {
 		return hintOf(err)
 	}
 	return ""
 }
 
+// serves insists that a party is behind the listener, as far as one is: what is kept for another would be delivered to nobody.
+func (k *spooler) serves(party string) error {
+	if spec := k.spec(); spec != nil && spec.Upstream.Party != party {
+		return errMoved
+	}
+	return nil
+}
+
 // hintOf says why something is not kept.
 func hintOf(err error) string {
-	if errors.Is(err, spool.ErrFull) {
+	switch {
+	case errors.Is(err, spool.ErrFull):
 		return "The spool is full: mend the system behind the listener, or give the spool more room."
+	case errors.Is(err, errMoved):
+		return "Another party is behind the listener than when the client connected: connect again."
 	}
 	return "The spool takes nothing: see the log."
 }

@@ -18,7 +18,7 @@ func (d *dicomConn) reachFor(ctx context.Context, request *association) error {
 		return nil
 	}
 	spec := d.spec()
-	if spec.Upstream.Party != d.to.name() { // since the client connected: all would be decided for who was there before
+	if d.elsewhere(spec) {
 		return d.reject(notNow)
 	}
 	if !keepable(request) || !d.kept.gone.lately() {

@@ -71,8 +71,6 @@ func (c *conn) expect(ctx context.Context, spec *site.Listener) {
 	}
 }
 
-var errMoved = errors.New("another party is behind the listener than when it came")
-
 // dialAgain tries to reach the system behind the listener, not more often than there is sense in it.
 func (h *hl7Conn) dialAgain(ctx context.Context) {
 	k, spec := h.kept, h.spec()
@@ -80,7 +78,7 @@ func (h *hl7Conn) dialAgain(ctx context.Context) {
 		return
 	}
 	<-k.reader
-	if spec.Upstream.Party != h.to.name() { // since the client connected: all was decided for who was there before
+	if h.elsewhere(spec) {
 		h.close(errMoved)
 		return
 	}

@@ -238,15 +238,18 @@ func TestLastSyntaxes(t *testing.T) {
 	} {
 		var k lastSyntaxes
 		for _, p := range test.said {
-			k.note(&p)
+			k.note("pacs", &p)
 		}
-		if got := k.choose(&proposed{abstract: "1.2", transfer: test.offer}); got != test.want {
+		if got := k.choose("pacs", &proposed{abstract: "1.2", transfer: test.offer}); got != test.want {
 			t.Errorf("%s: got %q, want %q", test.name, got, test.want)
+		}
+		if got := k.choose("another", &proposed{abstract: "1.2", transfer: []string{jpeg, rle, implicitVR}}); got != implicitVR {
+			t.Errorf("%s: another party: got %q", test.name, got)
 		}
 	}
 	var k lastSyntaxes
 	for n := range 2 * mostClasses {
-		k.note(&proposed{abstract: fmt.Sprint("1.", n), accepted: rle})
+		k.note("pacs", &proposed{abstract: fmt.Sprint("1.", n), accepted: rle})
 	}
 	if len(k.classes) != mostClasses {
 		t.Errorf("it remembers %d classes", len(k.classes))

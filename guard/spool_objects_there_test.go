@@ -6,25 +6,37 @@ import (
 	"testing"
 	"time"
 
+	"chaperone/guard/spool"
 	clinic "chaperone/internal/clinicsim"
 )
 
 // TestSpoolObjectsElsewhere: what is decided for one party is given to no other, whom a reload has put behind the listener since the client
-// connected.
+// connected, and is not taken for the one before either: nobody would deliver it.
 func TestSpoolObjectsElsewhere(t *testing.T) {
 	s := newShelf(t)
-	s.archive(well)
+	open := s.talk()
+	open.associate()
+	_, _, data := object(1, 1, 1)
+	open.must(open.send(1, true, true, set(1, fieldStore, 1, true, instanceOf(1))))
+	open.must(open.send(1, false, false, data[:len(data)-2000]))
+	eventually(t, "its beginning", func() bool { return len(s.files()) == 1 })
 	other := newArchive(t, well)
 	k := s.talk()
 	eventually(t, "it is served", func() bool { return s.latest("dicom") != nil && s.latest("dicom").identified.Load() })
-	file := strings.Replace(s.file, s.address, other.Addr().String(), 1)
-	file = strings.Replace(file, "party: pacs}", "party: room}", 1)
-	if err := s.guard.Reload(t.Context(), s.site(file)); err != nil {
-		t.Fatal(err)
+	s.elsewhere(s.file, s.address, other.Addr().String(), "party: pacs}", "party: room}")
+	open.must(open.send(1, false, true, data[len(data)-2000:]))
+	if c, _, _ := open.reply(); c == nil || c.status != statusResources {
+		t.Errorf("in the middle of an object: got %+v, want A700", c)
 	}
-	q := request("CT1", "PACS", offer(1, clinic.CTImage, explicitVR))
-	if got := negotiated(k, q); got != "RJ 020301" {
-		t.Errorf("got %s, want A-ASSOCIATE-RJ 2/3/1", got)
+	open.message(1, set(1, fieldStore, 2, true, instanceOf(1)), data)
+	if c, _, _ := open.reply(); c == nil || c.status != statusResources || len(s.rows()) != 1 {
+		t.Errorf("the next one: got %+v, want A700, and %d disclosures", c, len(s.rows()))
+	}
+	if got := negotiated(k, request("CT1", "PACS", offer(1, clinic.CTImage, explicitVR))); got != "RJ 020301" {
+		t.Errorf("the next association: got %s, want A-ASSOCIATE-RJ 2/3/1", got)
+	}
+	if got := s.stats(); got != (spool.Stats{}) || len(s.files()) > 0 || len(other.got()) > 0 {
+		t.Errorf("got %+v, %d files, and the other party %v", got, len(s.files()), other.got())
 	}
 }
 

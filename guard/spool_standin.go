@@ -59,7 +59,7 @@ func (s *standIn) accept(body []byte) error {
 	for i := range q.contexts {
 		p := &q.contexts[i]
 		if p.result = contextNoReason; q.brings(p) { // else it has this service at other times
-			p.result, p.accepted = contextAccepted, s.kept.took.choose(p)
+			p.result, p.accepted = contextAccepted, s.kept.took.choose(s.to.name(), p)
 		}
 		answer.contexts = append(answer.contexts, *p)
 	}
@@ -108,6 +108,9 @@ func (s *standIn) fragment(f fragment) error {
 func (s *standIn) answer() error {
 	op, status, note := s.op, statusSuccess, ""
 	if s.failed == nil {
+		s.failed = s.kept.serves(s.to.name()) // a large one may have taken long
+	}
+	if s.failed == nil {
 		s.failed = s.object.Keep(spool.Entry{
 			Came: s.guard.now(), From: s.from.name(), To: s.to.name(), Word: op.word(), IDs: []string{op.instance}, Awaited: true, Message: s.request.keep(op),
 		})
@@ -126,7 +129,7 @@ func (s *standIn) answer() error {
 func (s *standIn) refuse(why error) (reference string) {
 	from, to := s.from, s.to
 	from.claimed, to.claimed = s.request.calling(), s.request.called()
-	if !errors.Is(why, spool.ErrFull) {
+	if !errors.Is(why, spool.ErrFull) && !errors.Is(why, errMoved) {
 		s.guard.log.Error("not kept, so not acknowledged", "listener", s.listener.name, "error", why)
 	}
 	return s.guard.refused.note(refusal{
