@@ -206,7 +206,7 @@ func (k *spooler) look(over bool) {
 		if full := s.Bytes > limits.Bytes/5*4 || s.Messages > limits.Messages/5*4; full && !t.filling {
 			t.filling = true
 			k.find(SpoolFillingRule, chaperone.High, s.Messages, "More than four fifths of the room for what is kept for a system that is away are taken.",
-				"Mend the system, or give the spool more room: when it is full, messages are refused. What was rejected takes room too.")
+				"Mend the system, or give the spool more room: when it is full, messages are refused. What is kept apart, in rejected and unnamed, takes room too.")
 		}
 		if s.Messages > 0 && !t.old && now.Sub(s.Oldest) >= limits.Age {
 			t.old = true
@@ -251,7 +251,7 @@ func (m *metrics) spool(k *spooler) {
 		return
 	}
 	gauge("messages", "Messages that are kept for a system that is away.", func() float64 { return float64(k.spool.Stats().Messages) })
-	gauge("bytes", "Bytes on disk of what is kept, and of what was rejected.", func() float64 { return float64(k.spool.Stats().Bytes) })
+	gauge("bytes", "Bytes on disk of what is kept, with what is kept apart.", func() float64 { return float64(k.spool.Stats().Bytes) })
 	gauge("rejected", "Messages that lie in the folder of those that were rejected.", func() float64 { return float64(k.spool.Stats().Rejected) })
 	gauge("oldest_seconds", "How long the oldest has waited.", func() float64 {
 		if s := k.spool.Stats(); s.Messages > 0 {

@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -81,7 +82,7 @@ func (s *Spool) fits(bytes int64, messages int) error {
 	case !full():
 		return nil
 	}
-	if err := s.countRejected(); err != nil { // somebody may have made room
+	if err := errors.Join(s.countRejected(), s.countUnnamed()); err != nil { // somebody may have made room
 		return err
 	}
 	if full() {

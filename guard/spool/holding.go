@@ -18,6 +18,7 @@ type holding struct {
 	objects map[ObjectID]onDisk
 	apart   map[uint64]ObjectID // of rejected messages and those to be sent again, by the numbers of their files
 	bytes   int64               // of all objects, with those that are being written
+	unnamed int64               // of those that are kept apart
 }
 
 // onDisk is an object that is whole.
@@ -105,13 +106,19 @@ func (s *Spool) freeRemoved(rejected []uint64) error {
 	return nil
 }
 
-// listObjects finds the objects on disk.
+// listObjects finds the objects on disk, and removes what a crash left of those that were being written.
 func (s *Spool) listObjects() error {
 	files, err := os.ReadDir(filepath.Join(s.o.Dir, objectFolder))
 	if err != nil {
 		return fmt.Errorf("spool: %w", err)
 	}
 	for _, f := range files {
+		if strings.HasSuffix(f.Name(), partEnding) {
+			if err := os.Remove(filepath.Join(s.o.Dir, objectFolder, f.Name())); err != nil {
+				return fmt.Errorf("spool: %w", err)
+			}
+			continue
+		}
 		var id ObjectID
 		digits, ok := strings.CutSuffix(f.Name(), objectEnding)
 		if b, err := hex.DecodeString(digits); !ok || err != nil || copy(id[:], b) != len(id) || id.file("") != filepath.Join(objectFolder, f.Name()) {
@@ -168,8 +175,23 @@ func (s *Spool) freeUnnamed() error {
 // with entries that name objects.
 const damageFile = "damage"
 
-// unnamedFolder has the objects that no entry named then.
+// unnamedFolder has the objects that no entry named then. They take room until somebody removes them.
 const unnamedFolder = "unnamed"
+
+// countUnnamed looks what lies there. With mu, but in Open.
+func (s *Spool) countUnnamed() error {
+	files, err := os.ReadDir(filepath.Join(s.o.Dir, unnamedFolder))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("spool: %w", err)
+	}
+	s.holding.unnamed = 0
+	for _, f := range files {
+		if info, err := f.Info(); err == nil { // else it was removed just now
+			s.holding.unnamed += info.Size()
+		}
+	}
+	return nil
+}
 
 // damaged notes damage for the next opening.
 func (s *Spool) damaged(d *Damage) error {

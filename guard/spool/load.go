@@ -93,7 +93,7 @@ func (s *Spool) load(lost bool) error {
 	if lost {
 		s.unsure = s.next - 1
 	}
-	return s.freeUnnamed()
+	return errors.Join(s.freeUnnamed(), s.countUnnamed())
 }
 
 // scan reads a segment, every record of it, and notes the objects that are named behind what is delivered. until is the first number of the one behind it, 0 when there is none:

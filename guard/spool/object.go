@@ -11,6 +11,7 @@ import (
 	"hash/crc32"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // An object is what may be too large for memory: it lies in a file of its own, in the folder objects, and one entry names it. Integers
@@ -31,6 +32,7 @@ const (
 	chunkSize    = 64 << 10
 	tagSize      = 16
 	objectEnding = ".object"
+	partEnding   = ".part" // while it is written: nobody was ever told that it is kept
 	objectFolder = "objects"
 )
 
@@ -71,6 +73,11 @@ func (o *Options) newObjectHeader() (id ObjectID, header []byte) {
 	return id, binary.BigEndian.AppendUint32(header, crc32.Checksum(header, castagnoli))
 }
 
+// part gives where it is while it is written.
+func (id ObjectID) part(dir string) string {
+	return strings.TrimSuffix(id.file(dir), objectEnding) + partEnding
+}
+
 // Object is an object that is being written. It is for one goroutine, which has to end it by Keep or Drop.
 type Object struct {
 	s      *Spool
@@ -90,7 +97,7 @@ func (s *Spool) Create() (*Object, error) {
 	o := &Object{s: s, chunk: make([]byte, 0, chunkSize+tagSize)}
 	o.id, o.header = s.o.newObjectHeader()
 	o.aead, _ = s.o.objectAEAD(o.id, nil) // its key is at hand
-	o.path = o.id.file(s.o.Dir)
+	o.path = o.id.part(s.o.Dir)
 	var err error
 	if o.file, err = os.OpenFile(o.path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600); err != nil {
 		return nil, fmt.Errorf("spool: %w", err)
@@ -147,7 +154,7 @@ func (o *Object) Keep(e Entry) error {
 		err = o.s.o.Disk.Sync(o.file)
 	}
 	if err = errors.Join(err, o.file.Close()); err == nil {
-		err = o.s.o.Disk.Folder(filepath.Dir(o.path))
+		err = o.named()
 	}
 	if err == nil {
 		o.s.hold(o.id, o.held)
@@ -162,6 +169,16 @@ func (o *Object) Keep(e Entry) error {
 	}
 	o.Drop()
 	return err
+}
+
+// named gives an object that is whole its name.
+func (o *Object) named() error {
+	path := o.id.file(o.s.o.Dir)
+	if err := os.Rename(o.path, path); err != nil {
+		return err
+	}
+	o.path = path
+	return o.s.o.Disk.Folder(filepath.Dir(path))
 }
 
 // Drop gives up an object that is not kept.

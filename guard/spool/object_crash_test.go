@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"chaperone/ledger/durable"
 )
 
 // TestObjectCrash: wherever a crash comes, before or behind a call of the disk, what was acknowledged and not delivered is there at the next opening, whole.
@@ -16,6 +18,7 @@ func TestObjectCrash(t *testing.T) {
 		o.Bytes, o.Messages, o.Disk = 64<<20, 1000, Disk{
 			Write:  func(f *os.File, b []byte, at int64) error { _, err := f.WriteAt(b, at); c.check(o); return err },
 			Sync:   func(f *os.File) error { c.check(o); return f.Sync() },
+			Folder: func(dir string) error { c.check(o); return durable.SyncFolder(dir) },
 			Remove: func(path string) error { c.check(o); return os.Remove(path) },
 		}
 		s := open(t, o)

@@ -422,6 +422,58 @@ func TestDamageMark(t *testing.T) {
 	}
 }
 
+// TestUnnamed: after damage for which a file with entries was moved away, the objects that nothing names any more are kept apart, and take room until
+// somebody removes them. What was being written was never acknowledged, and goes.
+func TestUnnamed(t *testing.T) {
+	o := options(t.TempDir())
+	o.Bytes = 8 * chunkSize
+	s := open(t, o)
+	for n := range 2 {
+		if err := keep(t, s, n, bytesOf(2*chunkSize), chunkSize); err != nil {
+			t.Fatal(err)
+		}
+	}
+	half, err := s.Create()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := half.Write(bytesOf(2*chunkSize + 1)); err != nil {
+		t.Fatal(err)
+	}
+	_ = half.file.Close() // of a process that is gone
+	_ = s.Close()
+	path := filepath.Join(o.Dir, segmentName(1))
+	flip(t, path, headerSize+headSize)
+	if _, err := Open(o); err == nil {
+		t.Fatal("no damage")
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, o)
+	apart, _ := filepath.Glob(filepath.Join(o.Dir, unnamedFolder, "*"))
+	if len(s.Repairs) != 1 || s.Repairs[0].Unnamed != 2 || len(apart) != 2 || len(objectFiles(t, o.Dir)) != 0 {
+		t.Fatalf("got %+v, %d apart, and %v", s.Repairs, len(apart), objectFiles(t, o.Dir))
+	}
+	room := func(what string, want error) {
+		t.Helper()
+		if err := s.Room(5 * chunkSize); !errors.Is(err, want) {
+			t.Errorf("%s: got %v, %+v; want %v", what, err, s.Stats(), want)
+		}
+	}
+	room("two are apart", ErrFull)
+	_ = s.Close()
+	s = open(t, o)
+	room("opened again", ErrFull)
+	if got := s.Stats().Bytes; got < 4*chunkSize {
+		t.Errorf("got %d bytes", got)
+	}
+	if err := os.Remove(apart[0]); err != nil {
+		t.Fatal(err)
+	}
+	room("one was removed", nil)
+}
+
 // FuzzObject: whatever a file holds, reading it ends, and gives the bytes that were kept, as far as it gives any.
 func FuzzObject(f *testing.F) {
 	s, err := Open(options(f.TempDir()))

@@ -9,7 +9,8 @@
 //	again/                      those of them that are to go into the queue again (again.go)
 //	damage                      there was some when it was last used (holding.go)
 //	unnamed/                    objects that no message named after that
-//	objects/                    what is too large for a message, a file each, which a message names (object.go, holding.go)
+//	objects/                    what is too large for a message, a file each, which a message names (object.go, holding.go);
+//	                            .part what is being written
 //
 // Everything of a message is sealed by AES-256-GCM under a key of its segment alone. Numbers have no gaps, so that a message that is
 // missing is noticed. After a crash the last message may be given once more: at least once, and never not at all.
@@ -31,7 +32,7 @@ import (
 type Options struct {
 	Dir      string
 	Key      func(id [16]byte) [32]byte // the key of a segment, by its id
-	Bytes    int64                      // on disk, with objects and what was rejected; 0: nothing is taken
+	Bytes    int64                      // on disk, with objects and what is kept apart; 0: nothing is taken
 	Messages int                        // that wait
 	Disk     Disk
 }
@@ -116,7 +117,7 @@ type kept struct {
 // Stats say how full a spool is.
 type Stats struct {
 	Messages int   // that wait
-	Bytes    int64 // on disk, with objects and what was rejected
+	Bytes    int64 // on disk, with objects and what is kept apart
 	Rejected int
 	Oldest   time.Time // when the oldest came; zero for an empty one
 }
@@ -214,7 +215,7 @@ func (s *Spool) Stats() Stats {
 
 // bytes gives what is on disk. With mu.
 func (s *Spool) bytes() int64 {
-	n := s.rejected.bytes + s.holding.bytes
+	n := s.rejected.bytes + s.holding.bytes + s.holding.unnamed
 	for _, g := range s.segments {
 		n += g.size
 	}
