@@ -211,7 +211,7 @@ func TestSpoolObjectsDamagedSpool(t *testing.T) {
 	}
 	s.start(s.file, spooling(s.dir, spool.Disk{}))
 	unnamed := glob(t, filepath.Join(s.dir, "dicom", "unnamed", "*"))
-	if found := s.findings(); len(unnamed) != 3 || found[SpoolObjectRule] != 3 || s.stats() != (spool.Stats{}) {
+	if found := s.findings(); len(unnamed) != 3 || found[SpoolObjectRule] != 3 || s.stats() != (spool.Stats{Bytes: sizes(t, unnamed)}) {
 		t.Errorf("got %d unnamed objects, findings %v, %+v", len(unnamed), found, s.stats())
 	}
 	s.end()
@@ -223,6 +223,19 @@ func TestSpoolObjectsDamagedSpool(t *testing.T) {
 	}
 	s.start(s.file, spooling(s.dir, spool.Disk{}))
 	checkImages(t, s.arrivals(a, 4), 4, 1, 2, 3)
+}
+
+// sizes gives how much files hold together.
+func sizes(t *testing.T, files []string) (n int64) {
+	t.Helper()
+	for _, f := range files {
+		info, err := os.Stat(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n += info.Size()
+	}
+	return n
 }
 
 // TestSpoolObjectsCursor: when it is not known any more what is delivered, what is on disk is delivered again, and what is not there is not told

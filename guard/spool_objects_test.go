@@ -358,7 +358,7 @@ func TestSpoolObjectsDisk(t *testing.T) {
 			return err
 		},
 		Sync: func(f *os.File) error {
-			if err := fails(2); err != nil && strings.HasSuffix(f.Name(), ".object") {
+			if err := fails(2); err != nil && strings.HasSuffix(f.Name(), ".part") {
 				return err
 			}
 			if err := fails(3); err != nil && strings.HasSuffix(f.Name(), ".spool") {

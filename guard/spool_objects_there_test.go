@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"errors"
 	"os"
 	"strings"
 	"testing"
@@ -85,19 +86,15 @@ func TestSpoolObjectsUnopened(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Remove(first); err != nil {
-		t.Fatal(err)
+	put := func(made error) { // at once: a moment without a file is one that is missing
+		t.Helper()
+		if err := errors.Join(made, os.Rename(first+".new", first)); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if err := os.Symlink(first, first); err != nil { // to itself, as what only root may read: nothing is known of it
-		t.Fatal(err)
-	}
+	put(os.Symlink(first, first+".new")) // to itself, as what only root may read: nothing is known of it
 	a := s.archive(well)
 	checkImages(t, s.arrivals(a, 2), 2, 3)
-	if err := os.Remove(first); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(first, whole, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	put(os.WriteFile(first+".new", whole, 0o600))
 	checkImages(t, s.arrivals(a, 3), 2, 3, 1)
 }
