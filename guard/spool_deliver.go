@@ -27,13 +27,12 @@ type delivery struct {
 	to *sending // of objects: the association on it
 	// done is the number of a message that its receiver has and that is still in the spool, because the disk did not take it: it is
 	// not sent again.
-	done  uint64
-	given map[spool.ObjectID]bool // objects that their receiver got whole, and said nothing to
+	done uint64
 }
 
 // deliverAll delivers what is kept, until the context ends.
 func (k *spooler) deliverAll(ctx context.Context) {
-	d := &delivery{spooler: k, given: map[spool.ObjectID]bool{}}
+	d := &delivery{spooler: k}
 	defer d.hangUp()
 	wait := time.Duration(0) // a connection that broke is made again at once, the first time
 	for ctx.Err() == nil {

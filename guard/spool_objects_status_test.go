@@ -5,7 +5,10 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
+	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -30,8 +33,48 @@ func TestSpoolObjectsDuplicate(t *testing.T) {
 		}
 	})
 	eventually(t, "one is kept apart", func() bool { got := s.stats(); return got.Messages == 0 && got.Rejected == 1 })
-	if answers := s.answers(); answers != "status 0111" || strings.Count(s.log.String(), "counts as delivered") != 1 {
+	if answers := s.answers(); !strings.HasPrefix(answers, "status 0111 (duplicate SOP instance)") || strings.Count(s.log.String(), "counts as delivered") != 1 {
 		t.Errorf("got %s", answers)
+	}
+}
+
+// TestSpoolObjectsDuplicateKilled: that an archive was given an object is known over a kill of the guard. One that it was not given, and calls a duplicate, is
+// kept apart, and why can be read.
+func TestSpoolObjectsDuplicateKilled(t *testing.T) {
+	for name, given := range map[string]bool{"before it had the object": false, "when it had the object": true} {
+		t.Run(name, func(t *testing.T) {
+			s := newShelf(t)
+			s.store(1, 2, statusSuccess)
+			before, here := filepath.Join(t.TempDir(), "before"), filepath.Join(s.dir, "dicom")
+			kill := func() {
+				if err := os.CopyFS(before, os.DirFS(here)); err != nil {
+					t.Error(err)
+				}
+			}
+			if !given {
+				kill()
+			}
+			var killed sync.Once
+			a := s.archive(func(k *talker, _ *command, _ []byte) {
+				if given {
+					killed.Do(kill)
+				}
+				_ = k.conn.Close()
+			})
+			s.arrivals(a, 1)
+			s.end()
+			_ = a.Close()
+			if err := errors.Join(os.RemoveAll(here), os.CopyFS(here, os.DirFS(before))); err != nil { // the disk as it was
+				t.Fatal(err)
+			}
+			s.start(s.file, spooling(s.dir, spool.Disk{}))
+			s.archive(func(k *talker, c *command, _ []byte) { _ = k.send(c.context, true, true, c.reply(statusDuplicate, "")) })
+			eventually(t, "nothing waits", func() bool { return s.stats().Messages == 0 })
+			answer, told := s.answers(), strings.Contains(s.log.String(), "counts as delivered")
+			if given && (answer != "" || !told || len(s.files()) > 0) || !given && answer != "status 0111 (duplicate SOP instance) to what it is not known to have been sent before" {
+				t.Errorf("got answer %q, told %v", answer, told)
+			}
+		})
 	}
 }
 
@@ -150,7 +193,7 @@ func TestSendingBelieved(t *testing.T) {
 		got <- n
 	}()
 	revoked := errors.New("revoked")
-	err = s.give(&keptObject{command: &command{raw: binary.LittleEndian.AppendUint16(nil, 1)}}, data, func() error { return revoked })
+	err = s.give(&keptObject{command: &command{raw: binary.LittleEndian.AppendUint16(nil, 1)}}, data, func() error { return revoked }, func() {})
 	_ = near.Close()
 	if n := <-got; !errors.Is(err, revoked) || n > 1<<20 {
 		t.Errorf("got %v, and %d bytes more", err, n)

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -42,8 +43,10 @@ func (s *shelf) again() {
 
 func (s *shelf) stats() spool.Stats { return s.guard.spools.of("dicom").spool.Stats() }
 
-// files are those of objects.
-func (s *shelf) files() []string { return glob(s.t, filepath.Join(s.dir, "dicom", "objects", "*")) }
+// files are those of objects, also of one that is being written.
+func (s *shelf) files() []string {
+	return slices.DeleteFunc(glob(s.t, filepath.Join(s.dir, "dicom", "objects", "*")), func(path string) bool { return strings.HasSuffix(path, ".given") })
+}
 
 // archive makes one at the address.
 func (s *shelf) archive(act func(k *talker, c *command, data []byte)) *archive {

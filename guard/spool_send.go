@@ -76,19 +76,18 @@ func (d *delivery) object(ctx context.Context, m *spool.Kept, spec *site.Listene
 		}
 	}
 	d.to.broken = true // until it is answered
-	status, given, err := d.to.store(&k, data, spec.Limits.Idle, d.believed)
+	before := d.spool.Given(m.Object)
+	status, given, err := d.to.store(&k, data, spec.Limits.Idle, d.believed, func() { d.spool.Giving(m.Object) })
+	if !before && (err != nil && !given || err == nil && !has(status)) { // it has not got all of it, or says that it does not have it
+		d.spool.NotGiven(m.Object)
+	}
 	if errors.As(err, &bad) {
 		d.hangUp() // it has half an object, and is told that no more of it will come
 		return d.lost(err)
 	}
-	if given && err != nil {
-		d.given[m.Object] = true
-	}
 	if err != nil {
 		return d.later(ctx, m, fmt.Errorf("an object did not arrive: %w", err))
 	}
-	before := d.given[m.Object]
-	delete(d.given, m.Object)
 	d.to.broken = false
 	d.gone.back()
 	if !given {
@@ -98,8 +97,10 @@ func (d *delivery) object(ctx context.Context, m *spool.Kept, spec *site.Listene
 	case has(status):
 		return "", nil
 	case status == statusDuplicate && before:
-		d.guard.log.Warn("an object counts as delivered: its receiver got it before, did not say so, and calls it a duplicate now", "listener", d.name)
+		d.guard.log.Warn("an object counts as delivered: its receiver was sent it before, and calls it a duplicate now", "listener", d.name)
 		return "", nil
+	case status == statusDuplicate:
+		return fmt.Sprintf("status %04X (duplicate SOP instance) to what it is not known to have been sent before", status), nil
 	case status>>8 == statusResources>>8: // PS3.4 table B.2-1
 		return d.later(ctx, m, fmt.Errorf("the system behind it has no room for an object: status %04X", status))
 	}
@@ -162,8 +163,8 @@ func (d *delivery) associate(k *keptObject, spec *site.Listener) (refused string
 }
 
 // store sends a C-STORE and waits for its status. Who breaks off before it was given all of it may have said why.
-func (s *sending) store(k *keptObject, data *spool.ObjectReader, patient time.Duration, believed func() error) (status uint16, given bool, err error) {
-	broke := s.give(k, data, believed)
+func (s *sending) store(k *keptObject, data *spool.ObjectReader, patient time.Duration, believed func() error, giving func()) (status uint16, given bool, err error) {
+	broke := s.give(k, data, believed, giving)
 	if bad := new(spool.BadObject); errors.As(broke, &bad) || errors.As(broke, new(*unproven)) {
 		return 0, false, broke
 	}
@@ -196,8 +197,8 @@ func has(status uint16) bool {
 	return status == statusSuccess || status>>12 == 0xB || warnsOnly(status)
 }
 
-// give sends a command with its data set, as long as who is there is believed.
-func (s *sending) give(k *keptObject, data *spool.ObjectReader, believed func() error) error {
+// give sends a command with its data set, as long as who is there is believed. giving is called before the last of it.
+func (s *sending) give(k *keptObject, data *spool.ObjectReader, believed func() error, giving func()) error {
 	if err := s.send(keptContext, true, true, k.raw); err != nil {
 		return err
 	}
@@ -211,6 +212,9 @@ func (s *sending) give(k *keptObject, data *spool.ObjectReader, believed func() 
 		piece, last, err := data.Next()
 		if err != nil {
 			return err
+		}
+		if last {
+			giving()
 		}
 		if err := s.send(keptContext, false, last, piece); err != nil || last {
 			return err

@@ -1,7 +1,6 @@
 package spool
 
 import (
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -24,7 +23,8 @@ type holding struct {
 // onDisk is an object that is whole.
 type onDisk struct {
 	size  int64
-	named int // by so many entries
+	named int  // by so many entries
+	given bool // its receiver may have it (given.go)
 }
 
 // reserve takes room for a piece of an object.
@@ -70,6 +70,9 @@ func (s *Spool) free(id ObjectID) error {
 	if err := os.Remove(id.file(s.o.Dir)); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("spool: %w", err)
 	}
+	if o.given {
+		s.unmark(id)
+	}
 	delete(s.holding.objects, id)
 	s.holding.bytes -= o.size
 	return nil
@@ -112,6 +115,7 @@ func (s *Spool) listObjects() error {
 	if err != nil {
 		return fmt.Errorf("spool: %w", err)
 	}
+	var given []ObjectID
 	for _, f := range files {
 		if strings.HasSuffix(f.Name(), partEnding) {
 			if err := os.Remove(filepath.Join(s.o.Dir, objectFolder, f.Name())); err != nil {
@@ -119,9 +123,12 @@ func (s *Spool) listObjects() error {
 			}
 			continue
 		}
-		var id ObjectID
-		digits, ok := strings.CutSuffix(f.Name(), objectEnding)
-		if b, err := hex.DecodeString(digits); !ok || err != nil || copy(id[:], b) != len(id) || id.file("") != filepath.Join(objectFolder, f.Name()) {
+		if id, ok := parseName(f.Name(), givenEnding); ok {
+			given = append(given, id)
+			continue
+		}
+		id, ok := parseName(f.Name(), objectEnding)
+		if !ok {
 			continue
 		}
 		info, err := f.Info()
@@ -130,6 +137,14 @@ func (s *Spool) listObjects() error {
 		}
 		s.holding.objects[id] = onDisk{size: info.Size()}
 		s.holding.bytes += info.Size()
+	}
+	for _, id := range given {
+		if o, ok := s.holding.objects[id]; ok {
+			o.given = true
+			s.holding.objects[id] = o
+			continue
+		}
+		s.unmark(id) // its object is gone
 	}
 	return nil
 }

@@ -252,6 +252,48 @@ func rejectNext(s *Spool) (path string, err error) {
 	return s.Reject(k.Number, "status A900")
 }
 
+// TestGiven: that the receiver of an object may have it is known until it is taken back or the object is delivered, over openings too; what says so of an
+// object that is gone goes.
+func TestGiven(t *testing.T) {
+	o := options(t.TempDir())
+	s := open(t, o)
+	for n := range 2 {
+		if err := keep(t, s, n, bytesOf(100), 100); err != nil {
+			t.Fatal(err)
+		}
+	}
+	k, err := s.Peek()
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := func(what string, want bool, files int) {
+		t.Helper()
+		if got := s.Given(k.Object); got != want || len(objectFiles(t, o.Dir)) != files {
+			t.Errorf("%s: got %v and %v; want %v and %d files", what, got, objectFiles(t, o.Dir), want, files)
+		}
+	}
+	known("before", false, 2)
+	s.Giving(k.Object)
+	known("given", true, 3)
+	_ = s.Close()
+	s = open(t, o)
+	known("opened again", true, 3)
+	s.NotGiven(k.Object)
+	known("taken back", false, 2)
+	s.Giving(k.Object)
+	mark, err := os.ReadFile(k.Object.given(o.Dir))
+	if err != nil || deliverNext(s) != nil {
+		t.Fatal(err)
+	}
+	known("delivered", false, 1)
+	if err := os.WriteFile(k.Object.given(o.Dir), mark, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_ = s.Close()
+	s = open(t, o)
+	known("of one that is gone", false, 1)
+}
+
 // TestObjectTwice: an object that is in the queue twice, since its file in again stayed, is there until it is delivered twice.
 func TestObjectTwice(t *testing.T) {
 	o := options(t.TempDir())

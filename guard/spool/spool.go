@@ -10,7 +10,7 @@
 //	damage                      there was some when it was last used (holding.go)
 //	unnamed/                    objects that no message named after that
 //	objects/                    what is too large for a message, a file each, which a message names (object.go, holding.go);
-//	                            .part what is being written
+//	                            .part what is being written, .given beside one that its receiver may have (given.go)
 //
 // Everything of a message is sealed by AES-256-GCM under a key of its segment alone. Numbers have no gaps, so that a message that is
 // missing is noticed. After a crash the last message may be given once more: at least once, and never not at all.

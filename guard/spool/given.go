@@ -1,0 +1,63 @@
+package spool
+
+import (
+	"encoding/hex"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// givenEnding is that of an empty file beside an object: its receiver may have all of it. It is written before that has, so that it is known over a
+// kill, too. There is no fsync: a power cut may take it, and then nothing more is said of the object than that it waits.
+const givenEnding = ".given"
+
+func (id ObjectID) given(dir string) string {
+	return strings.TrimSuffix(id.file(dir), objectEnding) + givenEnding
+}
+
+// Giving notes that the receiver of an object is about to have all of it.
+func (s *Spool) Giving(id ObjectID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	o, ok := s.holding.objects[id]
+	if !ok || o.given {
+		return
+	}
+	o.given = true
+	s.holding.objects[id] = o
+	if f, err := os.OpenFile(id.given(s.o.Dir), os.O_WRONLY|os.O_CREATE, 0o600); err == nil { // else it is known until the next opening
+		_ = f.Close() // it is empty
+	}
+}
+
+// NotGiven takes that back.
+func (s *Spool) NotGiven(id ObjectID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if o, ok := s.holding.objects[id]; ok {
+		o.given = false
+		s.holding.objects[id] = o
+	}
+	s.unmark(id)
+}
+
+// Given reports whether the receiver of an object may have all of it, though the object is not delivered.
+func (s *Spool) Given(id ObjectID) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.holding.objects[id].given
+}
+
+func (s *Spool) unmark(id ObjectID) {
+	_ = os.Remove(id.given(s.o.Dir)) // mostly there is none; one that stays means nothing without its object
+}
+
+// parseName reads the name of a file of an object.
+func parseName(name, ending string) (id ObjectID, ok bool) {
+	digits, ok := strings.CutSuffix(name, ending)
+	b, err := hex.DecodeString(digits)
+	if !ok || err != nil || copy(id[:], b) != len(id) {
+		return id, false
+	}
+	return id, filepath.Base(id.file("")) == digits+objectEnding // and not in capitals, or with more behind it
+}
