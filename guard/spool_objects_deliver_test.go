@@ -2,6 +2,7 @@ package guard
 
 import (
 	"bytes"
+	"errors"
 	"net"
 	"os"
 	"path/filepath"
@@ -223,6 +224,27 @@ func TestSpoolObjectsDamagedSpool(t *testing.T) {
 	}
 	s.start(s.file, spooling(s.dir, spool.Disk{}))
 	checkImages(t, s.arrivals(a, 4), 4, 1, 2, 3)
+}
+
+// TestSpoolObjectsCursorToo: an object whose file is lost together with what is known of deliveries is told like other damage, where one before it was
+// not delivered.
+func TestSpoolObjectsCursorToo(t *testing.T) {
+	s := newShelf(t)
+	var files []string
+	for n := 1; n < 4; n++ {
+		s.store(n, n+1, statusSuccess)
+		files = append(files, slices.DeleteFunc(s.files(), func(path string) bool { return slices.Contains(files, path) })...)
+	}
+	s.end()
+	if err := errors.Join(os.Remove(files[1]), os.Remove(filepath.Join(s.dir, "dicom", "delivered"))); err != nil {
+		t.Fatal(err)
+	}
+	s.start(s.file, spooling(s.dir, spool.Disk{}))
+	checkImages(t, s.arrivals(s.archive(well), 2), 1, 3)
+	eventually(t, "a finding", func() bool { return s.findings()[SpoolObjectRule] == 1 })
+	if got := s.stats(); got.Messages != 0 || got.Rejected != 1 {
+		t.Errorf("got %+v", got)
+	}
 }
 
 // sizes gives how much files hold together.

@@ -56,7 +56,7 @@ func (s *Spool) peek() (*Kept, error) {
 	}
 }
 
-// Unsure reports whether a message may be delivered already: it was here when it was not known any more what is.
+// Unsure reports whether a message may be delivered already: it was here when it was not known any more what is, and nothing before it tells.
 func (s *Spool) Unsure(number uint64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -23,8 +23,9 @@ type holding struct {
 // onDisk is an object that is whole.
 type onDisk struct {
 	size  int64
-	named int  // by so many entries
-	given bool // its receiver may have it (given.go)
+	named int    // by so many entries
+	last  uint64 // number of the last one of the queue, as it was at the opening; 0: none
+	given bool   // its receiver may have it (given.go)
 }
 
 // reserve takes room for a piece of an object.
@@ -51,6 +52,15 @@ func (s *Spool) drop(id ObjectID, size int64) {
 	defer s.mu.Unlock()
 	delete(s.holding.objects, id)
 	s.holding.bytes -= size
+}
+
+// queued notes that an entry of the queue names an object.
+func (h *holding) queued(k *Kept) {
+	h.name(k.Object, 1)
+	if o, ok := h.objects[k.Object]; ok {
+		o.last = k.Number
+		h.objects[k.Object] = o
+	}
 }
 
 // name notes that entries more name an object, or so many less.
@@ -155,7 +165,7 @@ func (s *Spool) freeUnnamed() error {
 	if len(s.holding.objects) == 0 {
 		return s.spare()
 	}
-	known := true
+	known, apart := true, map[ObjectID]bool{}
 	for _, folder := range []string{rejectedFolder, againFolder} {
 		firsts, err := names(filepath.Join(s.o.Dir, folder))
 		if err != nil {
@@ -164,7 +174,7 @@ func (s *Spool) freeUnnamed() error {
 		for _, first := range firsts {
 			err := Read(filepath.Join(s.o.Dir, folder, segmentName(first)), s.o.Key, func(k Kept) error {
 				if k.Object != (ObjectID{}) {
-					s.holding.apart[first] = k.Object
+					s.holding.apart[first], apart[k.Object] = k.Object, true
 					s.holding.name(k.Object, 1)
 				}
 				return nil
@@ -174,6 +184,11 @@ func (s *Spool) freeUnnamed() error {
 	}
 	if !known {
 		return nil
+	}
+	for id, o := range s.holding.objects { // delivering goes in order: behind one that is there for the queue alone, nothing is delivered
+		if o.last > 0 && !apart[id] {
+			s.unsure = min(s.unsure, o.last-1)
+		}
 	}
 	if err := s.spare(); err != nil {
 		return err

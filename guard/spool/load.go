@@ -118,7 +118,7 @@ func (s *Spool) scan(path string, first, until, delivered uint64) (g *segment, e
 			break
 		}
 		if k.Number > delivered {
-			s.holding.name(k.Object, 1)
+			s.holding.queued(&k)
 		}
 	}
 	g = &segment{path: path, first: first, last: r.number - 1, size: r.at}

@@ -441,6 +441,59 @@ func TestObjectUnknown(t *testing.T) {
 	}
 }
 
+// TestUnsure: when it is not known any more what is delivered, it is known of what stands behind an object that is there, as delivering goes in order:
+// that object is not, and so nothing behind it is. One that something else needs too says nothing.
+func TestUnsure(t *testing.T) {
+	postpone := func(s *Spool) error {
+		k, err := s.Peek()
+		return errors.Join(err, s.Postpone(k.Number))
+	}
+	reject := func(s *Spool) error { _, err := rejectNext(s); return err }
+	for _, test := range []struct {
+		name  string
+		done  []func(*Spool) error
+		gone  []int  // files that are lost, by the numbers of their messages
+		until uint64 // what may be delivered
+	}{
+		{"nothing was delivered", nil, nil, 0},
+		{"two were", []func(*Spool) error{deliverNext, deliverNext}, nil, 2},
+		{"two were, and another's file is lost", []func(*Spool) error{deliverNext, deliverNext}, []int{4}, 2},
+		{"the next one's file is lost", []func(*Spool) error{deliverNext}, []int{2}, 2},
+		{"all files are lost", nil, []int{1, 2, 3, 4}, 4},
+		{"one was rejected", []func(*Spool) error{reject, deliverNext}, []int{3}, 3},
+		{"one was postponed", []func(*Spool) error{postpone, deliverNext}, []int{4}, 2},
+		{"one was postponed, and the others' files are lost", []func(*Spool) error{postpone}, []int{2, 3, 4}, 4},
+	} {
+		o := options(t.TempDir())
+		s := open(t, o)
+		ids := map[int]ObjectID{}
+		for n := 1; n < 5; n++ {
+			if err := keep(t, s, n, bytesOf(100), 100); err != nil {
+				t.Fatal(err)
+			}
+		}
+		err := List(o.Dir, testKey, func(_ string, k Kept, _ State) error { ids[int(k.Number)] = k.Object; return nil })
+		for _, does := range test.done {
+			err = errors.Join(err, does(s))
+		}
+		err = errors.Join(err, s.Close(), os.Remove(filepath.Join(o.Dir, cursorFile)))
+		for _, n := range test.gone {
+			err = errors.Join(err, os.Remove(ids[n].file(o.Dir)))
+		}
+		if err != nil {
+			t.Fatal(test.name, err)
+		}
+		s = open(t, o)
+		until := uint64(0)
+		for s.Unsure(until + 1) {
+			until++
+		}
+		if until != test.until {
+			t.Errorf("%s: up to %d may be delivered, want %d", test.name, until, test.until)
+		}
+	}
+}
+
 // TestDamageMark: after damage that is mended nothing is put aside, and the next crash is a crash like others.
 func TestDamageMark(t *testing.T) {
 	o := options(t.TempDir())
