@@ -12,7 +12,7 @@ import (
 	"chaperone/ledger"
 )
 
-// books are what a ledger has acknowledged: it must never lose it.
+// books are what a ledger, or a spool of images, has acknowledged: it must never lose it.
 type books struct {
 	seed uint32
 
@@ -20,13 +20,14 @@ type books struct {
 	disclosures map[[16]byte][8]byte // digests
 	notes       map[[16]byte]bool
 	merges      map[int]bool // by pair
+	images      map[int]bool // by number: whether it was not handed over
 
 	refused      bool // a batch was
 	afterRefusal bool // something was acknowledged after a refusal
 }
 
 func newBooks(seed uint32) *books {
-	return &books{seed: seed, disclosures: map[[16]byte][8]byte{}, notes: map[[16]byte]bool{}, merges: map[int]bool{}}
+	return &books{seed: seed, disclosures: map[[16]byte][8]byte{}, notes: map[[16]byte]bool{}, merges: map[int]bool{}, images: map[int]bool{}}
 }
 
 // add notes a batch whose recording returned without an error.
@@ -60,6 +61,8 @@ func pairOf(m ledger.Merge) int {
 //	d ID DIGEST   a disclosure
 //	n ID          a note
 //	m PAIR        a merge
+//	o NUMBER      an image was kept
+//	g NUMBER      an image was handed over, and may be gone
 //	r             a batch was refused
 func writeAck(out io.Writer, b ledger.Batch) error {
 	var lines []byte
@@ -110,12 +113,20 @@ func (b *books) line(fields []string) error {
 		b.disclosures[id] = sum
 	case len(fields) == 2 && fields[0] == "n" && unhex(id[:], fields[1]):
 		b.notes[id] = true
-	case len(fields) == 2 && fields[0] == "m":
-		pair, err := strconv.Atoi(fields[1])
-		if err != nil {
+	case len(fields) == 2 && len(fields[0]) == 1 && strings.Contains("mog", fields[0]):
+		number, err := strconv.Atoi(fields[1])
+		switch {
+		case err != nil:
 			return fmt.Errorf("torture: acknowledgement: %w", err)
+		case fields[0] == "m":
+			b.merges[number] = true
+		case fields[0] == "o":
+			if _, known := b.images[number]; !known { // else it was handed over before its sender was told
+				b.images[number] = true
+			}
+		case fields[0] == "g":
+			b.images[number] = false
 		}
-		b.merges[pair] = true
 	default:
 		return fmt.Errorf("torture: not an acknowledgement: a line of %d words", len(fields))
 	}
@@ -136,6 +147,13 @@ func (b *books) text() []byte {
 	for pair := range b.merges {
 		lines = fmt.Appendf(lines, "m %d\n", pair)
 	}
+	for number, waits := range b.images {
+		letter := "g"
+		if waits {
+			letter = "o"
+		}
+		lines = fmt.Appendf(lines, "%s %d\n", letter, number)
+	}
 	return lines
 }
 
@@ -147,5 +165,5 @@ func unhex(to []byte, text string) bool {
 func (b *books) len() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return len(b.disclosures)
+	return len(b.disclosures) + len(b.images)
 }

@@ -89,7 +89,12 @@ func (b *books) do(ctx context.Context, task, home string, round uint32) (status
 
 // recheck lets a worker open the ledger, compare everything and record on.
 func (b *books) recheck(ctx context.Context, home string, round uint32) error {
-	status, said, err := b.do(ctx, "check", home, round)
+	return b.must(ctx, "check", home, round)
+}
+
+// must runs a worker that has to succeed.
+func (b *books) must(ctx context.Context, task, home string, round uint32) error {
+	status, said, err := b.do(ctx, task, home, round)
 	if err == nil && status != 0 {
 		err = broken("the worker ended with status %d: %s", status, said)
 	}

@@ -3,6 +3,7 @@
 //
 //	go run ./internal/torture kill9    --n 1000   # kill -9 at any moment, of opening too
 //	go run ./internal/torture powercut --n 200    # the power fails: what was not fsynced is lost or torn
+//	go run ./internal/torture imagecuts --n 200   # the same for the images that a guard keeps
 //	go run ./internal/torture enospc   --n 20     # the disk is full
 //	go run ./internal/torture eio                 # each single call fails once with an input/output error
 //	go run ./internal/torture damage   --n 1000   # flipped bits, cut and swapped files
@@ -18,7 +19,7 @@
 //	go run ./internal/torture overload --n 10     # three times what it can carry, for so many seconds
 //	go run ./internal/torture all
 //
-// powercut --ignore-fsync, spool --forget and images --forget are the controls: on a disk whose fsync does nothing, and when what is kept is deleted, the run
+// powercut and imagecuts --ignore-fsync, spool --forget and images --forget are the controls: on a disk whose fsync does nothing, and when what is kept is deleted, the run
 // must fail.
 //
 // The seed is printed; it fixes the choices, not the kernel's timing. The exit status is 1 when a promise was broken.
@@ -59,6 +60,7 @@ var modes = []struct {
 }{
 	{"kill9", 1000, killNine},
 	{"powercut", 200, powerCut},
+	{"imagecuts", 200, imageCuts},
 	{"enospc", 20, fullDisk},
 	{"eio", 0, failingCalls},
 	{"damage", 1000, damage},
@@ -101,7 +103,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	f.IntVar(&o.n, "kills", 0, "the same, of guard, spool, images and dicom")
 	f.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano()), "fixes the choices")
 	f.IntVar(&o.every, "every", 1, "eio: try each k-th call only")
-	f.BoolVar(&o.ignoreFsync, "ignore-fsync", false, "powercut: a disk that lies; the run must fail")
+	f.BoolVar(&o.ignoreFsync, "ignore-fsync", false, "powercut and imagecuts: a disk that lies; the run must fail")
 	f.BoolVar(&o.forget, "forget", false, "spool and images: what is kept is deleted at each kill; the run must fail")
 	f.StringVar(&o.dir, "dir", "", "folder to work in (default: the system's for temporary files)")
 	if err := f.Parse(args[1:]); err != nil {

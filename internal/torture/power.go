@@ -16,6 +16,11 @@ import (
 // powerCut lets the power fail after any number of changes of the disk, of opening and recovery too. From that moment the
 // worker gets errors, and acknowledges nothing that counts; then what was not fsynced is lost or torn.
 func powerCut(ctx context.Context, o options) error {
+	return cutPower(ctx, o, "record", "check", "disclosures")
+}
+
+// cutPower lets the power fail under a task, and the other one look what is left. what is what they acknowledge.
+func cutPower(ctx context.Context, o options, task, check, what string) error {
 	r := rand.New(rand.NewPCG(o.seed, 10))
 	dir := filepath.Join(o.dir, "power")
 	if err := os.Mkdir(dir, 0o700); err != nil {
@@ -36,7 +41,7 @@ func powerCut(ctx context.Context, o options) error {
 		}
 		before := b.len()
 		failed, after := d.PowerFailsAfter(changes(r)), time.Duration(r.IntN(20))*time.Millisecond
-		err := onDisk(d, dir, func() error { return b.cutOnce(ctx, dir, uint32(2*i), failed, after) })
+		err := onDisk(d, dir, func() error { return b.cutOnce(ctx, task, dir, uint32(2*i), failed, after) })
 		if err != nil {
 			return fmt.Errorf("round %d: %w", i, err)
 		}
@@ -45,18 +50,18 @@ func powerCut(ctx context.Context, o options) error {
 		if r.IntN(3) == 0 && i%lap != lap-1 && i != o.n-1 {
 			continue // the next cut meets the recovery from this one
 		}
-		if err := onDisk(d, dir, func() error { return b.recheck(ctx, dir, uint32(2*i+1)) }); err != nil {
+		if err := onDisk(d, dir, func() error { return b.must(ctx, check, dir, uint32(2*i+1)) }); err != nil {
 			return fmt.Errorf("round %d: %w", i, err)
 		}
 		checks++
 	}
-	fmt.Fprintf(o.stdout, "powercut: %d cuts, %d disclosures acknowledged, all compared %d times\n", o.n, acked, checks)
+	fmt.Fprintf(o.stdout, "power: %d cuts, %d %s acknowledged, all compared %d times\n", o.n, acked, what, checks)
 	return nil
 }
 
-// cutOnce lets a worker record until the power fails, and a moment on: what it acknowledges of what failed counts too.
-func (b *books) cutOnce(ctx context.Context, dir string, round uint32, failed <-chan struct{}, after time.Duration) error {
-	c, err := b.start(ctx, "record", dir, round)
+// cutOnce lets a worker work until the power fails, and a moment on: what it acknowledges of what failed counts too.
+func (b *books) cutOnce(ctx context.Context, task, dir string, round uint32, failed <-chan struct{}, after time.Duration) error {
+	c, err := b.start(ctx, task, dir, round)
 	if err != nil {
 		return err
 	}

@@ -42,6 +42,8 @@ func TestTorture(t *testing.T) {
 		{mode: "kill9", o: options{n: 5, seed: 1}},
 		{mode: "powercut", o: options{n: 5, seed: 1}, mounts: true},
 		{mode: "powercut", o: options{n: lap, seed: 1, ignoreFsync: true}, mounts: true, fails: true},
+		{mode: "imagecuts", o: options{n: 8, seed: 1}, mounts: true},
+		{mode: "imagecuts", o: options{n: lap, seed: 1, ignoreFsync: true}, mounts: true, fails: true},
 		{mode: "enospc", o: options{n: 1, seed: 1}, mounts: true},
 		{mode: "eio", o: options{seed: 1, every: 31}, mounts: true},
 		{mode: "damage", o: options{n: 40, seed: 1}},

@@ -12,13 +12,13 @@ import (
 	"chaperone/ledger"
 )
 
-// Whatever opens a ledger on a disk that fails is a child of its own. A process that serves a file system must not use it
+// Whatever opens a ledger, or a spool, on a disk that fails is a child of its own. A process that serves a file system must not use it
 // too: should it crash in a call of its own, the kernel waits for it for ever.
 
 // task is what a worker does. It says on out what was acknowledged, after it was; books holds what was before.
 type task func(ctx context.Context, b *books, home string, round uint32, out io.Writer) error
 
-var tasks = map[string]task{"record": record, "check": recheck, "fill": fillUp, "few": recordFew}
+var tasks = map[string]task{"record": record, "check": recheck, "fill": fillUp, "few": recordFew, "keep": keepImages, "hand over": handImages}
 
 // Exit statuses of a worker.
 const (
@@ -31,7 +31,7 @@ func work(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io
 	f := flag.NewFlagSet("torture worker", flag.ContinueOnError)
 	f.SetOutput(stderr)
 	name := f.String("task", "", "what to do")
-	home := f.String("home", "", "`folder` of ledger and keys")
+	home := f.String("home", "", "`folder` of ledger and keys, or of a spool")
 	seed := f.Uint64("seed", 0, "of the load")
 	round := f.Uint64("round", 0, "of the run")
 	if err := f.Parse(args); err != nil {
