@@ -186,14 +186,9 @@ func (l *dicomLoad) run(ctx context.Context) (stop func() (unknown int, err erro
 	var failed error
 	if l.tools != nil {
 		wait.Go(func() {
-			for ctx.Err() == nil && failed == nil {
-				var patients []string
-				var more bool
-				if patients, more, failed = l.tools.send(ctx, &l.next); more {
-					unknown.Add(1) // it sends one after the other
-				}
-				l.links[dicomSenders] = append(l.links[dicomSenders], patients...)
-			}
+			patients, more, err := l.tools.sendOn(ctx, ctx.Done(), &l.next)
+			l.links[dicomSenders], failed = append(l.links[dicomSenders], patients...), err
+			unknown.Add(int64(more))
 		})
 	}
 	return func() (int, error) {

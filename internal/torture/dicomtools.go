@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -32,12 +33,17 @@ const dcmtkListener = `  - name: dcmtk
     upstream: {address: "%s", tls: none, because: this is a test, party: pacs}
 `
 
+// hasDCMTK says what is missing.
+func hasDCMTK() error {
+	_, err := exec.LookPath("storescu")
+	_, scp := exec.LookPath("storescp")
+	return errors.Join(err, scp)
+}
+
 // startDCMTK starts storescp; nil when it is not on this machine.
 func startDCMTK(ctx context.Context, dir string) (*dcmtk, error) {
-	for _, name := range []string{"storescu", "storescp"} {
-		if _, err := exec.LookPath(name); err != nil {
-			return nil, nil
-		}
+	if hasDCMTK() != nil {
+		return nil, nil
 	}
 	t := &dcmtk{files: filepath.Join(dir, "sent"), received: filepath.Join(dir, "received")}
 	var err error
@@ -51,17 +57,27 @@ func startDCMTK(ctx context.Context, dir string) (*dcmtk, error) {
 			return nil, err
 		}
 	}
+	scp, err := t.storescp(ctx, "--fork")
+	if err == nil {
+		go func() { _ = scp.Wait() }() // it ends with the context
+	}
+	return t, err
+}
+
+// storescp starts the archive, and waits until it listens.
+func (t *dcmtk) storescp(ctx context.Context, more ...string) (*exec.Cmd, error) {
 	_, port, _ := net.SplitHostPort(t.archive) // it is one
-	scp := exec.CommandContext(ctx, "storescp", "--fork", "+xa", "+B", "-aet", "PACS", "-od", t.received, port)
+	scp := exec.CommandContext(ctx, "storescp", append(more, "+xa", "+B", "-aet", "PACS", "-od", t.received, port)...)
 	if err := scp.Start(); err != nil {
 		return nil, err
 	}
-	go func() { _ = scp.Wait() }() // it ends with the context
 	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		if c, err := net.Dial("tcp", t.archive); err == nil {
-			return t, c.Close()
+			return scp, c.Close()
 		}
 	}
+	_ = scp.Process.Kill() // it is of no use
+	_ = scp.Wait()
 	return nil, broken("storescp does not listen")
 }
 
@@ -84,6 +100,24 @@ func (t *dcmtk) send(ctx context.Context, next *atomic.Int64) (acknowledged []st
 	out, _ := exec.CommandContext(ctx, "storescu", args...).CombinedOutput() // how it ended is in what it says
 	n := bytes.Count(out, []byte("Received Store Response (Success)"))
 	return patients[:min(n, together)], n < together && bytes.Contains(out, []byte("Association Accepted")), nil
+}
+
+// sendOn sends until it is over. It gives whose images were acknowledged, and of how many it is not known what became of them.
+func (t *dcmtk) sendOn(ctx context.Context, over <-chan struct{}, next *atomic.Int64) (acknowledged []string, unknown int, err error) {
+	for err == nil {
+		select {
+		case <-over:
+			return acknowledged, unknown, nil
+		default:
+		}
+		var patients []string
+		var more bool
+		if patients, more, err = t.send(ctx, next); more {
+			unknown++ // it sends one after the other
+		}
+		acknowledged = append(acknowledged, patients...)
+	}
+	return acknowledged, unknown, err
 }
 
 // part10 is an image as a file (PS3.10 section 7.1).

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -32,23 +31,16 @@ func killImages(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	l := &imageLoad{received: filepath.Join(o.dir, "received"), r: rand.New(rand.NewPCG(o.seed, 17)), stays: o.forget}
+	l := &imageLoad{pacs: dcmtk{received: filepath.Join(o.dir, "received")}, r: rand.New(rand.NewPCG(o.seed, 17)), stays: o.forget}
 	defer l.leave()
 	if err := l.prepare(o.dir, g.address); err != nil {
 		return err
 	}
-	if err := g.write(fmt.Sprintf(dicomSite, g.dir, g.address, l.archive) + "    spool: {bytes: 1GiB}\n"); err != nil {
+	if err := g.write(fmt.Sprintf(dicomSite, g.dir, g.address, l.pacs.archive) + "    spool: {bytes: 1GiB}\n"); err != nil {
 		return err
 	}
 	most := 0
-	unknown, err := g.kills(ctx, o, l, 2*time.Second, func() error {
-		waits, _, err := g.kept(ctx)
-		most = max(most, waits)
-		if o.forget {
-			err = errors.Join(err, os.RemoveAll(filepath.Join(g.dir, "spool")))
-		}
-		return err
-	})
+	unknown, err := g.kills(ctx, o, l, 2*time.Second, func() error { return g.left(ctx, o.forget, &most) })
 	if err != nil {
 		return err
 	}
@@ -56,8 +48,7 @@ func killImages(ctx context.Context, o options) error {
 		return err
 	}
 	l.leave() // and what it has in its sockets is in its files
-	tools := dcmtk{received: l.received}
-	patients, err := tools.arrived()
+	patients, err := l.pacs.arrived()
 	if err != nil {
 		return err
 	}
@@ -83,30 +74,23 @@ func killImages(ctx context.Context, o options) error {
 	return err
 }
 
-// hasDCMTK says what is missing.
-func hasDCMTK() error {
-	_, err := exec.LookPath("storescu")
-	_, scp := exec.LookPath("storescp")
-	return errors.Join(err, scp)
-}
-
 // imageLoad is storescu while storescp comes and goes.
 type imageLoad struct {
-	archive, received string // the address of storescp, and its folder
-	scp               *exec.Cmd
-	stays             bool // as it is: away
-	left              int  // how often it left
-	r                 *rand.Rand
-	next              atomic.Int64
-	tools             [imageSenders]*dcmtk
-	links             [imageSenders][]string // whose images were acknowledged to each
+	pacs  dcmtk // storescp, where it is
+	scp   *exec.Cmd
+	stays bool // as it is: away
+	left  int  // how often it left
+	r     *rand.Rand
+	next  atomic.Int64
+	tools [imageSenders]*dcmtk
+	links [imageSenders][]string // whose images were acknowledged to each
 }
 
 func (l *imageLoad) prepare(dir, guard string) (err error) {
-	if l.archive, err = freeAddress(); err != nil {
+	if l.pacs.archive, err = freeAddress(); err != nil {
 		return err
 	}
-	err = os.Mkdir(l.received, 0o700)
+	err = os.Mkdir(l.pacs.received, 0o700)
 	for k := range l.tools {
 		l.tools[k] = &dcmtk{files: filepath.Join(dir, fmt.Sprint("sent", k)), listen: guard}
 		err = errors.Join(err, os.Mkdir(l.tools[k].files, 0o700))
@@ -119,32 +103,15 @@ func (l *imageLoad) run(ctx context.Context) (stop func() (unknown int, err erro
 	var wait sync.WaitGroup
 	var unknown atomic.Int64
 	var turning error
-	wait.Go(func() {
-		for turning == nil && !l.stays {
-			select {
-			case <-over:
-				return
-			case <-time.After(time.Duration(1+l.r.IntN(1000)) * time.Millisecond):
-				turning = l.turn(ctx)
-			}
-		}
-	})
+	if !l.stays {
+		wait.Go(func() { turning = comesAndGoes(over, l.r, time.Second, func() error { return l.turn(ctx) }) })
+	}
 	sending := make([]error, imageSenders)
 	for k, t := range l.tools {
 		wait.Go(func() {
-			for sending[k] == nil {
-				select {
-				case <-over:
-					return
-				default:
-				}
-				patients, more, err := t.send(ctx, &l.next)
-				if more {
-					unknown.Add(1) // it sends one after the other
-				}
-				l.links[k] = append(l.links[k], patients...)
-				sending[k] = err
-			}
+			patients, more, err := t.sendOn(ctx, over, &l.next)
+			l.links[k], sending[k] = append(l.links[k], patients...), err
+			unknown.Add(int64(more))
 		})
 	}
 	return func() (int, error) {
@@ -173,22 +140,11 @@ func (l *imageLoad) leave() {
 	}
 }
 
-func (l *imageLoad) comeBack(ctx context.Context) error {
-	if l.scp != nil {
-		return nil
+func (l *imageLoad) comeBack(ctx context.Context) (err error) {
+	if l.scp == nil {
+		l.scp, err = l.pacs.storescp(ctx)
 	}
-	_, port, _ := net.SplitHostPort(l.archive) // it is one
-	l.scp = exec.CommandContext(ctx, "storescp", "+xa", "+B", "-aet", "PACS", "-od", l.received, port)
-	if err := l.scp.Start(); err != nil {
-		l.scp = nil
-		return err
-	}
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
-		if c, err := net.Dial("tcp", l.archive); err == nil {
-			return c.Close()
-		}
-	}
-	return broken("storescp does not listen")
+	return err
 }
 
 // whole says whether what was acknowledged is in its file as it was sent.
@@ -196,7 +152,7 @@ func (l *imageLoad) whole(links [][]string) error {
 	for _, link := range links {
 		for _, id := range link {
 			o := image(id)
-			b, err := os.ReadFile(filepath.Join(l.received, "CT."+o.Instance))
+			b, err := os.ReadFile(filepath.Join(l.pacs.received, "CT."+o.Instance))
 			if err != nil {
 				return broken("an image that was acknowledged is not there: %w", err)
 			}

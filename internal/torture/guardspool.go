@@ -34,14 +34,7 @@ func killSpool(ctx context.Context, o options) error {
 	}
 	g.engine.rejects = !o.forget
 	most := 0
-	unknown, killErr := g.kills(ctx, o, l, time.Second, func() error {
-		waits, _, err := g.kept(ctx)
-		most = max(most, waits)
-		if o.forget {
-			err = errors.Join(err, os.RemoveAll(filepath.Join(g.dir, "spool")))
-		}
-		return err
-	})
+	unknown, killErr := g.kills(ctx, o, l, time.Second, func() error { return g.left(ctx, o.forget, &most) })
 	if err := errors.Join(err, killErr); err != nil {
 		return err
 	}
@@ -70,6 +63,30 @@ func killSpool(ctx context.Context, o options) error {
 		return broken("the engine never left, nothing waited, or nothing was rejected: the run shows nothing")
 	}
 	return l.check(ctx, o, g, &captured{unknown: unknown, mayRepeat: (o.n+l.left)*(guardSenders+1) + rejected}) // one of each client, and one that is delivered
+}
+
+// left looks how many messages a kill left in the spool, at most so far. With forget it deletes them.
+func (g *guarded) left(ctx context.Context, forget bool, most *int) error {
+	waits, _, err := g.kept(ctx)
+	*most = max(*most, waits)
+	if forget {
+		err = errors.Join(err, os.RemoveAll(filepath.Join(g.dir, "spool")))
+	}
+	return err
+}
+
+// comesAndGoes lets a system come and go, at any moment within longest, until it is over.
+func comesAndGoes(over <-chan struct{}, r *rand.Rand, longest time.Duration, turn func() error) error {
+	for {
+		select {
+		case <-over:
+			return nil
+		case <-time.After(time.Millisecond + time.Duration(r.Int64N(int64(longest)))):
+			if err := turn(); err != nil {
+				return err
+			}
+		}
+	}
 }
 
 // delivered waits until nothing is kept any more.
@@ -123,16 +140,9 @@ func (l *spoolLoad) run(ctx context.Context) (stop func() (unknown int, err erro
 	over := make(chan struct{})
 	var wait sync.WaitGroup
 	var failed error
-	wait.Go(func() {
-		for failed == nil && !l.stays {
-			select {
-			case <-over:
-				return
-			case <-time.After(time.Duration(1+l.r.IntN(500)) * time.Millisecond):
-				failed = l.turn()
-			}
-		}
-	})
+	if !l.stays {
+		wait.Go(func() { failed = comesAndGoes(over, l.r, 500*time.Millisecond, l.turn) })
+	}
 	inner := l.guardLoad.run(ctx)
 	return func() (int, error) {
 		close(over)
