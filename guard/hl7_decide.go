@@ -2,6 +2,7 @@ package guard
 
 import (
 	"bytes"
+	"time"
 
 	"chaperone/policy"
 	"chaperone/wire"
@@ -17,8 +18,8 @@ func isCommit(payload []byte) bool {
 	return len(payload) == 1 && (payload[0] == commitACK || payload[0] == commitNAK)
 }
 
-// decide judges one frame of a direction.
-func (h *hl7Conn) decide(j *judge, f frame, d wire.Dir) (verdict, *message) {
+// decide judges one frame of a direction, which came at a time.
+func (h *hl7Conn) decide(j *judge, f frame, d wire.Dir, now time.Time) (verdict, *message) {
 	if isCommit(f.payload) {
 		return verdict{Decision: policy.Decision{Permit: true, Reason: control}}, nil
 	}
@@ -90,7 +91,7 @@ func (h *hl7Conn) decide(j *judge, f frame, d wire.Dir) (verdict, *message) {
 	default:
 		w.claims = x.claim[:]
 	}
-	return j.decide(r, w, h.guard.now()), m
+	return j.decide(r, w, now), m
 }
 
 // harmless reports whether an answer of an old system, which is not in the strict grammar, can bear no patient: there are only
