@@ -62,12 +62,14 @@ func (h *hl7Conn) decide(j *judge, f frame, d wire.Dir, now time.Time) (verdict,
 	switch {
 	case !m.bears() && (m.role == wire.Control || m.role == wire.Reply && d == wire.FromServer):
 		return verdict{Decision: policy.Decision{Permit: true, Reason: control}}, m
+	case d == wire.FromServer && !m.bears():
+		w.client, w.claims = &x.from, x.claim[:] // who acts is the system behind the guard
+		if m.query {                             // whom the answer shows is not decided by what that may see: no right for a ward is enough
+			w.action, w.asked, w.from, w.to = policy.Ask, true, &x.to, &x.from
+			w.everybody = m.nobody
+		}
 	case d == wire.FromServer:
 		w.action, w.asked = policy.Ask, true
-		if !m.bears() {
-			w.unasked = true
-			break
-		}
 		q, fresh := together(m)
 		if q == nil {
 			w.action = policy.Send // it is the system behind the guard that sends it
