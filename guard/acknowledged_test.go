@@ -47,18 +47,31 @@ func (c *caller) heard(want int) (said []string, text string) {
 	return said, text
 }
 
-// TestAcknowledged: the sender of a message that the system behind took hears what that said of it, whatever stands beside that: it says
-// again what the message said, and passes as it came; else the guard repeats the code alone. That a message was refused it never hears
-// of one that arrived. %[1]s is the message's control ID.
-func TestAcknowledged(t *testing.T) {
-	const head, more = "MSH|^~\\&|EHR|NORTH|LAB|NORTH|20260301||ACK|a%[1]s|P|2.5\r", "\x1c\r\x0b"
+// acknowledgement is what a system behind says of what it was sent.
+type acknowledgement struct {
+	name   string
+	answer string   // to each message of a frame, all of them in one frame
+	frame  string   // the messages in it, by their control IDs
+	want   []string // what the sender hears
+}
+
+// frames gives what the client sends, and what is said of it.
+func (a acknowledgement) frames() (message, answer string) {
+	for _, id := range strings.Fields(a.frame) {
+		message += strings.Replace(result("LAB|NORTH", id, "4711"), "|P|2.5\r", "|P|2.5|||AL|AL\r", 1)
+		answer += strings.ReplaceAll(a.answer, "%[1]s", id)
+	}
+	return message, strings.TrimSuffix(answer, nextFrame)
+}
+
+// nextFrame ends a frame and begins another.
+const nextFrame = "\x1c\r\x0b"
+
+// acknowledgements are all kinds of them. %[1]s is the message's control ID.
+func acknowledgements() []acknowledgement {
+	const head, more = "MSH|^~\\&|EHR|NORTH|LAB|NORTH|20260301||ACK|a%[1]s|P|2.5\r", nextFrame
 	const allergy = "IAM|1|DA|PEN^" + secret + "\r"
-	for _, test := range []struct {
-		name   string
-		answer string   // to each message of a frame, all of them in one frame
-		frame  string   // the messages in it, by their control IDs
-		want   []string // what the sender hears
-	}{
+	return []acknowledgement{
 		{"plain", head + "MSA|AA|%[1]s\r", "m1", []string{"AA m1"}},
 		{"a segment of two systems' own", head + "MSA|AA|%[1]s\rZAK|1\r", "m1", []string{"AA m1"}},
 		{"blood (BRP)", head + "MSA|AA|%[1]s\rORC|OK|1\rBPO|1|RBC\rBPX|1|RL\r", "m1", []string{"AA m1"}},
@@ -99,26 +112,26 @@ func TestAcknowledged(t *testing.T) {
 		{"two, of two systems' own", head + "MSA|AA|%[1]s\rZAK|1\r", "m1 m2", []string{"AA m1", "AA m2"}},
 		{"two, each in a frame", head + "MSA|AA|%[1]s\rZAK|1\r" + more, "m1 m2", []string{"AA m1", "AA m2"}},
 		{"two, and allergies", head + "MSA|AA|%[1]s\r" + allergy, "m1 m2", []string{"AA m1, by the guard", "AA m2, by the guard"}},
-	} {
+	}
+}
+
+// TestAcknowledged: the sender of a message that the system behind took hears what that said of it, whatever stands beside that: it says
+// again what the message said, and passes as it came; else the guard repeats the code alone. That a message was refused it never hears
+// of one that arrived.
+func TestAcknowledged(t *testing.T) {
+	for _, test := range acknowledgements() {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			ids := strings.Fields(test.frame)
+			message, answer := test.frames()
 			e := newEngine(t)
-			e.answer = func(payload string) (all string) {
+			e.answer = func(payload string) string {
 				if controlID(payload) == "after" {
 					return ack(payload)
 				}
-				for _, id := range ids {
-					all += strings.ReplaceAll(test.answer, "%[1]s", id)
-				}
-				return strings.TrimSuffix(all, more)
+				return answer
 			}
 			r := begin(t, answering(e, "enforce"))
 			c := r.call("hl7")
-			var message string
-			for _, id := range ids {
-				message += strings.Replace(result("LAB|NORTH", id, "4711"), "|P|2.5\r", "|P|2.5|||AL|AL\r", 1)
-			}
 			c.write(message)
 			said, text := c.heard(len(test.want))
 			if !slices.Equal(said, test.want) || strings.Contains(text, secret) {

@@ -119,24 +119,36 @@ func (a *asked) remove(q *question) {
 // mostAsked bounds what is remembered, beside what a listener lets be unanswered.
 const mostAsked = 64
 
-// remember keeps a message that is about to be passed on.
-func (h *hl7Conn) remember(p *passing) {
-	m := p.message
+// mostObserved bounds it where the guard only observes: nobody waits there, so that a sender may be far ahead of its answers.
+const mostObserved = 4096
+
+// remember keeps a message that is about to be passed on, and what of it is on record; nil is nothing.
+func (h *hl7Conn) remember(m *message, recorded ...*draft) {
 	if m.role != wire.Query && m.role != wire.Push {
 		return
+	}
+	most := mostAsked + max(2*h.spec().Limits.Pending, len(m.parts))
+	if h.observes {
+		most = max(most, mostObserved)
+	}
+	var sent []ledger.Covered
+	brought := false
+	for _, d := range recorded {
+		if d != nil {
+			brought, sent = true, append(sent, d.disclosure.Covered...)
+		}
 	}
 	for i := range m.parts {
 		part := &m.parts[i]
 		q := &question{id: part.id, message: part.raw, named: m.named}
 		if m.role == wire.Push {
 			q.message, _, _ = bytes.Cut(part.raw, []byte{carriage})
-			q.push, q.once, q.brought = true, part.once, p.draft != nil && part.bears
-			if p.draft != nil {
-				q.sent = p.draft.disclosure.Covered
-			}
+			q.push, q.once, q.brought, q.sent = true, part.once, brought && part.bears, sent
 		}
-		q.message = bytes.Clone(q.message)
-		h.asked.add(q, mostAsked+max(2*h.spec().Limits.Pending, len(m.parts)))
+		if q.message = bytes.Clone(q.message); h.observes {
+			q.message = nil // it is not the guard that answers
+		}
+		h.asked.add(q, most)
 	}
 }
 

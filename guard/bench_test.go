@@ -46,7 +46,7 @@ func BenchmarkDecide(b *testing.B) {
 	for b.Loop() {
 		n++
 		payload := []byte(result("LAB|NORTH", fmt.Sprint(n), fmt.Sprint(n*7919%100_000)))
-		if v, _ := h.decide(j, frame{raw: payload, payload: payload}, wire.FromClient); !v.Permit {
+		if v, _ := h.decide(j, frame{raw: payload, payload: payload}, wire.FromClient, h.guard.now()); !v.Permit {
 			b.Fatal(v.Reason)
 		}
 	}
@@ -60,7 +60,7 @@ func BenchmarkRelease(b *testing.B) {
 		j := h.guard.judge("hl7", false)
 		for n := 0; pb.Next(); n++ {
 			payload := []byte(result("LAB|NORTH", fmt.Sprint(n), fmt.Sprint(n*7919%100_000)))
-			v, _ := h.decide(j, frame{raw: payload, payload: payload}, wire.FromClient)
+			v, _ := h.decide(j, frame{raw: payload, payload: payload}, wire.FromClient, h.guard.now())
 			if err := h.guard.record(b.Context(), []*draft{v.draft}); err != nil {
 				b.Error(err)
 			}

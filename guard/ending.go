@@ -10,14 +10,29 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"chaperone/policy"
+	"chaperone/wire"
 )
 
 // What ends a connection because of what came, or did not come. Each is counted once, and one line of the log.
 
 // broken notes that what came is not in the listener's protocol. It gives why the connection ends; why must not quote what came.
-func (c *conn) broken(why error) error {
-	c.guard.malformed(c.listener.name)
-	c.refused(malformed, why.Error())
+func (c *conn) broken(why error) error { return c.brokenBy(wire.FromClient, why) }
+
+// brokenBy is broken for what came from a side, or would be if the listener enforced.
+func (c *conn) brokenBy(d wire.Dir, why error) error {
+	if !c.observes { // else its session counts it
+		c.guard.malformed(c.listener.name)
+	}
+	from, to := c.from.record(), c.to.record()
+	if d == wire.FromServer {
+		from, to = to, from
+	}
+	c.guard.refused.note(refusal{
+		listener: c.listener.name, word: connection, from: from, to: to, at: c.guard.now(), observed: c.observes,
+		decision: policy.Decision{Reason: malformed, Version: c.guard.rules.Load().site.Version, Hint: why.Error()},
+	})
 	return fmt.Errorf("%w (%v)", errProtocol, why)
 }
 

@@ -35,6 +35,7 @@ type frames struct {
 	limit  int
 	buffer []byte
 	have   int   // bytes in buffer
+	looked int   // of them, there is no end of a frame in these behind the frames of list
 	offset int64 // of the buffer's first byte
 	list   []frame
 	large  *large // of all connections together; nil: not counted
@@ -87,6 +88,7 @@ func (f *frames) next(before func(begun bool) error) ([]frame, error) {
 	for _, one := range f.list {
 		used += len(one.raw)
 	}
+	at := max(0, f.looked-used) // bytes that were looked at
 	f.have = copy(f.buffer, f.buffer[used:f.have])
 	f.offset += int64(used)
 	clear(f.list) // it would keep the buffer alive
@@ -97,10 +99,10 @@ func (f *frames) next(before func(begun bool) error) ([]frame, error) {
 	if f.buffer == nil {
 		f.buffer = make([]byte, firstRoom)
 	}
-	at := 0 // bytes that were looked at
 	for {
 		var err error
 		if at, err = f.scan(at); err != nil || len(f.list) > 0 {
+			f.looked = at
 			return f.list, err
 		}
 		if f.have == len(f.buffer) {
@@ -117,8 +119,9 @@ func (f *frames) next(before func(begun bool) error) ([]frame, error) {
 		n, err := f.from.Read(f.buffer[f.have:])
 		f.have += n
 		if n == 0 && err != nil {
+			f.looked = at
 			if err == io.EOF && f.have > 0 {
-				err = fmt.Errorf("mllp: the connection ends inside the frame at offset %d: %w", f.offset, format.ErrMalformed)
+				err = f.cut()
 			}
 			return nil, err
 		}
@@ -127,6 +130,20 @@ func (f *frames) next(before func(begun bool) error) ([]frame, error) {
 
 // within reports whether something of a frame was read, and not all of it.
 func (f *frames) within() bool { return len(f.list) == 0 && f.have > 0 }
+
+// cut says that the connection ends within a frame.
+func (f *frames) cut() error {
+	return fmt.Errorf("mllp: the connection ends inside the frame at offset %d: %w", f.offset, format.ErrMalformed)
+}
+
+// rest gives what stands behind the frames that were given.
+func (f *frames) rest() []byte {
+	b := f.buffer[:f.have]
+	for _, one := range f.list {
+		b = b[len(one.raw):]
+	}
+	return b
+}
 
 // ahead reads, once, what stands behind the frames that were given, if there is room. Those stay valid.
 func (f *frames) ahead() error {

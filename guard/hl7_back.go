@@ -8,6 +8,7 @@ import (
 	"io"
 	"slices"
 
+	"chaperone/format"
 	"chaperone/format/hl7"
 	"chaperone/wire"
 )
@@ -23,7 +24,7 @@ func (h *hl7Conn) answers(ctx context.Context) error {
 			if errors.Is(err, io.EOF) || quiet(err) {
 				return errClosed
 			}
-			return fmt.Errorf("the system behind it: %w", err)
+			return fmt.Errorf("the system behind it: %w", h.unframed(err))
 		}
 		for _, f := range list {
 			if err := h.check(); err != nil {
@@ -36,9 +37,17 @@ func (h *hl7Conn) answers(ctx context.Context) error {
 	}
 }
 
+// unframed tells of it when what the system behind the guard sends can be read no further because of what it is.
+func (h *hl7Conn) unframed(err error) error {
+	if errors.Is(err, format.ErrMalformed) || errors.Is(err, format.ErrLimit) {
+		return h.brokenBy(wire.FromServer, err)
+	}
+	return err
+}
+
 // back decides one frame of the system behind the guard, and passes it on or answers in its place.
 func (h *hl7Conn) back(ctx context.Context, j *judge, f frame) error {
-	v, m := h.decide(j, f, wire.FromServer)
+	v, m := h.decide(j, f, wire.FromServer, h.guard.now())
 	if v.Permit && v.draft != nil {
 		if err := h.guard.record(ctx, []*draft{v.draft}); err != nil {
 			h.guard.metrics.unrecorded(h.listener.name)
@@ -49,12 +58,7 @@ func (h *hl7Conn) back(ctx context.Context, j *judge, f frame) error {
 	if m == nil {
 		return h.write(&h.down, h.client, f.raw)
 	}
-	for i := range m.parts {
-		p := &m.parts[i]
-		if m.bears() || m.role == wire.Reply || !v.Permit || p.ack == "AE" || p.ack == "AR" {
-			h.show(p, m.again && v.Permit)
-		}
-	}
+	h.shown(m, v.Permit)
 	if v.Permit {
 		err := h.write(&h.down, h.client, f.raw)
 		if m.content.Ack != "" || m.err != nil { // what passes without being understood is an answer
@@ -63,6 +67,16 @@ func (h *hl7Conn) back(ctx context.Context, j *judge, f frame) error {
 		return err
 	}
 	return h.instead(m, &v)
+}
+
+// shown ends the queries that are answered with a message, whether that passes or not.
+func (h *hl7Conn) shown(m *message, passes bool) {
+	for i := range m.parts {
+		p := &m.parts[i]
+		if m.bears() || m.role == wire.Reply || !passes || p.ack == "AE" || p.ack == "AR" {
+			h.show(p, m.again && passes)
+		}
+	}
 }
 
 // show ends a query with its answer, which may show so many, and once, or with an error. Only a commit that names nobody, and passes, lets the answer of the

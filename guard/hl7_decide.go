@@ -2,6 +2,7 @@ package guard
 
 import (
 	"bytes"
+	"time"
 
 	"chaperone/policy"
 	"chaperone/wire"
@@ -17,8 +18,8 @@ func isCommit(payload []byte) bool {
 	return len(payload) == 1 && (payload[0] == commitACK || payload[0] == commitNAK)
 }
 
-// decide judges one frame of a direction.
-func (h *hl7Conn) decide(j *judge, f frame, d wire.Dir) (verdict, *message) {
+// decide judges one frame of a direction, which came at a time.
+func (h *hl7Conn) decide(j *judge, f frame, d wire.Dir, now time.Time) (verdict, *message) {
 	if isCommit(f.payload) {
 		return verdict{Decision: policy.Decision{Permit: true, Reason: control}}, nil
 	}
@@ -61,12 +62,14 @@ func (h *hl7Conn) decide(j *judge, f frame, d wire.Dir) (verdict, *message) {
 	switch {
 	case !m.bears() && (m.role == wire.Control || m.role == wire.Reply && d == wire.FromServer):
 		return verdict{Decision: policy.Decision{Permit: true, Reason: control}}, m
+	case d == wire.FromServer && !m.bears():
+		w.client, w.claims = &x.from, x.claim[:] // who acts is the system behind the guard
+		if m.query {                             // whom the answer shows is not decided by what that may see: no right for a ward is enough
+			w.action, w.asked, w.from, w.to = policy.Ask, true, &x.to, &x.from
+			w.everybody = m.nobody
+		}
 	case d == wire.FromServer:
 		w.action, w.asked = policy.Ask, true
-		if !m.bears() {
-			w.unasked = true
-			break
-		}
 		q, fresh := together(m)
 		if q == nil {
 			w.action = policy.Send // it is the system behind the guard that sends it
@@ -90,7 +93,7 @@ func (h *hl7Conn) decide(j *judge, f frame, d wire.Dir) (verdict, *message) {
 	default:
 		w.claims = x.claim[:]
 	}
-	return j.decide(r, w, h.guard.now()), m
+	return j.decide(r, w, now), m
 }
 
 // harmless reports whether an answer of an old system, which is not in the strict grammar, can bear no patient: there are only

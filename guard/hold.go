@@ -55,7 +55,7 @@ func (h *hl7Conn) hold(ctx context.Context, f frame, p *passing, v verdict) erro
 		if now := h.guard.rules.Load(); now != r {
 			r, p, j.paid = now, nil, nil
 		}
-		v, m := h.decide(j, f, wire.FromClient)
+		v, m := h.decide(j, f, wire.FromClient, h.guard.now())
 		if !v.Permit {
 			if h.spec().Refuse != site.Hold || v.Reason == ambiguous { // the rules are others now
 				v.reference = h.guard.refused.note(*j.held)

@@ -239,10 +239,6 @@ func (j *judge) refuse(r *rules, w *wish, d policy.Decision) verdict {
 		d.Version = r.site.Version
 	}
 	v := verdict{Decision: d}
-	if w.unasked {
-		sent := *w
-		sent.action, w = policy.Send, &sent // it is the system behind the guard that acted
-	}
 	from, to, aim := w.acts()
 	f := refusal{
 		listener: j.listener, word: w.word, action: w.action, decision: d, said: !j.unsaid, from: from, to: to, aim: aim,

@@ -154,11 +154,11 @@ func (m *message) asks(first *hl7.Message) bool {
 	return queries == 1 && m.again
 }
 
-// awaited tells whether a message will have an answer whatever becomes of it: in original mode, and where MSH-15 or MSH-16 say
-// always. One that is sent in case of an error only, or of success, is not waited for.
+// awaited tells whether a message will have an answer whatever becomes of it: in original mode unless it is an answer itself, and where MSH-15
+// or MSH-16 say always. One that is sent in case of an error only, or of success, is not waited for.
 func awaited(m *hl7.Message, role wire.Role) bool {
 	accept, application := modes(m)
-	return role != wire.Control && (accept == "AL" || application == "AL" || accept == "" && application == "")
+	return role != wire.Control && (accept == "AL" || application == "AL" || accept == "" && application == "" && role != wire.Reply)
 }
 
 // once tells whether a message asks for no answer of the application: in enhanced mode, where MSH-16 does not ask for one.

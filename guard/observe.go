@@ -19,16 +19,21 @@ import (
 	"chaperone/wire/mllp"
 )
 
-// observe passes everything on as it comes, at once and whatever happens here, and reads along.
-func (c *conn) observe(ctx context.Context) error {
-	o := &observer{conn: c, chunks: make(chan chunk, mostChunks)}
-	o.judge = c.guard.judge(c.listener.name, c.secured)
+func newObserver(c *conn) *observer {
+	o := &observer{conn: c, chunks: make(chan chunk, mostChunks), judge: c.guard.judge(c.listener.name, c.secured)}
+	o.judge.observes = true
 	switch c.spec().Protocol {
 	case site.HL7:
-		o.session = mllp.New(wire.DefaultLimits, false)
+		o.session, o.strict = mllp.New(wire.DefaultLimits, false), newStrictReader(c)
 	case site.DICOM:
 		o.session = dimse.New(wire.DefaultLimits, false)
 	}
+	return o
+}
+
+// observe passes everything on as it comes, at once and whatever happens here, and reads along.
+func (c *conn) observe(ctx context.Context) error {
+	o := newObserver(c)
 	var reading, both sync.WaitGroup
 	reading.Go(func() { o.read(ctx) })
 	var first error
@@ -67,11 +72,13 @@ type chunk struct {
 // observer reads along with one connection.
 type observer struct {
 	*conn
-	session wire.Session // nil: nothing is read
+	session wire.Session  // nil: nothing is read
+	strict  *strictReader // of HL7, as long as it can be read as where the guard enforces
 	judge   *judge
 	chunks  chan chunk
 	missed  [2]atomic.Int64 // bytes that passed unread and are not in chunks
 	told    bool            // that something is not on record; of who reads
+	lost    bool            // its reader failed: what comes passes unread; of who reads
 	latest  atomic.Int64    // when something passed, Unix nanoseconds
 	heard   atomic.Bool     // the client has said something
 }
@@ -137,41 +144,64 @@ func (o *observer) read(ctx context.Context) {
 	if o.session == nil {
 		return
 	}
-	lost := false // its reader failed: what comes passes unread
-	decode := func(events func() []wire.Event) {
-		var list []wire.Event
-		if err := sound(func() error { list = events(); return nil }); err != nil {
-			lost = true
-			o.guard.malformed(o.listener.name)
-			o.guard.log.Error("what passes is not read any more", "listener", o.listener.name, "error", err)
-		}
-		o.take(ctx, list)
-	}
 	for c := range o.chunks {
-		mark := chaperone.Mark{Time: c.at}
-		switch {
-		case lost:
-			o.guard.metrics.unread(o.listener.name)
-			o.guard.refused.unread(int64(len(c.bytes)), c.at) // those of a gap were told
-		case c.gap > 0:
-			decode(func() []wire.Event { return o.session.Gap(c.dir, c.gap, mark) })
-		default:
-			decode(func() []wire.Event { return o.session.Feed(c.dir, c.bytes, mark) })
-		}
+		o.hear(ctx, c)
 	}
-	if !lost {
-		decode(func() []wire.Event { return o.session.Close(chaperone.Mark{Time: o.guard.now()}) })
+	o.hearEnd(ctx, o.guard.now())
+}
+
+// hear decides and records what has passed.
+func (o *observer) hear(ctx context.Context, c chunk) {
+	switch {
+	case o.lost:
+		o.guard.metrics.unread(o.listener.name)
+		o.guard.refused.unread(int64(len(c.bytes)), c.at) // those of a gap were told
+	case c.gap > 0:
+		o.loosen(ctx, c.at)
+		o.take(ctx, o.decode(func() []wire.Event { return o.session.Gap(c.dir, c.gap, chaperone.Mark{Time: c.at}) }))
+	case o.strict != nil:
+		o.hearFrames(ctx, c)
+	default:
+		o.feed(ctx, c.dir, c.bytes, c.at)
 	}
 }
 
+// hearEnd does so with what is left when the connection is over.
+func (o *observer) hearEnd(ctx context.Context, now time.Time) {
+	o.cut()
+	o.loosen(ctx, now)
+	o.take(ctx, o.decode(func() []wire.Event { return o.session.Close(chaperone.Mark{Time: now}) }))
+}
+
+// feed has the session alone say what has passed.
+func (o *observer) feed(ctx context.Context, d wire.Dir, b []byte, at time.Time) {
+	o.take(ctx, o.decode(func() []wire.Event { return o.session.Feed(d, b, chaperone.Mark{Time: at}) }))
+}
+
+// decode gives the events of a session, none once it has failed.
+func (o *observer) decode(events func() []wire.Event) (list []wire.Event) {
+	if o.lost {
+		return nil
+	}
+	if err := sound(func() error { list = events(); return nil }); err != nil {
+		o.lost = true
+		o.guard.malformed(o.listener.name)
+		o.guard.log.Error("what passes is not read any more", "listener", o.listener.name, "error", err)
+	}
+	for i := range list {
+		if list[i].Stage == wire.Malformed {
+			o.guard.malformed(o.listener.name)
+		}
+	}
+	return list
+}
+
+// take decides and records what has passed, by what a session says of it.
 func (o *observer) take(ctx context.Context, events []wire.Event) {
 	var drafts []*draft
 	r := o.guard.rules.Load()
 	for i := range events {
 		e := &events[i]
-		if e.Stage == wire.Malformed {
-			o.guard.malformed(o.listener.name)
-		}
 		if e.Message == nil {
 			continue
 		}
@@ -262,14 +292,18 @@ func actionOf(p site.Protocol, m *wire.Message) (policy.Action, string) {
 
 // seen decides what has passed: what would be refused is noted as that, and all of it is for the record.
 func (j *judge) seen(r *rules, w *wish, now time.Time) verdict {
-	j.observes = true
 	v := j.decide(r, w, now)
 	if v.draft == nil {
-		out, covered := j.covered(w)
-		v.Grant = "none, observed"
-		v.Version = r.site.Version
-		v.draft = j.draft(r, w, &v.Decision, now)
-		v.draft.disclosure.Covered, v.draft.disclosure.Unidentified, v.draft.merges = covered, out.unidentified, out.merges
+		v.draft = j.passed(r, w, v.Decision, now)
 	}
 	return v
+}
+
+// passed makes the draft of what has passed, and is not granted.
+func (j *judge) passed(r *rules, w *wish, decision policy.Decision, now time.Time) *draft {
+	out, covered := j.covered(w)
+	decision.Grant, decision.Version = "none, observed", r.site.Version
+	d := j.draft(r, w, &decision, now)
+	d.disclosure.Covered, d.disclosure.Unidentified, d.merges = covered, out.unidentified, out.merges
+	return d
 }

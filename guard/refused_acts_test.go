@@ -51,7 +51,7 @@ func TestRefusedActs(t *testing.T) {
 		action   policy.Action
 	}{
 		{"results that nobody asked for", result("LAB|NORTH", "m1", "1"), func(string) string { return result("EHR|NORTH", "u1", "4712") }, nil, false, "unasked", pacs, ct1, policy.Send},
-		{"a query that nobody asked for", result("LAB|NORTH", "m1", "1"), func(string) string { return fromBehind(ask("s1", "1")) }, nil, false, "no-grant", pacs, ct1, policy.Send},
+		{"a query that nobody asked for", result("LAB|NORTH", "m1", "1"), func(string) string { return fromBehind(ask("s1", "1")) }, nil, false, "no-grant", pacs, ct1, policy.Ask},
 		{"a master file that nobody asked for", result("LAB|NORTH", "m1", "1"), func(string) string {
 			return "MSH|^~\\&|EHR|NORTH|LAB|NORTH|20260301||MFN^M02|f1|P|2.5\rMFI|PRA\r"
 		}, nil, false, "no-grant", pacs, ct1, policy.Send},

@@ -36,14 +36,14 @@ func (r *room) leave(n int) { r.waiting.Add(-int64(n)) }
 // is always room for what carries nothing: it does not wait.
 func (h *hl7Conn) admit(j *judge, f frame) (v verdict, m *message, entered int) {
 	if h.guard.room.enter() {
-		v, m = h.decide(j, f, wire.FromClient)
+		v, m = h.decide(j, f, wire.FromClient, h.guard.now())
 		return v, m, 1
 	}
 	if !isCommit(f.payload) {
 		m = parse(f.payload, &j.before)
 	}
 	if m == nil || m.role == wire.Control || m.err != nil {
-		v, m = h.decide(j, f, wire.FromClient)
+		v, m = h.decide(j, f, wire.FromClient, h.guard.now())
 		return v, m, 0
 	}
 	from, to := h.from, h.to

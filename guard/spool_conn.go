@@ -124,6 +124,7 @@ func (h *hl7Conn) answersSpooled(ctx context.Context, up net.Conn) error {
 			h.guard.log.Warn("the system behind the listener does not answer: what it was sent is kept, and sent again", "listener", h.listener.name)
 		}
 		if err != nil {
+			_ = h.unframed(err) // it is away, then
 			return nil
 		}
 		for _, f := range list {

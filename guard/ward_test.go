@@ -33,6 +33,26 @@ func wardSite(e *engine, more string) string {
 	return strings.Replace(file, "    role: viewer\n", "    role: viewer\n    groups: [W3, ICU 5]\n", 1)
 }
 
+// TestWardObserved: a listener that observes HL7 tells what an answer with a patient of another ward would come to, and of nothing else.
+func TestWardObserved(t *testing.T) {
+	e := newEngine(t)
+	r := begin(t, strings.Replace(wardSite(e, ""), "    tls: none\n", "    tls: none\n    mode: observe\n", 1))
+	c := r.call("hl7")
+	for id, ward := range map[string]string{"q1": "W3", "q2": "W4"} {
+		e.mu.Lock()
+		e.answer = onWards(ward)
+		e.mu.Unlock()
+		if got := c.send(query(id, "@PID.5.1^DOE")); got != onWards(ward)(query(id, "")) {
+			t.Errorf("got %q", got)
+		}
+	}
+	_ = c.Close()
+	eventually(t, "all of it is read", func() bool { return r.open() == 0 })
+	if n := len(r.rows()); n != 2 || r.counted("refused-ward") != 1 || len(r.refusals()) != 1 {
+		t.Errorf("got %d on record, and would be refused %v", n, r.refusals())
+	}
+}
+
 // TestWard: who may see the patients of its ward asks, and the answer is decided by where those lie whom it shows: as a whole.
 func TestWard(t *testing.T) {
 	e := newEngine(t)

@@ -46,7 +46,7 @@ type wish struct {
 	action   policy.Action
 	word     string // the protocol's own word: ORU^R01, C-FIND
 	detail   string // what of it: ORU^R01, an SOP class
-	client   *side  // whose connection it is: who acts
+	client   *side  // who acts: whose connection it is, or of what nobody asked for the system behind the guard
 	from, to *side  // of the records
 	claims   []string
 	asked    bool // the client asked for them: they flow to it, or to whom it names
@@ -55,7 +55,6 @@ type wish struct {
 	most       int                             // people that may be in it; 0: as many as there are
 	echo       map[chaperone.PatientToken]bool // of an answer to what was no query: whom the client itself has named
 	again      bool                            // and it has nothing but what answers say again: where the message brought nobody, that is somebody's
-	unasked    bool                            // it answers nothing: the system behind the guard sends it, as far as the client may ask for such
 	unresolved bool                            // not everybody whom it is about could be found out
 	later      bool                            // whose it is about comes later, and is decided: a query, by its answer
 	wards      []string                        // of everybody; nil when one is not known

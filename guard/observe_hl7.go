@@ -1,0 +1,154 @@
+package guard
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"chaperone"
+	"chaperone/format/hl7"
+	"chaperone/policy"
+	"chaperone/wire"
+	"chaperone/wire/mllp"
+)
+
+// strictReader reads what passes an HL7 listener that observes as one that enforces would, and decides it in the same way: so what is told of is
+// what would be refused, and what would pass is on record alike. It stands until something enforcing would not go on after, or until
+// something passed unread: then what was asked is not known any more, and the lenient reader of package mllp says alone what passes.
+type strictReader struct {
+	talk *hl7Conn // decides, and sends nothing
+	in   [2]frames
+	more [2]chunkReader
+}
+
+func newStrictReader(c *conn) *strictReader {
+	s := &strictReader{talk: &hl7Conn{conn: c}}
+	for d := range s.in {
+		s.in[d] = frames{from: &s.more[d], limit: int(c.spec().Limits.Message)}
+	}
+	return s
+}
+
+// chunkReader gives what has come of a direction.
+type chunkReader struct{ left []byte }
+
+// errLater says that more of a frame has to come.
+var errLater = errors.New("no more has come yet")
+
+func (c *chunkReader) Read(b []byte) (int, error) {
+	if len(c.left) == 0 {
+		return 0, errLater
+	}
+	n := copy(b, c.left)
+	c.left = c.left[n:]
+	return n, nil
+}
+
+// hearFrames decides and records what has passed frame by frame.
+func (o *observer) hearFrames(ctx context.Context, c chunk) {
+	in := &o.strict.in[c.dir]
+	o.strict.more[c.dir].left = c.bytes
+	for {
+		list, err := in.next(func(bool) error { return nil })
+		for _, f := range list {
+			o.hearFrame(ctx, c.dir, f, c.at)
+		}
+		switch {
+		case errors.Is(err, errLater):
+			return
+		case err != nil:
+			_ = o.brokenBy(c.dir, err) // it would end the connection
+			o.loosen(ctx, c.at)
+			return
+		}
+	}
+}
+
+// hearFrame decides one frame. Of what would be refused the record has what the lenient reader finds in it, because it has passed.
+func (o *observer) hearFrame(ctx context.Context, d wire.Dir, f frame, at time.Time) {
+	h := o.strict.talk
+	r := o.guard.rules.Load()
+	v, m := h.decide(o.judge, f, d, at)
+	o.guard.metrics.decided(o.listener.name, v.Reason, 0)
+	events := o.decode(func() []wire.Event { return o.session.Feed(d, f.raw, chaperone.Mark{Time: at}) })
+	var drafts []*draft
+	switch {
+	case v.draft != nil:
+		drafts = append(drafts, v.draft)
+	case !v.Permit:
+		drafts = o.refusable(r, events, &v.Decision)
+	}
+	switch {
+	case m == nil:
+	case d == wire.FromClient:
+		m.asNamed()
+		h.remember(m, drafts...)
+	default:
+		h.shown(m, v.Permit)
+	}
+	if len(drafts) > 0 {
+		o.put(ctx, r, drafts)
+	}
+}
+
+// refusable makes the drafts of what passed and would have been refused.
+func (o *observer) refusable(r *rules, events []wire.Event, decision *policy.Decision) (drafts []*draft) {
+	for i := range events {
+		e := &events[i]
+		if e.Message == nil || len(e.Records)+len(e.Merges) == 0 {
+			continue
+		}
+		drafts = append(drafts, o.judge.passed(r, o.wish(e), *decision, e.At.Time))
+	}
+	return drafts
+}
+
+// loosen gives the lenient reader what is left, and has it read alone from now on.
+func (o *observer) loosen(ctx context.Context, at time.Time) {
+	s := o.strict
+	if s == nil {
+		return
+	}
+	o.strict = nil
+	for d := range s.in {
+		for _, rest := range [][]byte{s.in[d].rest(), s.more[d].left} {
+			o.feed(ctx, wire.Dir(d), rest, at)
+		}
+	}
+}
+
+// cut tells of what was begun when the connection ended, unless the guard ended it: it would not have passed.
+func (o *observer) cut() {
+	if o.strict == nil || o.leaving.Load() {
+		return
+	}
+	for d := range o.strict.in {
+		if in := &o.strict.in[d]; in.within() {
+			_ = o.brokenBy(wire.Dir(d), in.cut())
+		}
+	}
+}
+
+// asNamed finds out what messages that cannot be read in one way are called: they have passed, and so will their answers.
+func (m *message) asNamed() {
+	if m.err == nil {
+		return
+	}
+	_ = sound(func() error { // what is not found out was not asked
+		for i := range m.parts {
+			p := &m.parts[i]
+			one, err := hl7.Parse(p.raw)
+			if err != nil {
+				continue
+			}
+			content := one.Read()
+			if p.id == "" {
+				p.id, p.once, p.bears = content.ControlID, once(&one), len(content.Bearing())+len(content.Merges) > 0
+			}
+			if m.word == "" && i == 0 {
+				m.role = mllp.RoleOf(content)
+			}
+		}
+		return nil
+	})
+}

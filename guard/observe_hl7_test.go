@@ -1,0 +1,85 @@
+package guard
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"chaperone/wire"
+)
+
+// reading is a reader of what passes an HL7 listener that observes, without a connection: it is given chunks.
+func reading(t *testing.T) (*rig, *observer) {
+	r := begin(t, answering(newEngine(t), "observe"))
+	c := r.call("hl7")
+	c.send(result("LAB|NORTH", "first", "1"))
+	r.guard.mu.Lock()
+	defer r.guard.mu.Unlock()
+	for one := range r.guard.conns {
+		return r, newObserver(one)
+	}
+	t.Fatal("no connection")
+	return nil, nil
+}
+
+func framedText(text string) []byte { return framed([]byte(text)) }
+
+// passed is what has passed in a direction.
+func passed(d wire.Dir, b []byte) chunk { return chunk{dir: d, bytes: b, at: time.Now()} }
+
+// TestObservePieces: a frame is one wherever it is cut, also a large one.
+func TestObservePieces(t *testing.T) {
+	large := result("LAB|NORTH", "m1", "2") + "OBX|2|TX|B||" + strings.Repeat("fine ", 1<<16) + "\r"
+	for _, size := range []int{1, 7, 32 << 10} {
+		t.Run(fmt.Sprint(size), func(t *testing.T) {
+			r, o := reading(t)
+			small := result("LAB|NORTH", "m0", "3") + "ZZZ|" + secret + "\r"
+			all := append(framedText(small), framedText(large)...)
+			all = append(append(all, framedText(strings.ReplaceAll(small, "|m0|", "|m2|"))...), framedText("no hl7 at all")...)
+			for len(all) > 0 {
+				n := min(size, len(all))
+				o.hear(t.Context(), passed(wire.FromClient, all[:n]))
+				all = all[n:]
+			}
+			o.hear(t.Context(), passed(wire.FromServer, framedText(ack(small)+"ORC|OK|1\r")))
+			if n, refused := len(r.rows()), r.refusals(); n != 4 || len(refused) != 1 || r.counted("refused-ambiguous") != 1 {
+				t.Errorf("got %d on record, and would be refused %v", n, refused)
+			}
+		})
+	}
+}
+
+// TestObserveAhead: a sender that is far ahead of its answers is answered for each of its messages.
+func TestObserveAhead(t *testing.T) {
+	const messages = 1000
+	r, o := reading(t)
+	for _, said := range []func(string) string{func(m string) string { return m }, func(m string) string { return ack(m) + "ORC|OK|1\r" }} {
+		for i := range messages {
+			m := result("LAB|NORTH", fmt.Sprint("m", i), "1")
+			d := wire.FromClient
+			if said(m) != m {
+				d = wire.FromServer
+			}
+			o.hear(t.Context(), passed(d, framedText(said(m))))
+		}
+	}
+	if refused := r.refusals(); len(refused) > 0 {
+		t.Errorf("would be refused: %v", refused)
+	}
+}
+
+// TestObserveGap: behind bytes that passed unread nobody knows what was asked. What is answered then is decided by grants, and not told of
+// as what nobody asked for.
+func TestObserveGap(t *testing.T) {
+	r, o := reading(t)
+	begun := framedText(result("LAB|NORTH", "m1", "2"))
+	o.hear(t.Context(), passed(wire.FromClient, begun[:len(begun)/2]))
+	o.hear(t.Context(), chunk{dir: wire.FromServer, gap: 100, at: time.Now()})
+	o.hear(t.Context(), passed(wire.FromClient, begun[len(begun)/2:]))
+	o.hear(t.Context(), passed(wire.FromClient, framedText(result("LAB|NORTH", "m2", "2"))))
+	o.hear(t.Context(), passed(wire.FromServer, append([]byte("rest\x1c\r"), framedText(found("q1", "4711"))...)))
+	if n, refused := len(r.rows()), r.refusals(); n != 4 || len(refused) > 0 {
+		t.Errorf("got %d on record, and would be refused %v", n, refused)
+	}
+}
