@@ -317,6 +317,8 @@ func severity(reason policy.Reason) chaperone.Severity {
 	switch {
 	case ofIdentity(reason):
 		return chaperone.High
+	case reason == ownCertificate:
+		return chaperone.High
 	case strings.HasPrefix(string(reason), "budget-"), reason == unrecorded, reason == impossible, reason == busy, reason == away, reason == policy.ClockLeap, reason == policy.PolicyError:
 		return chaperone.Medium
 	}
@@ -348,6 +350,8 @@ func explain(reason policy.Reason) string {
 		return "The certificate names no party of the site file, or not one alone."
 	case handshake:
 		return "The other side did not prove itself by TLS and a certificate."
+	case ownCertificate:
+		return "The other side does not believe the guard's own certificate."
 	case spentApproval:
 		return "The approval's number of patients is used up."
 	case endedApproval:
