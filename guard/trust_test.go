@@ -32,14 +32,14 @@ func TestReloadIdentity(t *testing.T) {
 	}
 }
 
-// TestReloadFirstTLS: a site where everything was in the clear goes over to certificates by a reload, with its modes; who came in the
+// TestReloadFirstTLS: a site where everything was in the clear goes over to certificates by a reload; who came in the
 // clear comes again. One whose files are not good changes nothing.
 func TestReloadFirstTLS(t *testing.T) {
 	p := newPapers(t)
 	server, _ := p.issue(t, "ehr", true)
 	lab, _ := p.issue(t, "lab", false)
 	e := secure(t, server)
-	r := begin(t, strings.Replace(fmt.Sprintf(hl7Site, newEngine(t).Addr()), "    protocol:", "    mode: observe\n    protocol:", 1), func(o *Options) { o.pace = quick })
+	r := begin(t, fmt.Sprintf(hl7Site, newEngine(t).Addr()), func(o *Options) { o.pace = quick })
 	before := r.call("hl7")
 	m := result("LAB|NORTH", "m1", "1")
 	if got := before.send(m); got != ack(m) {
