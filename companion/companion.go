@@ -66,8 +66,44 @@ func (c *Companion) Address() net.Addr { return c.socket.Addr() }
 const (
 	dialing   = 10 * time.Second
 	handshake = 10 * time.Second
-	mostOpen  = 256 // connections: a device has few
+	mostOpen  = 256         // connections: a device has few
+	looking   = time.Minute // at the end of the own certificate
 )
+
+// tellOwn tells the log of the end of the device's own certificate.
+func (c *Companion) tellOwn(term identity.Term, text string) {
+	switch term {
+	case identity.Ending:
+		c.o.Log.Warn("the certificate ends soon", "next", text)
+	case identity.Over:
+		c.o.Log.Error("the certificate is over: no connection comes about", "next", text)
+	case identity.Lasting:
+		c.o.Log.Info("the certificate is another one now", "until", c.o.Trust.OwnNotAfter())
+	}
+}
+
+// next is an attribute of the log, none without a text.
+func next(text string) slog.Attr {
+	if text == "" {
+		return slog.Attr{}
+	}
+	return slog.String("next", text)
+}
+
+// advice says what to do about an end that the other side's refusal may be, "" of others: an alert of TLS says no more than that.
+func (c *Companion) advice(err error) string {
+	var network *net.OpError
+	for errors.As(err, &network) && network.Op != "remote error" { // copying puts one of its own around it
+		err, network = network.Err, nil
+	}
+	if network == nil {
+		return ""
+	}
+	if term, text := c.o.Trust.OwnTerm(time.Now()); term == identity.Over {
+		return text
+	}
+	return "the other side does not believe this certificate, or its party may not come: its log says why, and docs/guard-identity.md what to do"
+}
 
 // Run passes connections on until the context is done, and then cuts those that are open.
 func (c *Companion) Run(ctx context.Context) error {
@@ -79,6 +115,7 @@ func (c *Companion) Run(ctx context.Context) error {
 		<-ctx.Done()
 		_ = c.socket.Close() // it only listens
 	})
+	all.Go(func() { c.o.Trust.WatchOwn(ctx, looking, time.Now, c.tellOwn) })
 	room := make(chan struct{}, mostOpen)
 	for {
 		near, err := c.socket.Accept()
@@ -102,7 +139,7 @@ func (c *Companion) Run(ctx context.Context) error {
 		all.Go(func() {
 			defer func() { <-room }()
 			if err := c.pass(ctx, near); err != nil && ctx.Err() == nil {
-				c.o.Log.Warn("connection ended", "from", near.RemoteAddr().String(), "why", err)
+				c.o.Log.Warn("connection ended", slog.String("from", near.RemoteAddr().String()), slog.Any("why", err), next(c.advice(err)))
 			}
 		})
 	}

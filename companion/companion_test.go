@@ -51,7 +51,9 @@ func (c clinic) trust(t *testing.T, own, other string) *identity.Trust {
 
 func start(t *testing.T, o Options) string {
 	t.Helper()
-	o.Listen, o.Log = "127.0.0.1:0", slog.New(slog.DiscardHandler)
+	if o.Listen = "127.0.0.1:0"; o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
 	c, err := Listen(o)
 	if err != nil {
 		t.Fatal(err)

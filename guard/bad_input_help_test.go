@@ -84,7 +84,7 @@ func (p *papers) signed(t *testing.T, c *x509.Certificate) tls.Certificate {
 	}
 	own, _ := p.issue(t, "ct1", false)
 	c.SerialNumber, c.BasicConstraintsValid = big.NewInt(77), true
-	c.KeyUsage, c.ExtKeyUsage = x509.KeyUsageDigitalSignature, []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
+	c.KeyUsage, c.ExtKeyUsage = x509.KeyUsageDigitalSignature, append(c.ExtKeyUsage, x509.ExtKeyUsageClientAuth)
 	signed, err := x509.CreateCertificate(rand.Reader, c, authority, own.Leaf.PublicKey, key)
 	if err != nil {
 		t.Fatal(err)

@@ -60,11 +60,13 @@ func (g *Guard) register(c *conn) {
 // Errors that end a connection; each is one line of the log, which says nothing of what came.
 var (
 	errNotTLS     = errors.New("it does not speak TLS, or has no certificate that is believed")
+	errOwn        = errors.New("it does not believe the guard's own certificate")
 	errProtocol   = errors.New("it does not speak the listener's protocol")
 	errUnanswered = errors.New("the system behind it does not answer, or not to the end, for as long as the site file lets it")
 	errSilent     = errors.New("nothing came, or not the rest of it, for as long as the site file lets it")
 	errRefused    = errors.New("refused")
 	errMode       = errors.New("the listener's mode in the site file is another now")
+	errClear      = errors.New("it came in the clear, and the listener's tls in the site file is mutual now")
 	errMoved      = errors.New("another party is behind the listener than when it came")
 )
 
@@ -157,7 +159,7 @@ func (c *conn) secure(ctx context.Context, spec *site.Listener) error {
 	if spec.Protocol == site.DICOM {
 		socket = newBulk(below)
 	}
-	secured := tls.Server(socket, c.guard.server)
+	secured := tls.Server(socket, c.guard.trust.Load().server)
 	ctx, cancel := context.WithTimeout(ctx, spec.Limits.Handshake)
 	defer cancel()
 	if err := secured.HandshakeContext(ctx); err != nil {
@@ -172,6 +174,10 @@ func (c *conn) secure(ctx context.Context, spec *site.Listener) error {
 		var why *identity.Error
 		if errors.As(err, &why) {
 			return c.disbelieved(why)
+		}
+		if hint, ok := c.guard.ownFault(err); ok {
+			c.refused(ownCertificate, hint)
+			return fmt.Errorf("%w (%s)", errOwn, handshakeFault(err))
 		}
 		c.refused(handshake, "Only a client that speaks TLS 1.2 or later and shows its certificate is let in.")
 		return fmt.Errorf("%w (%s)", errNotTLS, handshakeFault(err))

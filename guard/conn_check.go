@@ -45,7 +45,7 @@ func (c *conn) prove(r *rules) error {
 		c.from.party = byAddress(r.site, c.from.addr.Addr())
 		return nil
 	}
-	peer, err := c.guard.trust.CheckAt(&c.state, c.from.addr.Addr(), c.guard.now())
+	peer, err := c.guard.trust.Load().CheckAt(&c.state, c.from.addr.Addr(), c.guard.now())
 	c.from.proven, c.from.party = peer.Subject, r.site.PartyOf(peer.Subject)
 	if c.from.party == nil { // it may be any text, of any length
 		c.from.proven = page.Clean(peer.Subject, mostSubject)
@@ -106,11 +106,12 @@ const freshly = time.Second
 
 // check looks again at who both sides are: certificates are revoked and parties taken out while connections live.
 //
-// A connection that began in another mode ends: what only observes would go on to pass everything for as long as it lives.
+// A connection that began in another mode ends, or in the clear where TLS is asked for now: what only observes would go on to pass
+// everything for as long as it lives.
 func (c *conn) check() error {
 	now := checked{spec: c.spec(), rules: c.guard.rules.Load(), proof: c.proved.Load(), at: c.guard.now()}
-	if c.guard.trust != nil {
-		now.epoch = c.guard.trust.Epoch()
+	if t := c.guard.trust.Load(); t != nil {
+		now.epoch = t.Epoch()
 	}
 	last := c.checked.Load()
 	if last == nil || last.spec != now.spec || last.rules != now.rules || last.proof != now.proof || last.epoch != now.epoch ||
@@ -131,13 +132,16 @@ func (c *conn) checkNow() error {
 	if (c.spec().Mode == site.Observe) != c.observes {
 		return errMode
 	}
+	if c.spec().TLS == site.Mutual && !c.secured {
+		return errClear
+	}
 	if p := c.proved.Load(); p != nil {
-		if _, err := c.guard.trust.CheckServer(&p.state, p.party, p.host, c.guard.now()); err != nil {
+		if _, err := c.guard.trust.Load().CheckServer(&p.state, p.party, p.host, c.guard.now()); err != nil {
 			return c.unproven(p.party, err)
 		}
 	}
 	if c.secured {
-		_, err := c.guard.trust.Check(&c.state, c.guard.now())
+		_, err := c.guard.trust.Load().Check(&c.state, c.guard.now())
 		var why *identity.Error
 		switch {
 		case errors.As(err, &why) && why.Believed && c.observes: // it goes on as it came: what it lacked then was told, what it lost since is not
@@ -162,11 +166,10 @@ func (c *conn) checkNow() error {
 
 // unproven notes that the system behind the guard is not believed to be the party that it has to be.
 func (c *conn) unproven(party string, err error) error {
-	reason := handshake
-	var why *identity.Error
-	if errors.As(err, &why) {
-		reason = policy.Reason(why.Code)
+	if hint, ok := c.guard.ownFault(err); ok {
+		c.refused(ownCertificate, hint)
+	} else {
+		c.refused(reasonOf(err), "The system behind the listener has to prove to be "+party+": see chaperone enroll list.")
 	}
-	c.refused(reason, "The system behind the listener has to prove to be "+party+": see chaperone enroll list.")
 	return fmt.Errorf("the system behind it does not prove to be %s: %w", party, err)
 }

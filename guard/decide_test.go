@@ -334,7 +334,7 @@ func TestReasonsAreTold(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, reason := range []policy.Reason{unknown, ambiguous, unrecorded, handshake, unasked, tooMany, spentApproval, endedApproval, busy, away} {
+	for _, reason := range []policy.Reason{unknown, ambiguous, unrecorded, handshake, unasked, tooMany, spentApproval, endedApproval, busy, away, ownCertificate} {
 		if explain(reason) == explain("nothing") || !strings.Contains(string(doc), "`"+string(reason)+"`") {
 			t.Errorf("%s is not explained, or not documented", reason)
 		}

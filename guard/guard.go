@@ -10,7 +10,6 @@ package guard
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -75,8 +74,8 @@ var usualPace = pace{files: identity.Poll, recheck: 5 * time.Second, hold: 5 * t
 type Guard struct {
 	ledger   Ledger
 	tokens   *patient.Tokenizer
-	trust    *identity.Trust
-	server   *tls.Config // of connections to the guard; nil without Trust
+	trust    atomic.Pointer[trusted] // nil until anybody has to prove anything
+	notTaken atomic.Pointer[string]  // why the last site file was not taken; nil: it was
 	log      *slog.Logger
 	clock    func() time.Time
 	pace     pace
@@ -114,7 +113,7 @@ func Start(ctx context.Context, o Options) (*Guard, error) {
 		return nil, err
 	}
 	g := &Guard{
-		ledger: o.Ledger, tokens: o.Tokens, trust: o.Trust, log: o.Log, clock: o.Now,
+		ledger: o.Ledger, tokens: o.Tokens, log: o.Log, clock: o.Now,
 		metrics: newMetrics(), studies: newStudies(), sockets: o.Sockets, listeners: map[string]*listener{}, conns: map[*conn]bool{},
 	}
 	if g.clock == nil {
@@ -142,8 +141,8 @@ func Start(ctx context.Context, o Options) (*Guard, error) {
 	g.room.most, g.large.most = mostWaiting, mostLarge
 	began := g.now()
 	g.book = budget.New(began)
-	if g.trust != nil {
-		g.server = g.trust.Receiver() // identify asks again
+	if o.Trust != nil {
+		g.trust.Store(newTrusted(o.Trust))
 	}
 	g.refused = newRefusals(o.Log, func(b ledger.Batch) error {
 		_, err := g.ledger.Record(context.WithoutCancel(ctx), b)
@@ -164,7 +163,7 @@ func Start(ctx context.Context, o Options) (*Guard, error) {
 	g.spools.running = running
 	err = g.openSpools(r)
 	if err == nil {
-		err = g.adopt(running, r)
+		err = g.adopt(running, r, nil)
 	}
 	if err != nil {
 		stop()
@@ -181,9 +180,10 @@ func Start(ctx context.Context, o Options) (*Guard, error) {
 	if g.approvals.register != nil {
 		g.work.Go(func() { g.watchApprovals(running) })
 	}
-	if g.trust != nil {
-		g.work.Go(func() { g.trust.Watch(running, g.pace.files, g.trouble) })
+	if t := g.trust.Load(); t != nil {
+		g.watchTrust(running, t)
 	}
+	g.metrics.gauge("last_reload_successful", "1: the last site file was taken; 0: the one before it holds.", g.taken)
 	g.tellClock(ctx, began)
 	g.announce(r)
 	return g, nil
@@ -247,23 +247,14 @@ func (g *Guard) end(why error, which func(*conn) bool) {
 
 var errDrained = errors.New("the guard ends")
 
-// trouble tells the log of files of identities that are not good; nil: all are good again.
-func (g *Guard) trouble(err error) {
-	if err != nil {
-		g.log.Error("a file of identities is not good", "error", err)
-		return
-	}
-	g.log.Info("the files of identities are good again")
-}
-
 // watchIdentities closes connections whose identity is not believed any more.
 func (g *Guard) watchIdentities(ctx context.Context) {
 	tick := time.NewTicker(g.pace.recheck)
 	defer tick.Stop()
 	for {
 		var changed <-chan struct{}
-		if g.trust != nil {
-			changed = g.trust.Changed()
+		if t := g.trust.Load(); t != nil {
+			changed = t.Changed()
 		}
 		select {
 		case <-ctx.Done():

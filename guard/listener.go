@@ -29,8 +29,8 @@ type listener struct {
 }
 
 // adopt opens the listeners that rules name and closes those that they do not name any more, and makes the rules hold. When
-// one cannot be opened everything stays as it was.
-func (g *Guard) adopt(ctx context.Context, r *rules) error {
+// one cannot be opened everything stays as it was. first is who is believed from here on, where nobody was yet.
+func (g *Guard) adopt(ctx context.Context, r *rules, first *trusted) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.draining {
@@ -57,8 +57,13 @@ func (g *Guard) adopt(ctx context.Context, r *rules) error {
 	}
 	for name, have := range g.listeners {
 		if next[name] != have {
+			g.log.Warn("not listening any more: the site file does not name the listener, or its address", "listener", name, "address", have.socket.Addr().String())
 			_ = have.socket.Close() // connections stay until they end
 		}
+	}
+	if first != nil { // before anybody can be asked to prove something
+		g.trust.Store(first)
+		g.watchTrust(g.spools.running, first)
 	}
 	for i := range r.site.Listeners {
 		spec := &r.site.Listeners[i]

@@ -43,6 +43,11 @@ func newMetrics() *metrics {
 	return m
 }
 
+// gauge lets a number of the guard as a whole be watched.
+func (m *metrics) gauge(name, help string, value func() float64) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "chaperone_guard_" + name, Help: help}, value))
+}
+
 func (m *metrics) connection(listener string, n float64) {
 	m.connections.WithLabelValues(listener).Add(n)
 }

@@ -55,14 +55,14 @@ func (g *Guard) reach(ctx context.Context, spec *site.Listener, opened func(net.
 	if spec.Protocol == site.DICOM {
 		socket = newBulk(socket)
 	}
-	secured := tls.Client(socket, g.trust.Client(p.party, p.host))
+	secured := tls.Client(socket, g.trust.Load().Client(p.party, p.host))
 	if err := secured.HandshakeContext(ctx); err != nil {
 		_ = socket.Close() // it is not whom anything is for
 		return nil, &unproven{p.party, err}
 	}
 	readAhead(secured)
 	p.state = secured.ConnectionState()
-	peer, err := g.trust.CheckServer(&p.state, p.party, p.host, g.now())
+	peer, err := g.trust.Load().CheckServer(&p.state, p.party, p.host, g.now())
 	if err != nil {
 		_ = socket.Close() // it is not whom anything is for
 		return nil, &unproven{p.party, err}

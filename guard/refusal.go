@@ -318,6 +318,8 @@ func severity(reason policy.Reason) chaperone.Severity {
 	switch {
 	case ofIdentity(reason):
 		return chaperone.High
+	case reason == ownCertificate:
+		return chaperone.High
 	case strings.HasPrefix(string(reason), "budget-"), reason == unrecorded, reason == impossible, reason == busy, reason == away, reason == policy.ClockLeap, reason == policy.PolicyError:
 		return chaperone.Medium
 	}
@@ -351,6 +353,8 @@ func explain(reason policy.Reason) string {
 		return "The other side did not prove itself by TLS and a certificate."
 	case untransferable:
 		return "None of the transfer syntaxes that were proposed for it can be read by the guard."
+	case ownCertificate:
+		return "The other side does not believe the guard's own certificate."
 	case spentApproval:
 		return "The approval's number of patients is used up."
 	case endedApproval:

@@ -213,7 +213,7 @@ func TestObserveRevokedMeanwhile(t *testing.T) {
 	r, _ := declineRig(t, p, "mode: observe, "+soon, soon)
 	l := r.guard.listeners["hl7"]
 	near, far := net.Pipe()
-	secured := tls.Server(far, r.guard.server)
+	secured := tls.Server(far, r.guard.trust.Load().server)
 	go func() {
 		c := tls.Client(near, client(cert))
 		_ = c.SetDeadline(time.Now().Add(10 * time.Second))

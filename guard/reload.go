@@ -11,6 +11,7 @@ package guard
 import (
 	"context"
 
+	"chaperone"
 	"chaperone/ledger"
 	"chaperone/policy"
 	"chaperone/site"
@@ -48,23 +49,51 @@ func (g *Guard) Reload(ctx context.Context, s *site.Site) error {
 	if err != nil {
 		return err
 	}
-	if err := g.keepsTrust(s); err != nil {
+	first, err := g.keepsTrust(s)
+	if err != nil {
 		return err
 	}
 	if err := g.openSpools(r); err != nil { // before anybody can overtake what is in them
 		return err
 	}
-	adopt := func() error { return g.adopt(context.WithoutCancel(ctx), r) }
+	adopt := func() error { return g.adopt(context.WithoutCancel(ctx), r, first) }
 	if err := g.countAnew(ctx, r, adopt); err != nil {
 		return err
 	}
-	if g.trust != nil {
-		if err := g.trust.Bind(Subjects(s)); err != nil {
+	if t := g.trust.Load(); t != nil {
+		if err := t.Bind(subjects(s)); err != nil {
 			return err
 		}
 	}
 	g.renew()
 	g.announce(r)
+	g.notTaken.Store(nil)
 	g.log.Info("reloaded", "policy", s.Version)
 	return nil
+}
+
+// NotTakenRule is the rule of findings about a site file that was not taken: the guard goes on by the one before, and who changed it may
+// believe otherwise, because a signal has no answer.
+const NotTakenRule = "guard-site-file-not-taken"
+
+// NotTaken tells that another version of the site file was not taken, and why: the log each time, and a finding unless the one before was
+// not taken for the same.
+func (g *Guard) NotTaken(err error) {
+	g.log.Error("the site file was not taken; the one before holds", "error", err)
+	why := err.Error()
+	if last := g.notTaken.Swap(&why); last != nil && *last == why {
+		return
+	}
+	now := g.now()
+	g.refused.find(chaperone.Finding{Rule: NotTakenRule, Severity: chaperone.High, First: now, Last: now, Count: 1,
+		Title:  "The site file was changed and not taken: the guard goes on by the one before.",
+		Advice: "The log says what is wrong with it, and chaperone guard --check of most. A listener that was to enforce goes on as it was."})
+}
+
+// taken is 1 while the last site file holds.
+func (g *Guard) taken() float64 {
+	if g.notTaken.Load() != nil {
+		return 0
+	}
+	return 1
 }

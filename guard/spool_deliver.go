@@ -191,7 +191,7 @@ func (d *delivery) reach(ctx context.Context, spec *site.Listener) error {
 // believed insists that the proof of who is there holds.
 func (d *delivery) believed() error {
 	if p := d.up.proof; p != nil {
-		if _, err := d.guard.trust.CheckServer(&p.state, p.party, p.host, d.guard.now()); err != nil {
+		if _, err := d.guard.trust.Load().CheckServer(&p.state, p.party, p.host, d.guard.now()); err != nil {
 			return &unproven{p.party, err}
 		}
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"chaperone/identity"
 	"chaperone/policy"
 	"chaperone/site"
 )
@@ -45,6 +46,17 @@ func (g *Guard) Status() http.Handler {
 				word = "a listener passes no messages on"
 				w.WriteHeader(http.StatusServiceUnavailable)
 			}
+		}
+		switch term, text := g.ownTerm(); term {
+		case identity.Over:
+			word = "the guard's own certificate is over"
+			w.WriteHeader(http.StatusServiceUnavailable)
+			waits += "; " + text
+		case identity.Ending:
+			waits += "; " + text
+		}
+		if g.notTaken.Load() != nil {
+			waits += "; the last site file was not taken"
 		}
 		if n := g.waiting.Load(); n > 0 {
 			waits += fmt.Sprintf("; queues that wait behind a held message: %d", n)

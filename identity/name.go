@@ -60,6 +60,21 @@ func PartyOf(cert *x509.Certificate, site string) (string, error) {
 	return party, nil
 }
 
+// named gives the site and the party of a certificate that names one of any site.
+func named(cert *x509.Certificate) (site, party string, ok bool) {
+	uris, err := urisOf(cert)
+	if err != nil || len(uris) != 1 {
+		return "", "", false
+	}
+	name, ok := strings.CutPrefix(uris[0], scheme)
+	if !ok {
+		return "", "", false
+	}
+	site, _, _ = strings.Cut(name, "/")
+	party, err = PartyOf(cert, site)
+	return site, party, err == nil && CheckName(site) == nil
+}
+
 // siteOf gives the site whose authority a certificate says it is.
 func siteOf(cert *x509.Certificate) (string, error) {
 	uris, err := urisOf(cert)

@@ -47,7 +47,7 @@ type Trust struct {
 // NewTrust reads all files.
 //
 // Errors: a file that cannot be read or is not what it should be; a revocation list that no authority here has signed; nobody
-// at all who is believed.
+// at all who is believed; an own certificate whose time is not now.
 func NewTrust(o TrustOptions) (*Trust, error) {
 	if o.Now == nil {
 		o.Now = time.Now
@@ -75,7 +75,7 @@ func NewTrust(o TrustOptions) (*Trust, error) {
 		t.lists = append(t.lists, t.listOf(path, t.outside))
 	}
 	if o.Certificate != "" {
-		t.pair = append(t.pair, &source[*tls.Certificate]{paths: []string{o.Certificate, o.Key}, parse: parsePair})
+		t.pair = append(t.pair, &source[*tls.Certificate]{paths: []string{o.Certificate, o.Key}, parse: t.parsePair})
 	}
 	if _, list := t.look(); len(list) > 0 {
 		return nil, fmt.Errorf("identity: %w", list[0])
@@ -145,29 +145,11 @@ func (t *Trust) Watch(ctx context.Context, every time.Duration, report func(erro
 	}
 }
 
-// Serves reports whether the own certificate may answer connections: a client's may not, and no client would believe it.
-func (t *Trust) Serves() bool {
-	pair := t.state.Load().pair
-	if pair == nil {
-		return false
-	}
-	usages := pair.Leaf.ExtKeyUsage
-	return len(usages) == 0 || slices.Contains(usages, x509.ExtKeyUsageServerAuth) || slices.Contains(usages, x509.ExtKeyUsageAny)
-}
-
 // Epoch changes whenever an answer of Check may change other than by the passing of time.
 func (t *Trust) Epoch() uint64 { return t.state.Load().epoch }
 
 // Changed is closed when the epoch changes: who waits for the next byte of a connection asks Check again then.
 func (t *Trust) Changed() <-chan struct{} { return t.state.Load().over }
-
-// OwnNotAfter is when the certificate ends that this side proves itself by; zero when it has none.
-func (t *Trust) OwnNotAfter() time.Time {
-	if pair := t.state.Load().pair; pair != nil {
-		return pair.Leaf.NotAfter
-	}
-	return time.Time{}
-}
 
 // look goes through all files, authorities before the lists that they sign.
 func (t *Trust) look() (changed bool, list []error) {
@@ -267,14 +249,6 @@ func parseRoots(files [][]byte) (list []*x509.Certificate, err error) {
 		list = append(list, cert)
 	}
 	return list, err
-}
-
-func parsePair(files [][]byte) (*tls.Certificate, error) {
-	pair, err := tls.X509KeyPair(files[0], files[1])
-	if err != nil {
-		return nil, errors.New("not a certificate and its key, both as PEM") // the error itself may quote the certificate
-	}
-	return &pair, nil
 }
 
 // split parts roots from what is between them and others: an authority whose own authority is here too is no root, since then it

@@ -52,10 +52,13 @@ func (s *Site) files() []file {
 	return all
 }
 
-// Check looks whether the files and folders that the site names are there and can be read, and whether others can read what
-// they must not. open is os.Open, but in tests.
+// Check looks whether a guard can work with the site: it has listeners, the files and folders that it names are there and can be read, and
+// others cannot read what they must not. open is os.Open, but in tests.
 func (s *Site) Check(open func(path string) (fs.File, error)) []Problem {
 	var all []Problem
+	if len(s.Listeners) == 0 { // they stand last in most files: a full disk, or half a copy, takes them
+		all = append(all, Problem{0, Wrong, "there are no listeners, so nobody could connect; was the end of the file lost?"})
+	}
 	severity := Wrong
 	opened := func(path string) (fs.File, error) {
 		f, err := open(path)

@@ -12,10 +12,13 @@ import (
 	"testing/fstest"
 )
 
+// listening is a listener, without which no guard can work with a file.
+const listening = "parties: [{name: ehr, role: engine}]\nlisteners: [{name: a, protocol: hl7, listen: \"127.0.0.1:2575\", tls: none, because: x, upstream: {address: \"127.0.0.1:1\", tls: none, party: ehr}}]\n"
+
 // TestCheck: what is named is there, can be read, and is nobody else's business where it must not be.
 func TestCheck(t *testing.T) {
 	const text = "site: a\ninside: [10.0.0.0/8]\nledger: /var/ledger\nkeys: /etc/keys\nidentity:\n  authority: /etc/authority\n" +
-		"  roots: [/etc/root.pem]\n  crls: [/etc/crl]\n  certificate: /etc/own.pem\n  key: /etc/own.key\ncedar: [/etc/own.cedar]\n"
+		"  roots: [/etc/root.pem]\n  crls: [/etc/crl]\n  certificate: /etc/own.pem\n  key: /etc/own.key\ncedar: [/etc/own.cedar]\n" + listening
 	file := func(mode fs.FileMode) *fstest.MapFile { return &fstest.MapFile{Data: []byte("x"), Mode: mode} }
 	ill := func(err error) *fstest.MapFile { return &fstest.MapFile{Sys: err} }
 	denied := ill(fs.ErrPermission)
@@ -84,7 +87,7 @@ func TestCheck(t *testing.T) {
 // TestCheckDisk: the same on a real disk.
 func TestCheckDisk(t *testing.T) {
 	dir := t.TempDir()
-	put(t, dir, "site.yaml", "site: a\ninside: [10.0.0.0/8]\nledger: ledger\nidentity: {key: own.key}\n")
+	put(t, dir, "site.yaml", "site: a\ninside: [10.0.0.0/8]\nledger: ledger\nidentity: {key: own.key}\n"+listening)
 	put(t, dir, "own.key", "x")
 	s, err := Load(filepath.Join(dir, "site.yaml"))
 	if err != nil {
@@ -99,6 +102,15 @@ func TestCheckDisk(t *testing.T) {
 	}
 	if problems := s.Check(open); len(problems) != 1 || problems[0].Line != 4 || !strings.HasSuffix(problems[0].Text, "own.key is not there") {
 		t.Errorf("got %v, want that the key is not there", problems)
+	}
+}
+
+// TestCheckCut: a file that was cut before its listeners, which stand last, is not taken.
+func TestCheckCut(t *testing.T) {
+	text, _, _ := strings.Cut("site: a\ninside: [10.0.0.0/8]\n"+listening, "listeners:")
+	problems := parse(t, text).Check(func(path string) (fs.File, error) { return os.Open(path) })
+	if len(problems) != 1 || problems[0].Severity != Wrong || !strings.Contains(problems[0].Text, "there are no listeners") {
+		t.Errorf("got %v, want that there are no listeners", problems)
 	}
 }
 

@@ -9,7 +9,6 @@ import (
 
 	"chaperone/cmd/thrift"
 	"chaperone/guard"
-	"chaperone/identity"
 	"chaperone/ledger"
 	"chaperone/ledger/disk"
 	"chaperone/patient"
@@ -46,9 +45,7 @@ func unrecorded(ctx context.Context, path string, log io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	trust, err := identity.NewTrust(identity.TrustOptions{
-		Site: s.Name, Authority: s.Identity.Authority, Subjects: guard.Subjects(s), Certificate: s.Identity.Certificate, Key: s.Identity.Key,
-	})
+	trust, err := guard.TrustOf(s)
 	if err != nil {
 		return err
 	}

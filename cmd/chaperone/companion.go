@@ -31,7 +31,7 @@ connection on over mutual TLS, with the device's own certificate. For a device t
 round with --inward: it listens with TLS, and only the guard may come.
 
 What passes is neither read nor changed. Certificate, key and authority are those that chaperone enroll wrote; they are read again when
-they change, so that a renewed certificate needs no restart. It runs on Windows too.
+they change, so that a renewed certificate needs no restart. Before the certificate ends, the log says so. It runs on Windows too.
 
 Exit status: 0 ended by Ctrl-C; 2 could not do it.`,
 		Example: `  chaperone companion --site north-clinic --listen 127.0.0.1:2575 --to guard.north-clinic.example:2575 --certificate ct1.pem --key ct1.key

@@ -13,7 +13,6 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,7 +20,6 @@ import (
 	"chaperone/approval"
 	"chaperone/cmd/thrift"
 	"chaperone/guard"
-	"chaperone/identity"
 	"chaperone/ledger/keys"
 	"chaperone/page"
 	"chaperone/patient"
@@ -48,7 +46,7 @@ leaves, and its bytes are never altered. What is refused is answered in the prot
 
 A listener in mode observe passes everything on and records what it saw and would have refused: begin with it.
 
-SIGHUP reads the site file again; one with a mistake changes nothing. SIGTERM and Ctrl-C let every connection end what it is in the
+SIGHUP reads the site file again; one with a mistake changes nothing, and /healthz, a metric and a finding say so. SIGTERM and Ctrl-C let every connection end what it is in the
 middle of. When systemd holds the sockets (docs/guard.md), clients that come during a restart wait instead of being refused. With --check nothing listens: the file, its certificates and the ledger's keys are read, and what is wrong with them is told, all of the file at once.
 
 Exit status: 0 ended; 1 with --check, the file has mistakes; 2 could not do it, or may not read the file or what it names, or a key
@@ -87,12 +85,17 @@ func runGuard(c *cobra.Command, f guardFlags) error {
 		return err
 	}
 	if f.check {
-		_, err := trustOf(s)
+		trust, err := guard.TrustOf(s)
 		if path := new(fs.PathError); errors.As(err, &path) && !site.Mistaken(err) {
 			return err // nobody knows whether it is good
 		}
 		if err != nil {
 			return notHeld{err.Error()}
+		}
+		if trust != nil {
+			if _, text := trust.OwnTerm(time.Now()); text != "" {
+				fmt.Fprintln(c.ErrOrStderr(), "chaperone:", page.Printable(f.site+": warning: "+text))
+			}
 		}
 		at := f.ledger
 		at.dir, at.keys = s.Ledger, s.Keys
@@ -153,7 +156,7 @@ func (f *guardFlags) run(c *cobra.Command, s *site.Site) (err error) {
 		return err
 	}
 	log := logger(s, c.ErrOrStderr())
-	trust, err := trustOf(s)
+	trust, err := guard.TrustOf(s)
 	if err != nil {
 		return err
 	}
@@ -178,7 +181,7 @@ func (f *guardFlags) run(c *cobra.Command, s *site.Site) (err error) {
 	if err != nil {
 		return err
 	}
-	stop := f.watchSignals(c, g, log, again)
+	stop := f.watchSignals(c, g, again)
 	defer stop()
 	metrics, err := serveMetrics(s, g, log)
 	if err == nil {
@@ -204,24 +207,8 @@ func logger(s *site.Site, stderr io.Writer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(stderr, nil))
 }
 
-// trustOf reads whom the site believes, nil when nobody needs to be believed.
-func trustOf(s *site.Site) (*identity.Trust, error) {
-	if !guard.NeedsTrust(s) {
-		return nil, nil
-	}
-	t, err := identity.NewTrust(identity.TrustOptions{
-		Site: s.Name, Authority: s.Identity.Authority, Roots: s.Identity.Roots, CRLs: s.Identity.CRLs, Subjects: guard.Subjects(s),
-		Certificate: s.Identity.Certificate, Key: s.Identity.Key,
-	})
-	answers := slices.ContainsFunc(s.Listeners, func(l site.Listener) bool { return l.TLS == site.Mutual })
-	if err == nil && answers && !t.Serves() {
-		err = fmt.Errorf("identity: %s is a client's certificate, which no client would take for a server's: chaperone enroll guard --server --dns NAME makes one", s.Identity.Certificate)
-	}
-	return t, err
-}
-
 // watchSignals reads the site file again at each SIGHUP. A file that is not good changes nothing.
-func (f *guardFlags) watchSignals(c *cobra.Command, g *guard.Guard, log *slog.Logger, again <-chan os.Signal) (stop func()) {
+func (f *guardFlags) watchSignals(c *cobra.Command, g *guard.Guard, again <-chan os.Signal) (stop func()) {
 	ctx, cancel := context.WithCancel(c.Context())
 	go func() {
 		for {
@@ -235,7 +222,7 @@ func (f *guardFlags) watchSignals(c *cobra.Command, g *guard.Guard, log *slog.Lo
 				err = g.Reload(ctx, s)
 			}
 			if err != nil {
-				log.Error("the site file was not taken; the one before holds", "error", err)
+				g.NotTaken(err)
 			}
 		}
 	}()
