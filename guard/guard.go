@@ -89,6 +89,7 @@ type Guard struct {
 	large    large
 	metrics  *metrics
 	studies  *studies
+	observed *studies // of listeners that only observe: read leniently, and nothing is decided by it that could be refused
 	coverage coverage
 	waiting  atomic.Int64           // queues behind messages that are held
 	ill      atomic.Pointer[string] // what is wrong, while releases are not recorded
@@ -115,7 +116,7 @@ func Start(ctx context.Context, o Options) (*Guard, error) {
 	}
 	g := &Guard{
 		ledger: o.Ledger, tokens: o.Tokens, trust: o.Trust, log: o.Log, clock: o.Now,
-		metrics: newMetrics(), studies: newStudies(), sockets: o.Sockets, listeners: map[string]*listener{}, conns: map[*conn]bool{},
+		metrics: newMetrics(), studies: newStudies(), observed: newStudies(), sockets: o.Sockets, listeners: map[string]*listener{}, conns: map[*conn]bool{},
 	}
 	if g.clock == nil {
 		g.clock = monotonic()

@@ -13,6 +13,7 @@ import (
 	"chaperone"
 	"chaperone/ledger"
 	"chaperone/policy"
+	"chaperone/policy/budget"
 	"chaperone/site"
 	"chaperone/wire"
 	"chaperone/wire/dimse"
@@ -175,16 +176,19 @@ func (o *observer) take(ctx context.Context, events []wire.Event) {
 		if e.Message == nil {
 			continue
 		}
-		w, unseen := o.wish(e), moved(e)
-		if unseen > 0 {
-			w = o.movedWish(r, e, unseen)
+		w, unknown := o.wish(e), 0
+		if n := moved(e); n > 0 {
+			w, unknown = o.movedWish(r, e, n)
 		}
-		if len(w.records)+len(w.merges) == 0 {
+		if len(w.records)+len(w.merges)+w.unseen == 0 {
 			continue
 		}
+		if o.spec().Protocol == site.DICOM {
+			o.learn(e)
+		}
 		v := o.judge.seen(r, w, e.At.Time)
-		if unseen > 0 {
-			v.draft.disclosure.Unseen, v.draft.disclosure.Records = true, unseen
+		if d := &v.draft.disclosure; w.unseen > 0 {
+			d.Unseen, d.Records, d.Unidentified = true, w.unseen, unknown
 		}
 		o.guard.metrics.decided(o.listener.name, v.Reason, 0)
 		drafts = append(drafts, v.draft)
@@ -260,16 +264,22 @@ func actionOf(p site.Protocol, m *wire.Message) (policy.Action, string) {
 	return policy.Other, m.Class
 }
 
-// seen decides what has passed: what would be refused is noted as that, and all of it is for the record.
+// seen decides what has passed: what would be refused is noted as that, and all of it is for the record. It counts in the budgets too,
+// which a start loads from there.
 func (j *judge) seen(r *rules, w *wish, now time.Time) verdict {
 	j.observes = true
 	v := j.decide(r, w, now)
-	if v.draft == nil {
-		out, covered := j.covered(w)
-		v.Grant = "none, observed"
-		v.Version = r.site.Version
-		v.draft = j.draft(r, w, &v.Decision, now)
-		v.draft.disclosure.Covered, v.draft.disclosure.Unidentified, v.draft.merges = covered, out.unidentified, out.merges
+	if v.draft != nil {
+		return v
+	}
+	out, covered := j.covered(w)
+	v.Grant = "none, observed"
+	v.Version = r.site.Version
+	v.draft = j.draft(r, w, &v.Decision, now)
+	v.draft.disclosure.Covered, v.draft.disclosure.Unidentified, v.draft.merges = covered, out.unidentified, out.merges
+	keys := r.keys(w.in(r), budget.Limits{})
+	if numbers, err := j.guard.ledger.Resolve(covered); err == nil && len(keys) > 1 { // else it is of nobody whom the site knows
+		v.draft.numbers, v.draft.later = numbers, keys
 	}
 	return v
 }

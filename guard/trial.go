@@ -109,7 +109,7 @@ func JudgedBy(e *chaperone.Evidence) (j Judged, ok bool) {
 func (t *Trial) QuestionOf(row *ledger.Row) *Question {
 	client, receiver := &row.From, &row.To
 	q := &Question{Request: policy.Request{
-		Action: actionOnRecord(row), At: row.Time, Patients: row.Persons, Unidentified: row.Unidentified, MutualTLS: true}}
+		Action: actionOnRecord(row), At: row.Time, Patients: row.Persons, Unidentified: unknownIn(row.Unidentified, row.Action, row.To), MutualTLS: true}}
 	if row.RequestedBy != nil {
 		client = row.RequestedBy
 	}

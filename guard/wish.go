@@ -62,6 +62,7 @@ type wish struct {
 	records    []chaperone.Record
 	known      []ledger.Covered // records that do not say whose they are, and somebody else did
 	merges     []chaperone.Merge
+	unseen     int // objects that passed nobody knows where, of those who are known and of others
 	bytes      int64
 	offset     int64 // of its first byte, in its direction
 }

@@ -13,6 +13,7 @@ type Evidenced struct {
 	File         string          // of its evidence
 	Numbers      []ledger.Number // as Resolve gives them, with repetitions
 	Unidentified int
+	Unseen       bool // counted from an answer only
 	Bytes        int64
 }
 
@@ -43,7 +44,7 @@ func (l *Ledger) Evidenced(ctx context.Context, since time.Time, keep func(file 
 			if out.File = l.dictionary.text(d.Evidence.File); d.Time.Before(since) || !keep(out.File) {
 				continue
 			}
-			out.Numbers, out.Unidentified, out.Bytes = d.Numbers, d.Unidentified, d.Bytes
+			out.Numbers, out.Unidentified, out.Unseen, out.Bytes = d.Numbers, d.Unidentified, d.Unseen, d.Bytes
 			if err := each(out); err != nil {
 				return err
 			}
