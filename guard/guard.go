@@ -159,6 +159,10 @@ func Start(ctx context.Context, o Options) (*Guard, error) {
 	if err := g.openApprovals(ctx, r, o.Approvals); err != nil {
 		return nil, fmt.Errorf("guard: approvals: %w", err)
 	}
+	watching := g.now()
+	if err := g.beginCoverage(ctx, watching); err != nil {
+		g.log.Error("that a run begins is not on record", "error", err)
+	}
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	g.stop = stop
 	g.rules.Store(r)
@@ -176,7 +180,7 @@ func Start(ctx context.Context, o Options) (*Guard, error) {
 	g.work.Go(func() { g.refused.run(running, g.now) })
 	g.work.Go(func() { g.watchIdentities(running) })
 	g.work.Go(func() { g.watchClock(running) })
-	g.work.Go(func() { g.watchCoverage(running) })
+	g.work.Go(func() { g.watchCoverage(running, watching) })
 	g.work.Go(func() { g.watchClear(running) })
 	g.work.Go(func() { g.watchRetention(running) })
 	if g.approvals.register != nil {
