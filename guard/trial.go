@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"net/netip"
 	"strings"
 	"time"
 
@@ -54,6 +55,9 @@ func (t *Trial) Decide(q *Question) (a Answer) {
 	var u *use
 	if q.BreakGlass {
 		u = &use{Approval: approval.Approval{ID: q.Approval, Kind: approval.BreakGlass, Patients: approval.MostGlassPatients}}
+	}
+	if p := client.party; p != nil && !q.MutualTLS && onlyShared(s, p) { // the guard would not know it
+		client.party, client.addr = nil, netip.AddrPortFrom(p.Addresses[0].Addr(), 0)
 	}
 	if reason, hint := w.identity(s, q.BreakGlass, q.At); reason != "" {
 		return Answer{Decision: policy.Decision{Reason: reason, Hint: hint, Version: s.Version}}

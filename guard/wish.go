@@ -101,7 +101,7 @@ func (w *wish) identity(s *site.Site, glass bool, now time.Time) (reason policy.
 	p := w.client.party
 	switch {
 	case p == nil:
-		return unknown, "The site file has no party for this connection."
+		return unknown, strangerHint(s, w.client)
 	case !glass && !s.Open(p, now):
 		return policy.OutsideHours, "The party's hours in the site file do not include now."
 	}
