@@ -41,9 +41,10 @@ type Item struct {
 // Accounted is an accounting of disclosures.
 type Accounted struct {
 	Account
-	Items  []Item // in the order of their first dates
-	Inside int    // disclosures left out since they stayed inside
-	Scope  ledger.Scope
+	Items    []Item // in the order of their first dates
+	Inside   int    // disclosures left out since they stayed inside
+	Unplaced int    // disclosures listed of whose recipient no address is on record, where addresses say what is inside
+	Scope    ledger.Scope
 }
 
 // sixYears gives the beginning of the day six years before; of 29 February, the day before 1 March.
@@ -71,6 +72,9 @@ func Accounting(ctx context.Context, s ledger.Store, a Account) (Accounted, erro
 		if a.Outside != nil && !a.Outside(r) {
 			out.Inside++
 			return nil
+		}
+		if a.Outside != nil && !r.To.Addr.IsValid() {
+			out.Unplaced++
 		}
 		k := kind{r.To, What(r.Protocol, r.Action), ""}
 		k.recipient.Port = 0
@@ -141,6 +145,10 @@ func (a *Accounted) unknown() []string {
 	} else if a.Inside > 0 {
 		notes = append(notes, fmt.Sprintf("%s left out, since the recipient is inside by the list that was given.", page.Count(a.Inside, "disclosure was", "disclosures were")))
 	}
+	if a.Unplaced > 0 {
+		notes = append(notes, fmt.Sprintf("Whether the recipient is inside, of %s above: it has no address on record, as a destination to which an archive was told to send (C-MOVE), which is known by its title. "+
+			"Strike out those whose title the site file gives to a system inside.", page.Count(a.Unplaced, "disclosure")))
+	}
 	return append(notes,
 		"Which of them need no accounting, as those for treatment, payment and health care operations, or to the patient: 164.528(a)(1).",
 		"A recipient's postal address, and a purpose that the messages do not tell.",
@@ -164,7 +172,8 @@ func (a *Accounted) WriteJSON(out io.Writer, style Style) error {
 type jsonAccount struct {
 	Kind        string       `json:"kind"`
 	Disclosures int          `json:"disclosures"`
-	Inside      int          `json:"disclosures_inside"` // left out since they stayed inside
+	Inside      int          `json:"disclosures_inside"`             // left out since they stayed inside
+	Unplaced    int          `json:"disclosures_unplaced,omitempty"` // listed, though they may have: their recipient has no address on record
 	From        *time.Time   `json:"from"`
 	Until       *time.Time   `json:"until"`
 	First       *time.Time   `json:"first"`
@@ -176,7 +185,7 @@ type jsonAccount struct {
 
 func (a *Accounted) summary() jsonAccount {
 	all := SummaryOf(ledger.Query{From: a.From, Until: a.Asked}, a.Scope)
-	out := jsonAccount{Kind: all.Kind, Inside: a.Inside, From: all.From, Until: all.Until, Purged: all.Purged, Coverage: all.Coverage, Seal: all.Seal}
+	out := jsonAccount{Kind: all.Kind, Inside: a.Inside, Unplaced: a.Unplaced, From: all.From, Until: all.Until, Purged: all.Purged, Coverage: all.Coverage, Seal: all.Seal}
 	var first, last time.Time
 	for _, i := range a.Items {
 		out.Disclosures += i.Number

@@ -334,6 +334,35 @@ func TestUnwatched(t *testing.T) {
 	}
 }
 
+// TestGoesOn: of the minutes before now, in which a guard has not said yet that it watches, it is said so; longer ones, and those
+// between two runs, nobody watched.
+func TestGoesOn(t *testing.T) {
+	run := func(from, until time.Duration) ledger.Seen {
+		return ledger.Seen{From: begin.Add(from), Until: begin.Add(until)}
+	}
+	const open, nobody = "No run on record says that it watched from", "Nobody watched from"
+	for _, test := range []struct {
+		name  string
+		runs  []ledger.Seen
+		until time.Duration
+		want  string
+	}{
+		{"a moment ago", []ledger.Seen{run(0, time.Hour)}, time.Hour + 9*time.Minute, open},
+		{"it has only begun", []ledger.Seen{run(0, 0)}, 9 * time.Minute, open},
+		{"longer than it would be silent", []ledger.Seen{run(0, time.Hour)}, time.Hour + 11*time.Minute, nobody},
+		{"between two", []ledger.Seen{run(0, time.Hour), run(time.Hour+9*time.Minute, 2*time.Hour)}, 2 * time.Hour, nobody},
+	} {
+		q := ledger.Query{From: begin, Until: begin.Add(test.until)}
+		got := strings.Join(style.watched(q, scopeOf(t, q, test.runs)), "\n")
+		if !strings.Contains(got, test.want) || strings.Contains(got, open) && strings.Contains(got, nobody) {
+			t.Errorf("%s: got %s, want %q", test.name, got, test.want)
+		}
+		if test.want == open && !strings.Contains(got, "a guard that runs says so every 10 minutes, and when it ends") {
+			t.Errorf("%s: got %s", test.name, got)
+		}
+	}
+}
+
 // TestPauses: what was watched for a second of each minute is not told as watched for an hour without saying so.
 func TestPauses(t *testing.T) {
 	var runs []ledger.Seen

@@ -61,6 +61,12 @@ func unwatched(q ledger.Query, s ledger.Scope) (gaps, pauses []span) {
 	return gaps, pauses
 }
 
+// goesOn reports whether a part that nobody is known to have watched lies behind all runs and is no longer than a guard may run
+// without saying so.
+func goesOn(gap span, q ledger.Query, s ledger.Scope) bool {
+	return gap.Until.Equal(q.Until) && gap.Until.Sub(gap.From) <= ledger.CoverageEvery && slices.ContainsFunc(s.Seen, func(r ledger.Seen) bool { return r.Until.Equal(gap.From) })
+}
+
 // sumOf adds up how long parts of a period are.
 func sumOf(parts []span) (sum time.Duration) {
 	for _, p := range parts {
@@ -96,6 +102,11 @@ func (s Style) watched(q ledger.Query, scope ledger.Scope) []string {
 		gaps = nil // that is said already
 	}
 	for _, gap := range gaps[:min(len(gaps), maxGaps)] {
+		if goesOn(gap, q, scope) {
+			note("No run on record says that it watched from %s until %s (%s): a guard that runs says so every %s, and when it ends.",
+				s.moment(gap.From), s.moment(gap.Until), page.Span(gap.Until.Sub(gap.From)), page.Span(ledger.CoverageEvery))
+			continue
+		}
 		note("Nobody watched from %s until %s (%s).", s.moment(gap.From), s.moment(gap.Until), page.Span(gap.Until.Sub(gap.From)))
 	}
 	if len(gaps) > maxGaps {

@@ -95,7 +95,11 @@ func (g *Guard) restore(ctx context.Context, r *rules, past []approval.Past) err
 		p := begun[approvalOf(d.File)]
 		u := g.approvals.use(&approval.Approval{ID: p.ID, Kind: p.Kind, Party: p.Party})
 		hour := g.now().Unix() / 3600
-		g.book.Load(u.key(), hour, patientsOf(d.Numbers), d.Unidentified)
+		unknown := d.Unidentified
+		if d.Unseen { // see unknownIn
+			unknown = 0
+		}
+		g.book.Load(u.key(), hour, patientsOf(d.Numbers), unknown)
 		g.count(u, hour, d.Numbers, d.Unidentified, d.Bytes)
 		return nil
 	})

@@ -60,7 +60,7 @@ func (g *Guard) loadBudgets(ctx context.Context, r *rules, since time.Time, coun
 		}
 		load := func(key budget.Key, p *site.Party) {
 			if !counted[counts{key, p.Name}] {
-				g.book.Load(key, g.timeline.hour(d.Hour, now), patients, d.Unidentified)
+				g.book.Load(key, g.timeline.hour(d.Hour, now), patients, unknownIn(d.Unidentified, d.Action, d.To))
 			}
 		}
 		var receivers []*site.Party
@@ -103,6 +103,16 @@ func (g *Guard) loadBudgets(ctx context.Context, r *rules, since time.Time, coun
 	})
 	g.book.Advance(g.now())
 	return err
+}
+
+// unknownIn gives how many unidentified records of a disclosure count in budgets: none of a C-MOVE to a destination that is known by
+// its title alone. One that a guard decides has none; of one that it observed, how many patients they are is a guess from the
+// answer's counts, and may be none who is new.
+func unknownIn(unidentified int, action string, to chaperone.Party) int {
+	if action == "C-MOVE" && to.Proven == "" && !to.Addr.IsValid() {
+		return 0
+	}
+	return unidentified
 }
 
 // countAnew makes rules hold, with the budgets that count for others than before, or that are new, loaded from the record: first what

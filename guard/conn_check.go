@@ -80,16 +80,17 @@ const mostSubject = 120
 // bound checks what a certificate alone does not prove: that the party is known, and where it stands.
 func (c *conn) bound(r *rules) error {
 	var reason policy.Reason
+	hint := "If it is right, add it to the site file."
 	switch p := c.from.partyIn(r); {
 	case p == nil:
-		reason = unknown
+		reason, hint = unknown, strangerHint(r.site, &c.from)
 	case !p.From(c.from.addr.Addr()):
 		reason = policy.IdentityAddress
 	}
 	if reason == "" {
 		return nil
 	}
-	return c.unwelcome(reason, "If it is right, add it to the site file.", c.from.record(), c.secured)
+	return c.unwelcome(reason, hint, c.from.record(), c.secured)
 }
 
 // checked is by what a check found nothing wrong, and when.

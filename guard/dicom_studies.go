@@ -92,19 +92,25 @@ const seriesUID chaperone.IdentifierKind = "dicom.0020,000E"
 
 // study gives the token of a study or series of the system behind the guard: another system may have others under its UID.
 func (d *dicomConn) study(kind chaperone.IdentifierKind, uid chaperone.PHI) chaperone.PatientToken {
-	return d.judge.tokens.Token(chaperone.Identifier{Kind: kind, Authority: chaperone.NewPHI(d.to.name()), Value: uid})
+	return d.judge.study(&d.to, kind, uid)
 }
 
+func (j *judge) study(at *side, kind chaperone.IdentifierKind, uid chaperone.PHI) chaperone.PatientToken {
+	return j.tokens.Token(chaperone.Identifier{Kind: kind, Authority: chaperone.NewPHI(at.name()), Value: uid})
+}
+
+func (d *dicomConn) ownerOf(r chaperone.Record) (owner, bool) { return d.judge.ownerOf(r) }
+
 // ownerOf gives who a record says it is about; false when it says nothing.
-func (d *dicomConn) ownerOf(r chaperone.Record) (owner, bool) {
-	i := d.judge.tokens.Identify(r)
+func (j *judge) ownerOf(r chaperone.Record) (owner, bool) {
+	i := j.tokens.Identify(r)
 	o := owner{demographic: i.Demographic}
 	switch {
 	case len(i.Numbers) > 0:
 		o.number = i.Numbers[0]
-		o.bare = d.judge.tokens.Token(chaperone.Identifier{Kind: chaperone.DICOMPatientID, Value: r.Identifiers[0].Value})
+		o.bare = j.tokens.Token(chaperone.Identifier{Kind: chaperone.DICOMPatientID, Value: r.Identifiers[0].Value})
 	default:
-		o.number, _ = d.judge.tokens.Alternate(r)
+		o.number, _ = j.tokens.Alternate(r)
 		o.bare = o.number
 	}
 	return o, o != owner{}

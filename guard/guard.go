@@ -88,6 +88,7 @@ type Guard struct {
 	large    large
 	metrics  *metrics
 	studies  *studies
+	observed *studies // of listeners that only observe: read leniently, and nothing is decided by it that could be refused
 	coverage coverage
 	waiting  atomic.Int64           // queues behind messages that are held
 	ill      atomic.Pointer[string] // what is wrong, while releases are not recorded
@@ -114,7 +115,7 @@ func Start(ctx context.Context, o Options) (*Guard, error) {
 	}
 	g := &Guard{
 		ledger: o.Ledger, tokens: o.Tokens, log: o.Log, clock: o.Now,
-		metrics: newMetrics(), studies: newStudies(), sockets: o.Sockets, listeners: map[string]*listener{}, conns: map[*conn]bool{},
+		metrics: newMetrics(), studies: newStudies(), observed: newStudies(), sockets: o.Sockets, listeners: map[string]*listener{}, conns: map[*conn]bool{},
 	}
 	if g.clock == nil {
 		g.clock = monotonic()
@@ -157,6 +158,10 @@ func Start(ctx context.Context, o Options) (*Guard, error) {
 	if err := g.openApprovals(ctx, r, o.Approvals); err != nil {
 		return nil, fmt.Errorf("guard: approvals: %w", err)
 	}
+	watching := g.now()
+	if err := g.beginCoverage(ctx, watching); err != nil {
+		g.log.Error("that a run begins is not on record", "error", err)
+	}
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	g.stop = stop
 	g.rules.Store(r)
@@ -174,7 +179,7 @@ func Start(ctx context.Context, o Options) (*Guard, error) {
 	g.work.Go(func() { g.refused.run(running, g.now) })
 	g.work.Go(func() { g.watchIdentities(running) })
 	g.work.Go(func() { g.watchClock(running) })
-	g.work.Go(func() { g.watchCoverage(running) })
+	g.work.Go(func() { g.watchCoverage(running, watching) })
 	g.work.Go(func() { g.watchClear(running) })
 	g.work.Go(func() { g.watchRetention(running) })
 	if g.approvals.register != nil {

@@ -25,9 +25,9 @@ type draft struct {
 	wish       *wish // that it was made of, for the refusal when it does not get on record
 	merges     []ledger.Merge
 	use        *use
-	numbers    []ledger.Number // of the use: who is released because of it
-	later      []budget.Keyed  // of broken glass: the budgets that count them when they are released
-	usual      func()          // of later: looks then whether that is more than usual
+	numbers    []ledger.Number // of the use, or of later: who is released because of it
+	later      []budget.Keyed  // of broken glass, and of what only was observed: the budgets that count them when they are released
+	usual      func()          // of broken glass: looks then whether that is more than usual
 	counted    bool            // with what was done by the use: it is on record
 	since      time.Time       // the use has to have held then; zero: now
 }
@@ -116,7 +116,7 @@ func (j *judge) attempt(r *rules, w *wish, u *use, at, now time.Time) (policy.De
 			j.last = precedent{terms, decision, keys}
 		}
 	}
-	if len(w.records)+len(w.known)+len(w.merges) == 0 {
+	if len(w.records)+len(w.known)+len(w.merges)+w.unseen == 0 {
 		return decision, nil
 	}
 	numbers, err := j.guard.ledger.Resolve(covered)

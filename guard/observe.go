@@ -13,6 +13,7 @@ import (
 	"chaperone"
 	"chaperone/ledger"
 	"chaperone/policy"
+	"chaperone/policy/budget"
 	"chaperone/site"
 	"chaperone/wire"
 	"chaperone/wire/dimse"
@@ -205,16 +206,19 @@ func (o *observer) take(ctx context.Context, events []wire.Event) {
 		if e.Message == nil {
 			continue
 		}
-		w, unseen := o.wish(e), moved(e)
-		if unseen > 0 {
-			w = o.movedWish(r, e, unseen)
+		w, unknown := o.wish(e), 0
+		if n := moved(e); n > 0 {
+			w, unknown = o.movedWish(r, e, n)
 		}
-		if len(w.records)+len(w.merges) == 0 {
+		if len(w.records)+len(w.merges)+w.unseen == 0 {
 			continue
 		}
+		if o.spec().Protocol == site.DICOM {
+			o.learn(e)
+		}
 		v := o.judge.seen(r, w, e.At.Time)
-		if unseen > 0 {
-			v.draft.disclosure.Unseen, v.draft.disclosure.Records = true, unseen
+		if d := &v.draft.disclosure; w.unseen > 0 {
+			d.Unseen, d.Records, d.Unidentified = true, w.unseen, unknown
 		}
 		o.guard.metrics.decided(o.listener.name, v.Reason, 0)
 		drafts = append(drafts, v.draft)
@@ -299,11 +303,15 @@ func (j *judge) seen(r *rules, w *wish, now time.Time) verdict {
 	return v
 }
 
-// passed makes the draft of what has passed, and is not granted.
+// passed makes the draft of what has passed, and is not granted. It counts in the budgets too, which a start loads from the record.
 func (j *judge) passed(r *rules, w *wish, decision policy.Decision, now time.Time) *draft {
 	out, covered := j.covered(w)
 	decision.Grant, decision.Version = "none, observed", r.site.Version
 	d := j.draft(r, w, &decision, now)
 	d.disclosure.Covered, d.disclosure.Unidentified, d.merges = covered, out.unidentified, out.merges
+	keys := r.keys(w.in(r), budget.Limits{})
+	if numbers, err := j.guard.ledger.Resolve(covered); err == nil && len(keys) > 1 { // else it is of nobody whom the site knows
+		d.numbers, d.later = numbers, keys
+	}
 	return d
 }

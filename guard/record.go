@@ -86,7 +86,8 @@ func (g *Guard) record(ctx context.Context, drafts []*draft) error {
 	return nil
 }
 
-// countLater counts what broken glass released in the budgets that it was not asked of: it leaves now, or has left.
+// countLater counts what leaves now, or has left, in the budgets that it was not asked of: what broken glass released, and what passed
+// a listener that only observes and would have been refused.
 func (g *Guard) countLater(drafts []*draft) {
 	for _, d := range drafts {
 		if len(d.later) == 0 {
@@ -94,10 +95,12 @@ func (g *Guard) countLater(drafts []*draft) {
 		}
 		hour := g.book.Latest().Unix() / 3600
 		for _, k := range d.later {
-			g.book.Load(k.Key, hour, patientsOf(d.numbers), d.disclosure.Unidentified)
+			g.book.Load(k.Key, hour, patientsOf(d.numbers), unknownIn(d.disclosure.Unidentified, d.disclosure.Action, d.disclosure.To))
 		}
 		d.later = nil
-		d.usual()
+		if d.usual != nil {
+			d.usual()
+		}
 	}
 }
 

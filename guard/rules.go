@@ -2,6 +2,7 @@ package guard
 
 import (
 	"net/netip"
+	"slices"
 
 	"chaperone/policy"
 	"chaperone/site"
@@ -13,6 +14,24 @@ func byAddress(s *site.Site, a netip.Addr) *site.Party {
 		return all[0]
 	}
 	return nil
+}
+
+// strangerHint says why nobody is known by an address, or by a certificate: in the clear, several parties may have it.
+func strangerHint(s *site.Site, who *side) string {
+	if who.proven == "" && len(s.Address(who.addr.Addr())) > 1 {
+		return "Several parties of the site file share this address, and in the clear nothing tells them apart: give each an address of its own, or its listener tls: mutual."
+	}
+	return "The site file has no party for this connection. If it is right, add it to the site file."
+}
+
+// onlyShared reports whether a party comes from addresses alone that others have too: in the clear nobody is known by those.
+func onlyShared(s *site.Site, p *site.Party) bool {
+	others := func(n netip.Prefix) bool {
+		return slices.ContainsFunc(s.Parties, func(other site.Party) bool {
+			return other.Name != p.Name && slices.ContainsFunc(other.Addresses, func(m netip.Prefix) bool { return m.Masked() == n.Masked() })
+		})
+	}
+	return len(p.Addresses) > 0 && !slices.ContainsFunc(p.Addresses, func(n netip.Prefix) bool { return !others(n) })
 }
 
 // merges reports whether what a party says of two numbers being one person's, or not, goes on record: whoever registers patients, or

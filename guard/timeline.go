@@ -23,7 +23,7 @@ const (
 const believable = 72 * time.Hour
 
 // timeline says when, by the clock that holds now, something on record was delivered. A guard puts its time on record when it
-// starts, every hour and when it ends; in the order of recording these times show where the clock was set, or nobody was there.
+// starts, every ten minutes and when it ends; in the order of recording these times show where the clock was set, or nobody was there.
 type timeline struct {
 	leaps   []leap   // the earliest first
 	turns   []turn   // in their order

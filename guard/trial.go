@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"net/netip"
 	"strings"
 	"time"
 
@@ -54,6 +55,9 @@ func (t *Trial) Decide(q *Question) (a Answer) {
 	var u *use
 	if q.BreakGlass {
 		u = &use{Approval: approval.Approval{ID: q.Approval, Kind: approval.BreakGlass, Patients: approval.MostGlassPatients}}
+	}
+	if p := client.party; p != nil && !q.MutualTLS && onlyShared(s, p) { // the guard would not know it
+		client.party, client.addr = nil, netip.AddrPortFrom(p.Addresses[0].Addr(), 0)
 	}
 	if reason, hint := w.identity(s, q.BreakGlass, q.At); reason != "" {
 		return Answer{Decision: policy.Decision{Reason: reason, Hint: hint, Version: s.Version}}
@@ -109,7 +113,7 @@ func JudgedBy(e *chaperone.Evidence) (j Judged, ok bool) {
 func (t *Trial) QuestionOf(row *ledger.Row) *Question {
 	client, receiver := &row.From, &row.To
 	q := &Question{Request: policy.Request{
-		Action: actionOnRecord(row), At: row.Time, Patients: row.Persons, Unidentified: row.Unidentified, MutualTLS: true}}
+		Action: actionOnRecord(row), At: row.Time, Patients: row.Persons, Unidentified: unknownIn(row.Unidentified, row.Action, row.To), MutualTLS: true}}
 	if row.RequestedBy != nil {
 		client = row.RequestedBy
 	}

@@ -2,6 +2,7 @@ package guard
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"chaperone"
 	"chaperone/approval"
 	"chaperone/policy"
+	"chaperone/site"
 )
 
 // TestReplay: what a guard permitted, the same site file permits when it is replayed; a stricter one refuses its part.
@@ -53,6 +55,41 @@ func TestReplay(t *testing.T) {
 	rows := a.rows()
 	if j, ok := JudgedBy(&rows[6].Evidence); !ok || j.Approval != one.ID || j.Listener != "hl7" || j.Version != a.site(a.file).Version {
 		t.Errorf("got %+v", j)
+	}
+}
+
+// TestSharedInClear: in the clear nobody is known by an address that several parties share. It is refused in those words, whatever it
+// claims; a case that is written down comes to the same, and by a certificate to another.
+func TestSharedInClear(t *testing.T) {
+	e := newEngine(t)
+	file := strings.Replace(fmt.Sprintf(hl7Site, e.Addr()), "parties:\n", "parties:\n  - name: other\n    applications: [OTHER@NORTH]\n    addresses: [127.0.0.1/32]\n", 1)
+	r := begin(t, file)
+	c := r.call("hl7")
+	if got := c.rest(); got != "" {
+		t.Errorf("got %q", got)
+	}
+	eventually(t, "it is refused", func() bool { return r.findings()["refused-identity-unknown"] > 0 })
+	for _, f := range r.everyFinding("refused-identity-unknown") {
+		if !strings.Contains(f.Advice, "Several parties of the site file share this address") {
+			t.Errorf("got %q", f.Advice)
+		}
+	}
+	s := r.site(file)
+	warned := slices.ContainsFunc(s.Warnings, func(p site.Problem) bool {
+		return strings.Contains(p.Text, "share this address: in the clear, as behind listener hl7")
+	})
+	if !warned {
+		t.Errorf("got warnings %v", s.Warnings)
+	}
+	trial, err := NewTrial(s, r.guard.now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for mutual, want := range map[bool]policy.Reason{false: unknown, true: policy.Granted} {
+		q := &Question{Request: policy.Request{Party: "lab", Action: policy.Send, Detail: "ORU^R01", To: "ehr", Patients: 1, MutualTLS: mutual, At: r.guard.now()}, Claim: "LAB@NORTH", Numbers: []uint32{1}}
+		if got := trial.Decide(q); got.Reason != want || !mutual && !strings.Contains(got.Hint, "Several parties") {
+			t.Errorf("mutual %v: got %s, %s; want %s", mutual, got.Reason, got.Hint, want)
+		}
 	}
 }
 

@@ -61,6 +61,7 @@ type wish struct {
 	records    []chaperone.Record
 	known      []ledger.Covered // records that do not say whose they are, and somebody else did
 	merges     []chaperone.Merge
+	unseen     int // objects that passed nobody knows where, of those who are known and of others
 	bytes      int64
 	offset     int64 // of its first byte, in its direction
 }
@@ -99,7 +100,7 @@ func (w *wish) identity(s *site.Site, glass bool, now time.Time) (reason policy.
 	p := w.client.party
 	switch {
 	case p == nil:
-		return unknown, "The site file has no party for this connection."
+		return unknown, strangerHint(s, w.client)
 	case !glass && !s.Open(p, now):
 		return policy.OutsideHours, "The party's hours in the site file do not include now."
 	}

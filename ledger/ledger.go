@@ -107,6 +107,10 @@ func (s *Seen) Add(o Seen) {
 // long it is. Time between two files that is longer than this may have been silent, or nobody may have watched: it is not claimed.
 const Pause = time.Minute
 
+// CoverageEvery is how often a guard says on record that it watched, beside its begin and its end. How it goes on is not known in
+// between, and for so long nobody can tell one that runs from one that was cut off.
+const CoverageEvery = 10 * time.Minute
+
 // Batch is what is recorded together. It becomes durable as a whole, or not at all; only when the machine fails before Record
 // returns, and the disclosures are of several days, some of its days may be on record.
 type Batch struct {

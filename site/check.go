@@ -118,6 +118,7 @@ func (c *checker) checkParties() {
 		c.inside(p)
 	}
 	c.overlaps()
+	c.sharedInClear()
 }
 
 // checkGroups finds who is in which group, and warns of those that are easily taken for one.
@@ -214,6 +215,33 @@ func (c *checker) overlaps() {
 		around = append(around, x)
 		if !x.party.claims() {
 			silent = append(silent, x)
+		}
+	}
+}
+
+// sharedInClear: whoever comes without a certificate is known by its address alone, and by none that several parties have.
+func (c *checker) sharedInClear() {
+	i := slices.IndexFunc(c.Listeners, func(l Listener) bool { return l.TLS == Clear })
+	if i < 0 {
+		return
+	}
+	type place struct {
+		party *Party
+		at    *netip.Prefix
+	}
+	first := map[netip.Prefix]place{}
+	for j := range c.Parties {
+		p := &c.Parties[j]
+		for k := range p.Addresses {
+			at := &p.Addresses[k]
+			switch had, ok := first[at.Masked()]; {
+			case !at.IsValid() || ok && had.party == p:
+			case !ok:
+				first[at.Masked()] = place{p, at}
+			default:
+				c.warn(at, "%s and %s (line %d) share this address: in the clear, as behind listener %s, nothing tells them apart, and neither is let in from there; give each an address of its own, or tls: mutual",
+					p.Name, had.party.Name, c.Line(had.at), c.Listeners[i].Name)
+			}
 		}
 	}
 }

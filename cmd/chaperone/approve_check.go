@@ -21,7 +21,7 @@ const (
 	isGone     = "gone" // or not good any more
 )
 
-// begun gives what of approvals is on record: what each of them said is there as a digest.
+// begun gives what of approvals is on record: what each of them said is there as a digest, and whether it is over.
 func (f *approveFlags) begun(c *cobra.Command, folder string, s *site.Site) (list []approval.Past, err error) {
 	f.ledger.dir = folder
 	if f.ledger.keys == "" && s != nil {
@@ -31,12 +31,18 @@ func (f *approveFlags) begun(c *cobra.Command, folder string, s *site.Site) (lis
 	if err != nil {
 		return nil, err
 	}
+	over := map[string]bool{}
 	err = l.Notes(c.Context(), func(n ledger.Note) error {
-		if p, ok := approval.OfNote(n); ok && !p.Over {
+		if p, ok := approval.OfNote(n); ok && p.Over {
+			over[p.ID] = true
+		} else if ok {
 			list = append(list, p)
 		}
 		return nil
 	})
+	for i := range list {
+		list[i].Over = over[list[i].ID]
+	}
 	return list, errors.Join(err, l.Close())
 }
 
@@ -73,13 +79,17 @@ func compared(out io.Writer, files []approval.Approval, begun []approval.Past, a
 				By     string    `json:"by"`
 				Reason string    `json:"reason,omitempty"`
 				Digest string    `json:"digest"`
-			}{"comparison", past.ID, string(past.Kind), past.Party, past.Begun.UTC(), state, past.By, reason, past.Digest}))
+				Over   bool      `json:"over"` // on record
+			}{"comparison", past.ID, string(past.Kind), past.Party, past.Begun.UTC(), state, past.By, reason, past.Digest, past.Over}))
 			continue
 		}
 		p.Line("%s", page.Clean(fmt.Sprintf("%s  %s  %s  %s", past.ID, past.Begun.In(time.Local).Format("2006-01-02 15:04"), page.Cell(string(past.Kind), 11), past.Party+", by "+past.By), page.Width))
 		switch state {
 		case asGiven:
 			p.Wrap("    ", "WHY: "+page.Printable(reason))
+			if past.Over && stateOfApproval(a, time.Now()) == approvalHolds {
+				p.Wrap("    ", "OVER, for good: its file was changed or away for a while, or the clock was set back. It permits nothing any more, though the file is as it was: approve anew.")
+			}
 		case wasChanged:
 			p.Wrap("    ", "CHANGED: the file does not say what it said when it began to hold. The reason that was given is lost, unless a copy of the file is found: put back, it is compared again.")
 		case isGone:

@@ -92,7 +92,13 @@ func TestApproveCheck(t *testing.T) {
 	if err := os.WriteFile(path, b, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if got := list(statusDone); strings.Count(got, "WHY: ") != 3 {
+	if got := list(statusDone); strings.Count(got, "WHY: ") != 3 || strings.Count(got, "OVER, for good") != 2 {
+		t.Errorf("put back: got %s, want that two are over all the same", got)
+	}
+	if got := list(statusDone, "--json"); strings.Count(got, `"over":true`) != 3 {
 		t.Errorf("put back: got %s", got)
+	}
+	if got := list(statusDone, "--check=false"); !strings.Contains(got, "By their files, now.") {
+		t.Errorf("by their files: got %s", got)
 	}
 }

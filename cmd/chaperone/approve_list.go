@@ -27,7 +27,8 @@ finding, when it is over.
 
 The reason stands in the file alone, which is no part of the record, since a person's words may name somebody. The record has a digest of
 all that the file said when it began to hold. --check compares them, of all that ever held: a file that was changed since and one that is
-gone are named. What a lost file said, nobody can tell any more. While a guard runs, compare with --live.
+gone are named, and so is one that is over for good because its file was changed or away for a while, though it is back: by its file alone
+it holds. What a lost file said, nobody can tell any more. While a guard runs, compare with --live.
 
 Exit status: 0 done; 1 with --check, a file was changed or is gone; 2 could not do it.`,
 		Example: `  chaperone approve list --site site.yaml
@@ -120,6 +121,7 @@ func approvalsText(out io.Writer, list []approval.Approval, now time.Time) error
 	for i := range list {
 		party, by = max(party, min(len(list[i].Party), 20)), max(by, min(len([]rune(list[i].By)), 16))
 	}
+	holds := false
 	p.Line("ID            %s  UNTIL             PATIENTS  %s  WHY", page.Cell("PARTY", party), page.Cell("BY", by))
 	for i := range list {
 		a := &list[i]
@@ -129,9 +131,14 @@ func approvalsText(out io.Writer, list []approval.Approval, now time.Time) error
 		}
 		if state := stateOfApproval(a, now); state != approvalHolds {
 			why = strings.ToUpper(state) + " " + why
+		} else {
+			holds = true
 		}
 		p.Line("%s", page.Clean(fmt.Sprintf("%s  %s  %s  %8d  %s  %s", a.ID, page.Cell(page.Middle(a.Party, 20), party), a.Until.In(time.Local).Format("2006-01-02 15:04"),
 			a.Patients, page.Cell(page.Clean(a.By, 16), by), why), page.Width))
+	}
+	if holds {
+		p.Wrap("", "By their files, now. One whose file was changed or away for a moment is over for good, also when it is back as it was: --check --live asks the record.")
 	}
 	return p.Err
 }

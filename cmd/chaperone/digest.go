@@ -34,7 +34,7 @@ Exit status: 0 done; 2 could not be answered.`,
 	}
 	f.ledger.addAsking(c)
 	flags := c.Flags()
-	flags.StringVar(&f.since, "since", "", "from this `time` on (default: seven days before --until)")
+	flags.StringVar(&f.since, "since", "", "from this `time` on, or as long ago: 7d, 12h (default: seven days before --until)")
 	flags.StringVar(&f.until, "until", "", "before this `time` (default: now)")
 	flags.StringVar(&f.names, "names", "", "CSV `file` of address,name: shows names instead of addresses")
 	_ = c.MarkFlagFilename("names", "csv")

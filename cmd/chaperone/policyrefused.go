@@ -104,8 +104,20 @@ func refusedThen(out io.Writer, name string, r *guard.Refused, s *site.Site) err
 	}
 	p.Wrap("  policy       ", version)
 	p.Line("")
-	p.Wrap("", "Of whom it was is not on record: what was held back is in no count of patients.")
+	p.Wrap("", becameOf(r))
 	return p.Err
+}
+
+// becameOf says whether what a refusal is about is on record and counted.
+func becameOf(r *guard.Refused) string {
+	switch {
+	case !r.Observed():
+		return "Of whom it was is not on record: what was held back is in no count of patients."
+	case r.Reason == "not-recorded" || r.Reason == "not-recordable":
+		return "It passed, and whose records it bore is not on record: they are in no count of patients, and have to be looked for in the systems of both sides."
+	}
+	return "Nothing was held back. What it bore of patients' records is on record like all that passes, and its patients are in every count: chaperone disclosures lists it, by its time and parties. " +
+		"Only a finding of the same time that something is not-recorded or not-recordable says otherwise."
 }
 
 // partyOf says who somebody is: as proven, else by the address, and what it calls itself. Of who may be believed it does not say that

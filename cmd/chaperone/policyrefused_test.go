@@ -149,6 +149,26 @@ func TestExplainRefusal(t *testing.T) {
 	}
 }
 
+// TestRefusedThenCounted: whether patients are counted is said as it is: of what was held back, of what passed and is on record, and of
+// what passed and is not.
+func TestRefusedThenCounted(t *testing.T) {
+	for _, test := range []struct{ name, rule, reason, want, never string }{
+		{"refused", guard.RefusedRule, "grant-none", "what was held back is in no count", "Nothing was held back"},
+		{"observed", guard.ObservedRule, "budget-1h", "Nothing was held back. What it bore of patients' records is on record", "what was held back is in no count"},
+		{"observed, not on record", guard.ObservedRule, "not-recorded", "they are in no count of patients", "held back"},
+		{"observed, not for a record", guard.ObservedRule, "not-recordable", "they are in no count of patients", "held back"},
+	} {
+		var b bytes.Buffer
+		r := guard.Refused{Finding: chaperone.Finding{Rule: test.rule + test.reason, Count: 1}, Reason: policy.Reason(test.reason), Listener: "hl7", Version: "1", Number: 1}
+		if err := refusedThen(&b, "0123456789ab", &r, nil); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(strings.Fields(b.String()), " "); !strings.Contains(got, test.want) || strings.Contains(got, test.never) {
+			t.Errorf("%s: got %s", test.name, got)
+		}
+	}
+}
+
 // TestRefusedThenBelieved: a certificate that is believed and stands elsewhere, or names nobody here, is not said not to be believed, also in
 // what older guards recorded, which did not say whose it is.
 func TestRefusedThenBelieved(t *testing.T) {

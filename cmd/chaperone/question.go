@@ -33,7 +33,7 @@ func (f *questionFlags) add(c *cobra.Command) {
 	flags.StringVar(&f.partyFile, "party-file", "", "`file` with a recipient on each line; # begins a comment")
 	flags.StringArrayVar(&f.sources, "source", nil, "from this `giver`, named like a recipient")
 	flags.StringSliceVar(&f.protocols, "protocol", nil, "by this `protocol`: hl7 or dicom")
-	flags.StringVar(&f.since, "since", "", "from this `time` on: 2026-11-08, 2026-11-08T08:00, or with seconds and zone")
+	flags.StringVar(&f.since, "since", "", "from this `time` on, or as long ago: 2026-11-08, 2026-11-08T08:00, or with seconds and zone; 7d, 12h")
 	flags.StringVar(&f.until, "until", "", "before this `time`")
 	flags.StringVar(&f.names, "names", "", "CSV `file` of address,name: shows names instead of addresses")
 	_ = c.RegisterFlagCompletionFunc("protocol", cobra.FixedCompletions([]string{"hl7", "dicom"}, cobra.ShellCompDirectiveNoFileComp))
@@ -76,9 +76,9 @@ func (f *questionFlags) read() (q ledger.Query, style ask.Style, err error) {
 	return q, style, nil
 }
 
-// period reads --since and --until.
+// period reads --since, which may say how long ago, and --until.
 func period(since, until string) (from, to time.Time, err error) {
-	if from, err = moment("--since", since); err != nil {
+	if from, err = sinceOf(since, time.Now()); err != nil {
 		return from, to, err
 	}
 	if to, err = moment("--until", until); err != nil {

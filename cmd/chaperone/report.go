@@ -48,7 +48,7 @@ Exit status: 0 done, also when nothing is on record; 2 could not be answered.`,
 	f.patient.add(c)
 	flags := c.Flags()
 	flags.StringVar(&f.as, "as", "", "`kind` of report: accounting")
-	flags.StringVar(&f.since, "since", "", "from this `time` on (default: six years before)")
+	flags.StringVar(&f.since, "since", "", "from this `time` on, or as long ago: 90d (default: six years before)")
 	flags.StringVar(&f.until, "until", "", "before this `time` (default: now)")
 	flags.StringSliceVar(&f.inside, "inside", nil, "own `networks`, such as 10.20.0.0/16: what stayed in them is left out")
 	flags.StringVar(&f.names, "names", "", "CSV `file` of address,name: shows names instead of addresses")

@@ -37,7 +37,7 @@ func FuzzDataSet(f *testing.F) {
 		if err := whole.Odd(); err != nil && !errors.Is(err, format.ErrMalformed) && !errors.Is(err, format.ErrLimit) {
 			t.Fatalf("got %v, want a known error", err)
 		}
-		if len(Records(whole.Elements)) == 0 || len(Keys(whole.Elements)) > maxKeys+maxElements {
+		if len(Records(whole.Elements)) == 0 || len(Keys(whole.Elements)) > MaxKeys+maxElements {
 			t.Fatal("no record, or too many keys")
 		}
 

@@ -79,8 +79,8 @@ func Records(elements []Element) []chaperone.Record {
 	return records
 }
 
-// maxKeys bounds the study UIDs of one retrieve.
-const maxKeys = 1024
+// MaxKeys bounds the study UIDs of one retrieve.
+const MaxKeys = 1024
 
 // IsQuery reports whether a data set is about a query: its keys, or a match (PS3.4 section C.4.1.1.3).
 func IsQuery(elements []Element) bool {
@@ -101,7 +101,7 @@ func Keys(elements []Element) []chaperone.Record {
 			continue
 		}
 		for uid := range strings.SplitSeq(r.Study.Reveal(), `\`) { // split here, and hidden again at once
-			if uid = strings.Trim(uid, " \x00"); uid != "" && len(keys) < maxKeys {
+			if uid = strings.Trim(uid, " \x00"); uid != "" && len(keys) < MaxKeys {
 				r.Study = chaperone.NewPHI(strings.Clone(uid)) // without the rest of the list
 				keys = append(keys, r)
 			}

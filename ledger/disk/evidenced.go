@@ -10,9 +10,11 @@ import (
 
 // Evidenced is one disclosure as whoever counts by its evidence needs it.
 type Evidenced struct {
-	File         string          // of its evidence
+	File         string // of its evidence
+	Time         time.Time
 	Numbers      []ledger.Number // as Resolve gives them, with repetitions
 	Unidentified int
+	Unseen       bool // counted from an answer only
 	Bytes        int64
 }
 
@@ -43,7 +45,8 @@ func (l *Ledger) Evidenced(ctx context.Context, since time.Time, keep func(file 
 			if out.File = l.dictionary.text(d.Evidence.File); d.Time.Before(since) || !keep(out.File) {
 				continue
 			}
-			out.Numbers, out.Unidentified, out.Bytes = d.Numbers, d.Unidentified, d.Bytes
+			out.Time = d.Time
+			out.Numbers, out.Unidentified, out.Unseen, out.Bytes = d.Numbers, d.Unidentified, d.Unseen, d.Bytes
 			if err := each(out); err != nil {
 				return err
 			}
