@@ -25,6 +25,7 @@ type asked struct {
 // question is a message that waits for its answer.
 type question struct {
 	id      string           // MSH-10
+	word    string           // its type, ORU^R01: what its answer is decided as, whatever type that has
 	message []byte           // it, or its header: it is answered from here when the answer is refused
 	named   int              // how many patients a query asks for by number; 0: that is not its measure
 	push    bool             // it is no query, and
@@ -140,7 +141,7 @@ func (h *hl7Conn) remember(m *message, recorded ...*draft) {
 	}
 	for i := range m.parts {
 		part := &m.parts[i]
-		q := &question{id: part.id, message: part.raw, named: m.named}
+		q := &question{id: part.id, word: m.word, message: part.raw, named: m.named}
 		if m.role == wire.Push {
 			q.message, _, _ = bytes.Cut(part.raw, []byte{carriage})
 			q.push, q.once, q.brought, q.sent = true, part.once, brought && part.bears, sent

@@ -155,6 +155,39 @@ func TestQuery(t *testing.T) {
 	}
 }
 
+// TestQueryKind: an answer is decided as the query that it answers, by the guard and by a replay of the record.
+func TestQueryKind(t *testing.T) {
+	for _, test := range []struct {
+		details, want string
+		replayed      policy.Reason
+	}{
+		{"[QBP^Q22]", "MSA|AA|q1", policy.Granted},
+		{"[QBP^*]", "MSA|AA|q1", policy.Granted},
+		{"[QBP^Q22, RSP^K22]", "MSA|AA|q1", policy.Granted},
+		{"[RSP^K22]", "MSA|AR|q1", policy.Detail},
+		{"[QBP^Q21]", "MSA|AR|q1", policy.Detail},
+	} {
+		e := newEngine(t)
+		e.answer = candidates(1, 2)
+		whole := fmt.Sprintf(querySite, e.Addr())
+		file := strings.Replace(whole, "actions: [hl7.query]", "actions: [hl7.query]\n    details: "+test.details, 1)
+		if got := begin(t, file).call("hl7").send(query("q1", "@PID.3.1^1")); !strings.Contains(got, test.want) {
+			t.Errorf("details %s: got %q, want %s", test.details, got, test.want)
+		}
+		r := begin(t, whole)
+		r.call("hl7").send(query("q1", "@PID.3.1^1"))
+		trial, err := NewTrial(r.site(file), time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, row := range r.rows() {
+			if got := trial.Decide(trial.QuestionOf(&row)).Reason; got != test.replayed {
+				t.Errorf("details %s: a replay of %s says %s, want %s", test.details, row.Action, got, test.replayed)
+			}
+		}
+	}
+}
+
 // TestObserve: everything passes as it came, also what would be refused, and all of it is on record.
 func TestObserve(t *testing.T) {
 	e := newEngine(t)

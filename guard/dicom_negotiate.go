@@ -65,7 +65,7 @@ func (d *dicomConn) negotiate(ctx context.Context, p pdu) error {
 		v = d.judge.refuse(r, w, policy.Decision{Reason: reasonCalled, Hint: "The AE title that was called is not one of the system behind the listener: add it to that party's titles, if it is right."})
 	}
 	if v.Permit {
-		d.filter(r)
+		d.tellRejected(r, d.filter(r), p.offset)
 		if len(d.call.contexts) == 0 && slices.ContainsFunc(request.contexts, func(p proposed) bool { return p.result == contextRejected }) {
 			v = d.judge.refuse(r, w, policy.Decision{Reason: "no-grant", Hint: "No grant allows any of the services that it proposed."})
 		}
@@ -123,22 +123,26 @@ func bounded(most uint32) int {
 func offered(most uint32) uint32 { return uint32(max(bounded(most), usualPDU)) }
 
 // filter makes the guard's own request: of the client's, the contexts whose services are permitted and whose transfer
-// syntaxes can be walked. The others get their results now.
-func (d *dicomConn) filter(r *rules) {
+// syntaxes can be walked. The others get their results now, and are given back.
+func (d *dicomConn) filter(r *rules) (out []rejected) {
 	q := d.request
 	call := *q
 	call.contexts, call.roles, call.most = nil, nil, offered(q.most)
 	for i := range q.contexts {
 		p := &q.contexts[i]
-		scu, scp := d.permits(r, p.abstract, q.role(p.abstract))
+		scu, scp, why := d.permits(r, p.abstract, q.role(p.abstract))
 		if !scu && !scp {
 			p.result = contextRejected
+			if why.Reason != "" { // else it asks for a role of neither side
+				out = append(out, rejected{p.abstract, why})
+			}
 			continue
 		}
 		passed := *p
 		passed.transfer = slices.DeleteFunc(slices.Clone(p.transfer), func(t string) bool { return !dicom.Walkable(t) })
 		if len(passed.transfer) == 0 {
 			p.result = contextNoTransfer
+			out = append(out, rejected{p.abstract, policy.Decision{Reason: untransferable, Hint: "What is proposed for it is not the standard's, or has its pixels elsewhere: let the device send another one."}})
 			continue
 		}
 		call.contexts = append(call.contexts, passed)
@@ -147,6 +151,7 @@ func (d *dicomConn) filter(r *rules) {
 		}
 	}
 	d.call = &call
+	return out
 }
 
 func bit(b bool) byte {
@@ -156,35 +161,45 @@ func bit(b bool) byte {
 	return 0
 }
 
-// permits reports in which roles a class may be used: as far as that can be said without knowing whose records it will be
-// about.
-func (d *dicomConn) permits(r *rules, class string, asked *role) (scu, scp bool) {
+// permits reports in which roles a class may be used, and if in none why: as far as that can be said without knowing whose records
+// it will be about.
+func (d *dicomConn) permits(r *rules, class string, asked *role) (scu, scp bool, why policy.Decision) {
 	s, client, server := serviceOf(class), d.from.in(r), d.to.in(r)
 	may := func(a policy.Action, to *side) bool {
 		w, now := &wish{action: a, detail: class, client: &client, to: to, later: true}, d.guard.now()
 		return slices.ContainsFunc(d.guard.passes(client.party, d.judge.needsApproval(w), now), func(u *use) bool {
 			q := w.request(r, d.judge, now)
 			u.put(&q)
-			return r.policy.Decide(&q).Permit
+			got := r.policy.Decide(&q)
+			if !got.Permit && why.Reason == "" {
+				why = got
+			}
+			return got.Permit
 		})
 	}
 	switch s {
 	case verifying:
-		return true, false
+		return true, false, why
 	case storing:
 		scp = asked != nil && asked.scp == 1 && may(policy.Get, &client)
-		return (asked == nil || asked.scu == 1) && may(policy.Store, &server), scp
+		scu = (asked == nil || asked.scu == 1) && may(policy.Store, &server)
+		return scu, scp, why
 	case finding, getting:
-		return may(s.action(), &client), false
+		scu = may(s.action(), &client)
+		return scu, false, why
 	case moving:
 		for _, name := range d.spec().Destinations {
 			if p := r.site.Party(name); p != nil && may(policy.Move, &side{party: p}) {
-				return true, false
+				return true, false, why
 			}
 		}
-		return false, false
+		if why.Reason == "" {
+			why = policy.Decision{Reason: policy.DestinationUnknown, Hint: "The listener names no destinations: a C-MOVE has nowhere to bring images."}
+		}
+		return false, false, why
 	}
-	return may(policy.Other, &server), asked != nil && asked.scp == 1
+	scu = may(policy.Other, &server)
+	return scu, asked != nil && asked.scp == 1, why
 }
 
 // accept takes the answer of the system behind the guard, and gives the client its own.

@@ -84,7 +84,7 @@ func (h *hl7Conn) decide(j *judge, f frame, d wire.Dir, now time.Time) (verdict,
 		if q.push {
 			w.action = policy.Send
 		}
-		w.most, w.echo, w.again = q.named, q.echo(), m.again
+		w.detail, w.most, w.echo, w.again = q.word, q.named, q.echo(), m.again
 	case m.query:
 		w.records = nil // of whom it asks for: the answer brings them
 		w.action, w.asked, w.from, w.to = policy.Ask, true, &x.to, &x.from

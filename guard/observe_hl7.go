@@ -146,7 +146,7 @@ func (m *message) asNamed() {
 				p.id, p.once, p.bears = content.ControlID, once(&one), len(content.Bearing())+len(content.Merges) > 0
 			}
 			if m.word == "" && i == 0 {
-				m.role = mllp.RoleOf(content)
+				m.word, m.role = mllp.Action(content), mllp.RoleOf(content)
 			}
 		}
 		return nil

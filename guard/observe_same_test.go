@@ -128,7 +128,7 @@ func (x exchange) in(t *testing.T, mode string) (withheld int, refused map[strin
 		return answer
 	})
 	file := strings.Replace(answering(e, mode), "    role: lab\n", "    role: lab\n    budget: {24h: 2}\n", 1)
-	r := begin(t, strings.Replace(file, "actions: [hl7.query]", "actions: [hl7.query], details: [QBP^Q22, RSP^K22, ACK]", 1)+"    limits: {in_message: 2s}\n", func(o *Options) { o.pace = quick })
+	r := begin(t, strings.Replace(file, "actions: [hl7.query]", "actions: [hl7.query], details: [QBP^Q22]", 1)+"    limits: {in_message: 2s}\n", func(o *Options) { o.pace = quick })
 	c := r.call("hl7")
 	c.write(x.sent...)
 	c.write(after)

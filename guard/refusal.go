@@ -69,7 +69,8 @@ const refusalWindow = time.Minute
 // mostRefusals bounds what waits to be recorded and what is counted; beyond it, kinds fall together by their reason.
 const mostRefusals = 4096
 
-// mostStrangers is that bound for connections that are not let in: those may come from any number of addresses.
+// mostStrangers is that bound for connections that are not let in, which may come from any number of addresses, and for presentation
+// contexts, of which a client can make up any number.
 const mostStrangers = 256
 
 func newRefusals(log *slog.Logger, record func(ledger.Batch) error) *refusals {
@@ -80,7 +81,7 @@ func newRefusals(log *slog.Logger, record func(ledger.Batch) error) *refusals {
 func (r *refusals) note(f refusal) string {
 	k := kindOfRefusal{f.listener, f.word, string(f.decision.Reason), f.who(), f.whom()}
 	r.mu.Lock()
-	if n := len(r.kinds); n >= mostRefusals || n >= mostStrangers && (f.word == connection || f.word == fullListener) {
+	if n := len(r.kinds); n >= mostRefusals || n >= mostStrangers && (f.word == connection || f.word == fullListener || strings.HasPrefix(f.word, contextWord)) {
 		k = kindOfRefusal{listener: f.listener, reason: string(f.decision.Reason)}
 	}
 	have := r.kinds[k]
@@ -352,6 +353,8 @@ func explain(reason policy.Reason) string {
 		return "The other side did not prove itself by TLS and a certificate."
 	case ownCertificate:
 		return "The other side does not believe the guard's own certificate."
+	case untransferable:
+		return "None of the transfer syntaxes that were proposed for it can be read by the guard."
 	case spentApproval:
 		return "The approval's number of patients is used up."
 	case endedApproval:

@@ -104,7 +104,7 @@ func JudgedBy(e *chaperone.Evidence) (j Judged, ok bool) {
 }
 
 // QuestionOf turns a disclosure on record into the question that it was. What the record does not know (the class of DICOM
-// objects, wards, whether a query named somebody) is not in it. Of what no guard decided, it is taken that each party would
+// objects, the type of some HL7 queries, wards, whether a query named somebody) is not in it. Of what no guard decided, it is taken that each party would
 // prove who it is.
 func (t *Trial) QuestionOf(row *ledger.Row) *Question {
 	client, receiver := &row.From, &row.To
@@ -114,7 +114,9 @@ func (t *Trial) QuestionOf(row *ledger.Row) *Question {
 		client = row.RequestedBy
 	}
 	if row.Protocol == chaperone.HL7 {
-		q.Detail = row.Action
+		if q.Detail = row.Action; row.RequestedBy != nil {
+			q.Detail = questionTo(row.Action)
+		}
 	}
 	if j, ok := JudgedBy(&row.Evidence); ok {
 		q.Listener, q.MutualTLS, q.Approval = j.Listener, row.Protection == chaperone.MutualTLS, j.Approval
@@ -137,6 +139,15 @@ func (t *Trial) QuestionOf(row *ledger.Row) *Question {
 		q.Numbers = append(q.Numbers, t.numbers[id])
 	}
 	return q
+}
+
+// questionTo says which query an answer answers, as the record has the answer's type alone: of RSP the trigger events of both have
+// one number (HL7 v2.5.1 section 5.3.1.2), of the older queries they are the standard's (sections 3.3.19 and 7.6). "" for others.
+func questionTo(answer string) string {
+	if number, ok := strings.CutPrefix(answer, "RSP^K"); ok {
+		return "QBP^Q" + number
+	}
+	return map[string]string{"ADR^A19": "QRY^A19", "ORF^R04": "QRY^R02"}[answer]
 }
 
 // actionOnRecord is what policy calls a disclosure on record.

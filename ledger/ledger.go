@@ -57,7 +57,7 @@ type NoteKind uint8
 
 // Kinds of notes.
 const (
-	Remark   NoteKind = iota + 1 // a person's words
+	Remark   NoteKind = iota + 1 // a person's words, or the store's own
 	Policy                       // which policy holds from here on
 	Coverage                     // what a run saw and what it did not: see Seen
 	Purge                        // a day's key was destroyed; written by the store alone

@@ -25,8 +25,9 @@ func newPolicyReplay() *cobra.Command {
 		Long: `Decide everything on record since a time by a site file that does not hold yet, in the order of time: what would it have refused, of
 whom, why, and of how many patients? Budgets begin empty at the start and fill as they would have.
 
-The record does not say of which class DICOM objects were, on which ward a patient lies, or whether a query named somebody: grants for
-single classes or wards come out as refused (attribute-missing, ward), queries as named ones. What was seen on the network, and not
+The record does not say of which class DICOM objects were, of which type an HL7 query was (what RSP^K22, ADR^A19 and their like answer is
+known), on which ward a patient lies, or whether a query named somebody: grants for single classes, types or wards come out as refused
+(attribute-missing, ward), queries as named ones. What was seen on the network, and not
 decided by a guard, is taken as if each party had proved who it is by its certificate.
 
 ` + whileGuarding + `

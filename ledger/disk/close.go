@@ -22,7 +22,7 @@ func (l *Ledger) Close() error {
 	l.closed = true
 	err := l.fenced
 	if len(l.stuck) > 0 && err == nil {
-		err = l.withReserve(l.flushStuck)
+		err = l.withReserve(l.catchUp)
 	}
 	if err == nil {
 		err = aheadErr

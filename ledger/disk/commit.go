@@ -113,7 +113,7 @@ func (l *Ledger) next() []*request {
 func (l *Ledger) write(group []*request) {
 	err := l.usable()
 	if err == nil {
-		if err = l.flushStuck(); err == nil && l.reserve.used() {
+		if err = l.catchUp(); err == nil && l.reserve.used() {
 			err = fmt.Errorf("%w: what was kept free is in use, so that only refusals, findings and notes are still recorded; make room", ledger.ErrFull)
 		}
 	}
@@ -121,7 +121,7 @@ func (l *Ledger) write(group []*request) {
 		if group = urgent(group, err); len(group) == 0 {
 			return
 		}
-		err = l.withReserve(l.flushStuck)
+		err = l.withReserve(l.catchUp)
 	}
 	if err == nil {
 		var frames []*frame
@@ -136,8 +136,28 @@ func (l *Ledger) write(group []*request) {
 		for _, r := range group {
 			r.receipt, r.err = ledger.Receipt{}, err
 		}
+		for _, f := range l.stuck {
+			f.refused = true
+		}
 	}
 }
+
+// catchUp writes the frames that found no room, whose disclosures nobody was given, and says so on record: they are counted
+// there like those that somebody got.
+func (l *Ledger) catchUp() error {
+	if err := l.flushStuck(); err != nil || l.late == 0 {
+		return err
+	}
+	frames, err := l.intake([]*request{{batch: ledger.Batch{Notes: []ledger.Note{{Kind: ledger.Remark, At: l.now(), Text: fmt.Sprintf(lateWords, l.late)}}}}})
+	if err != nil {
+		return err
+	}
+	l.late = 0
+	l.stuck = append(l.stuck, frames...)
+	return l.flushStuck()
+}
+
+const lateWords = "%d of the disclosures before this note were never made: the disk was full, whoever asked was refused, and they came on record when there was room"
 
 // usable says whether anything may be written.
 func (l *Ledger) usable() error {
@@ -178,6 +198,9 @@ func (l *Ledger) flushStuck() error {
 			return err
 		}
 		l.publish(f)
+		if f.refused {
+			l.late += uint64(f.header.Disclosures)
+		}
 		l.stuck = l.stuck[1:]
 	}
 	l.stuck = nil

@@ -84,6 +84,7 @@ type Ledger struct {
 	recorded   map[ledger.Day]bool // days that have entries
 	before     *Closed             // what the last close said, when it was opened; nil after a crash
 	stuck      []*frame
+	late       uint64 // disclosures of frames that were written after they had been refused, until a note says so
 	batches    uint64
 	events     uint64 // disclosures, also in frames that are stuck
 	defined    counts // what the frames up to the last define, also those that are stuck

@@ -2,6 +2,7 @@ package disk
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -162,6 +163,44 @@ func TestFullWithoutReserve(t *testing.T) {
 	}
 	if got := said(t, o); len(got) != 1 {
 		t.Errorf("got %q on record, want one note", got)
+	}
+}
+
+// What was refused for want of room, and came on record when there was some, is told of there: nobody was given it.
+func TestFullThenLate(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		reserve int64
+		next    func(l *Ledger) // what brings it on record
+	}{
+		{"the next disclosure", -1, func(l *Ledger) { mustRecord(t, l, someBatch(9000, 1)) }},
+		{"a refusal, out of the reserve", 8 << 20, func(l *Ledger) { mustRecord(t, l, remark("refused")) }},
+		{"closing", 8 << 20, func(*Ledger) {}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			o := smallDisk(t, test.reserve)
+			l := open(t, o)
+			filled := fill(t, o)
+			var err error
+			from := 100
+			for ; err == nil && from < 9000; from += 4 { // the record has some blank room left
+				_, err = l.Record(t.Context(), someBatch(from, 4))
+			}
+			if !errors.Is(err, ledger.ErrFull) {
+				t.Fatalf("on a full disk: got %v, want %v", err, ledger.ErrFull)
+			}
+			if test.reserve < 0 {
+				remove(t, filepath.Dir(filled), filepath.Base(filled))
+			}
+			test.next(l)
+			if err := l.Close(); err != nil {
+				t.Fatal(err)
+			}
+			texts := slices.DeleteFunc(said(t, o), func(text string) bool { return text == "refused" })
+			if want := fmt.Sprintf(lateWords, 4); len(texts) != 1 || texts[0] != want {
+				t.Errorf("on record: got %q, want once %q", texts, want)
+			}
+		})
 	}
 }
 

@@ -22,6 +22,7 @@ type frame struct {
 	leaf    [record.HeaderSize]byte
 	events  []index.Event
 	others  bool // it has entries other than disclosures
+	refused bool // whoever wanted it on record was told that it is not
 	place   index.Place
 }
 
