@@ -343,7 +343,9 @@ func TestSpoolRejected(t *testing.T) {
 	})
 	checkArrived(t, e, 0, 3)
 	eventually(t, "a finding", func() bool { return r.findings()[SpoolRejectedRule] == 1 })
-	eventually(t, "a word that one is kept apart", func() bool { return strings.Contains(r.log.String(), `not all of it is delivered" listener=hl7 "kept apart"=1`) })
+	eventually(t, "a word that one is kept apart", func() bool {
+		return strings.Contains(r.log.String(), `not all of it is delivered" listener=hl7 "kept apart"=1`)
+	})
 	if strings.Contains(r.log.String(), "everything that was kept is delivered") {
 		t.Error("the log says that everything is delivered")
 	}
