@@ -137,3 +137,41 @@ func TestBudgetReload(t *testing.T) {
 		}
 	}
 }
+
+// TestBudgetName: a budget that is exceeded has the name by which the site file has it, from the guard and from a trial.
+func TestBudgetName(t *testing.T) {
+	for _, test := range []struct{ grant, party, want string }{
+		{"{24h: 2}", "{}", "grant looks up 24h 2"},
+		{"{24h: 2}", "{24h: 5}", "grant looks up 24h 2"},
+		{"{24h: 5}", "{24h: 2}", "party portal 24h 2"},
+		{"{}", "{24h: 2}", "party portal 24h 2"},
+	} {
+		e := newEngine(t)
+		file := strings.Replace(fmt.Sprintf(querySite, e.Addr()), "budget: {24h: 3}", "budget: "+test.party, 1)
+		file = strings.Replace(file, "    whose: named\n", "    whose: named\n    budget: "+test.grant+"\n", 1)
+		r := begin(t, file)
+		c := r.call("hl7")
+		for n := range 3 {
+			e.mu.Lock()
+			e.answer = candidates(n, n+1)
+			e.mu.Unlock()
+			c.send(query(fmt.Sprint("q", n), "@PID.5.1^DOE"))
+		}
+		if !strings.Contains(r.log.String(), `budget="`+test.want+`"`) {
+			t.Errorf("grant %s, party %s: want %s in the log: %s", test.grant, test.party, test.want, r.log.String())
+		}
+		trial, err := NewTrial(r.site(file), r.guard.now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		q := trial.QuestionOf(&r.rows()[0])
+		var got Answer
+		for n := range 3 {
+			q.Numbers = []uint32{uint32(n + 1)}
+			got = trial.Decide(q)
+		}
+		if got.Decision.Budget != test.want {
+			t.Errorf("grant %s, party %s: a trial says %q, want %s", test.grant, test.party, got.Decision.Budget, test.want)
+		}
+	}
+}

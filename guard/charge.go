@@ -1,10 +1,13 @@
 package guard
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"chaperone/ledger"
+	"chaperone/policy"
 	"chaperone/policy/budget"
 )
 
@@ -83,6 +86,26 @@ func (r *rules) keys(w *wish, grant budget.Limits) []budget.Keyed {
 		limit(roleKey(p), budget.Limits(r.site.Budgets.Roles[p.Role]))
 	}
 	return keys
+}
+
+// exceeded names the budget that a permission would exceed. A grant's has its own name, as where one request alone exceeds it, and not
+// that of the party whose patients it counts.
+func (w *wish) exceeded(over *budget.Over, permission *policy.Decision, u *use) string {
+	var counts budget.Key
+	switch {
+	case !w.asked && w.from.party != nil:
+		counts = senderKey(w.from.party)
+	case w.asked && w.to.party != nil:
+		counts = partyKey(w.to.party)
+	}
+	if over.Cause == budget.Exceeded && over.Key == counts && over.Limit == permission.Limits[over.Window] {
+		grant := permission.Grant
+		if u != nil {
+			grant = strings.TrimSuffix(grant, ", "+u.Name())
+		}
+		return fmt.Sprintf("grant %s %s %d", grant, over.Window, over.Limit)
+	}
+	return over.String()
 }
 
 // limited reports whether whoever receives what a wish is for is limited in it.

@@ -53,6 +53,7 @@ type operation struct {
 	matched   []owner    // of them, those whom matches were of
 	withheld  int        // matches or objects that were held back
 	reference string     // of the first that was
+	lost      bool       // all of them because they could not be put on record
 	cancelled bool       // by the guard
 }
 

@@ -130,9 +130,14 @@ func (d *dicomConn) lastOne(ctx context.Context, m match) error {
 	return nil
 }
 
-// endFind ends a C-FIND of which something was held back: never in success, because something is missing.
+// endFind ends a C-FIND of which something was held back: never in success, because something is missing. When it was for the record alone,
+// its client may ask again, and is told so.
 func (d *dicomConn) endFind(op *operation) error {
-	return d.legs[wire.FromClient].send(op.context, true, true, op.reply(d.refusalTo(&d.from, op.field, ""), comment(op.reference)))
+	var reason policy.Reason
+	if op.lost {
+		reason = unrecorded
+	}
+	return d.legs[wire.FromClient].send(op.context, true, true, op.reply(d.refusalTo(&d.from, op.field, reason), comment(op.reference)))
 }
 
 // release decides the matches that are held, puts those that are granted on record together, and passes them on.
@@ -230,8 +235,9 @@ func (d *dicomConn) judgeMatch(ctx context.Context, m match) verdict {
 // behind the guard is told to stop.
 func (d *dicomConn) keepBack(op *operation, v verdict) error {
 	if op.withheld == 0 {
-		op.reference = v.reference
+		op.reference, op.lost = v.reference, true
 	}
+	op.lost = op.lost && v.Reason == unrecorded
 	op.withheld++
 	if op.cancelled || !strings.HasPrefix(string(v.Reason), "budget") {
 		return nil

@@ -9,6 +9,8 @@ import (
 
 	"chaperone/format/dicom"
 	clinic "chaperone/internal/clinicsim"
+	"chaperone/ledger"
+	"chaperone/ledger/disk"
 )
 
 // matches are studies of n patients, one each.
@@ -69,6 +71,41 @@ func TestDICOMFind(t *testing.T) {
 	k.message(3, set(3, fieldFind, 3, true), append(query, query...))
 	if n, final := k.answers(); n != 0 || final.status != statusMismatch {
 		t.Errorf("keys in two ways: got %d matches and %04X", n, final.status)
+	}
+}
+
+// TestDICOMFindUnrecorded: a query whose matches cannot be put on record ends in out of resources, and not in not authorized; with a match that
+// is refused among them in that.
+func TestDICOMFindUnrecorded(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		fails func(*faulty)
+		most  int
+		want  uint16
+	}{
+		{"no record", func(f *faulty) { f.record = ledger.ErrFull }, 9, statusResources},
+		{"no numbers", func(f *faulty) { f.resolve = ledger.ErrFull }, 9, statusResources},
+		{"no record, and a budget of 2", func(f *faulty) { f.record = ledger.ErrFull }, 2, statusNotAllowed},
+		{"a budget of 2", func(*faulty) {}, 2, statusNotAllowed},
+	} {
+		a := newArchive(t, func(k *talker, c *command, _ []byte) {
+			if c.field == fieldFind {
+				matched(k, c, matches(3)...)
+			}
+		})
+		var books *faulty
+		r := begin(t, fmt.Sprintf(dicomSite, test.most, a.Addr()), func(o *Options) {
+			books = &faulty{Ledger: o.Ledger.(*disk.Ledger)}
+			o.Ledger = books
+		})
+		k := r.talk()
+		k.associate()
+		books.set(test.fails)
+		k.message(3, set(3, fieldFind, 1, true), keys("STUDY", clinic.Text(0x00100020, "LO", "")))
+		if _, final := k.answers(); final.status != test.want || !strings.Contains(string(final.raw), "CHAP ref=") {
+			t.Errorf("%s: got %04X, want %04X", test.name, final.status, test.want)
+		}
+		books.set(func(f *faulty) { f.record, f.resolve = nil, nil })
 	}
 }
 

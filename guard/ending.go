@@ -29,11 +29,11 @@ func (c *conn) brokenBy(d wire.Dir, why error) error {
 	if d == wire.FromServer {
 		from, to = to, from
 	}
-	c.guard.refused.note(refusal{
+	reference := c.guard.refused.note(refusal{
 		listener: c.listener.name, word: connection, from: from, to: to, at: c.guard.now(), observed: c.observes,
 		decision: policy.Decision{Reason: malformed, Version: c.guard.rules.Load().site.Version, Hint: why.Error()},
 	})
-	return fmt.Errorf("%w (%v)", errProtocol, why)
+	return fmt.Errorf("%w (%v, reference %s)", errProtocol, why, reference)
 }
 
 // silent notes that nothing came, or not the rest of it, in time.

@@ -43,7 +43,7 @@ func (h *hl7Conn) refuse(ctx context.Context, m *message, v verdict, f frame) er
 		return h.hold(ctx, f, nil, v)
 	}
 	if m == nil || m.word == "" {
-		return fmt.Errorf("%w (%s)", errProtocol, v.Reason)
+		return fmt.Errorf("%w (%s: %s, reference %s)", errProtocol, v.Reason, v.Hint, v.reference)
 	}
 	if m.content.Ack != "" {
 		return nil // an answer is not answered

@@ -126,7 +126,7 @@ func (j *judge) attempt(r *rules, w *wish, u *use, at, now time.Time) (policy.De
 	charged, later := j.owed(keys, u)
 	if len(charged) > 0 {
 		if over := j.guard.charge(charged, numbers, who.unidentified, now); over != nil {
-			decision.Permit, decision.Budget = false, over.String()
+			decision.Permit, decision.Budget = false, w.exceeded(over, &decision, u)
 			decision.Reason, decision.Hint = u.over(over)
 			return decision, nil
 		}

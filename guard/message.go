@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"bytes"
 	"errors"
 	"slices"
 	"strings"
@@ -118,6 +119,9 @@ func parseSound(payload []byte, last *before) *message {
 		wrong("no message in a frame")
 	}
 	if m.err != nil {
+		if m.word == "" && len(parts) > 0 {
+			m.calledBy(parts[0])
+		}
 		for i := range m.parts { // what each answers its MSA alone says
 			p := &m.parts[i]
 			if code, id := answerIn(p.raw); id != "" {
@@ -126,6 +130,21 @@ func parseSound(payload []byte, last *before) *message {
 		}
 	}
 	return m
+}
+
+// calledBy finds out what a message that cannot be read is called, by its header, so that it can be answered. Who has none stays without a name.
+func (m *message) calledBy(raw []byte) {
+	header, _, _ := bytes.Cut(raw, []byte{carriage})
+	one, err := hl7.Parse(header)
+	if err != nil {
+		return
+	}
+	m.first, m.content = header, one.Read() // of the rest nothing is believed
+	m.content.Ack, m.content.AckFor = answerIn(raw)
+	m.word, m.role = mllp.Action(m.content), mllp.RoleOf(m.content)
+	if whole, err := hl7.Parse(raw); err == nil { // a query's answer says which one again
+		m.first, m.role = raw, mllp.RoleOf(whole.Read())
+	}
 }
 
 func isMSA(s hl7.Segment) bool { return s.Is("MSA") }

@@ -64,7 +64,7 @@ func TestFindRefusal(t *testing.T) {
 		if i == 0 {
 			number, count = 1, 1
 		}
-		if !ok || told.Uncounted || told.Number != number || told.Count != count || told.Reason != policy.Budget24h || told.Budget != "sender lab 24h 1" || told.Grant != "results" ||
+		if !ok || told.Uncounted || told.Number != number || told.Count != count || told.Reason != policy.Budget24h || told.Budget != "grant results 24h 1" || told.Grant != "results" ||
 			told.Action != policy.Send || told.Listener != "hl7" || told.Version != r.guard.rules.Load().site.Version || told.Who().Addr.String() != "127.0.0.1" || told.Observed() {
 			t.Errorf("%d: got %+v, %t", i, told, ok)
 		}

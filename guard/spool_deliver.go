@@ -205,6 +205,7 @@ func (d *delivery) reject(m *spool.Kept, answer string) error {
 		return err
 	}
 	d.news.rejected.Add(1)
+	d.news.apart.Add(1)
 	d.guard.metrics.spoolRejected(d.name)
 	d.guard.log.Error("kept apart: the system behind the listener does not take it", "listener", d.name, "answer", answer, "file", path)
 	return nil

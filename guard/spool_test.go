@@ -343,6 +343,12 @@ func TestSpoolRejected(t *testing.T) {
 	})
 	checkArrived(t, e, 0, 3)
 	eventually(t, "a finding", func() bool { return r.findings()[SpoolRejectedRule] == 1 })
+	eventually(t, "a word that one is kept apart", func() bool {
+		return strings.Contains(r.log.String(), `not all of it is delivered" listener=hl7 "kept apart"=1`)
+	})
+	if strings.Contains(r.log.String(), "everything that was kept is delivered") {
+		t.Error("the log says that everything is delivered")
+	}
 	files, err := filepath.Glob(filepath.Join(dir, "hl7", "rejected", "*"))
 	if err != nil || len(files) != 1 {
 		t.Fatalf("got %v, %v", files, err)

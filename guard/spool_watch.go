@@ -33,6 +33,7 @@ const (
 type news struct {
 	rejected atomic.Int64 // and not told yet
 	lost     atomic.Int64 // objects whose files are not what was kept: of those that were rejected
+	apart    atomic.Int64 // what was kept apart since the spool was empty
 	away     lastError    // of delivering
 	stuck    lastError    // of what is to be sent again
 
@@ -138,12 +139,14 @@ func (k *spooler) began() {
 	}
 }
 
-// ended notes that everything is delivered.
+// ended notes that nothing waits any more.
 func (k *spooler) ended() {
 	t := &k.news
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.spooling {
+	if apart := t.apart.Swap(0); apart > 0 {
+		k.guard.log.Warn("nothing that was kept waits any more, and not all of it is delivered", "listener", k.name, "kept apart", apart)
+	} else if t.spooling {
 		k.guard.log.Info("everything that was kept is delivered", "listener", k.name)
 	}
 	t.spooling, t.filling, t.old, t.away.text = false, false, false, ""

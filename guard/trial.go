@@ -71,7 +71,7 @@ func (t *Trial) Decide(q *Question) (a Answer) {
 	}
 	t.book.Advance(q.At)
 	if over := t.book.Charge(q.At, a.Budgets, q.Numbers, q.Unidentified); over != nil {
-		a.Permit, a.Decision.Budget = false, over.String()
+		a.Permit, a.Decision.Budget = false, w.exceeded(over, &a.Decision, u)
 		a.Reason, a.Hint = u.over(over)
 	}
 	return a

@@ -17,11 +17,11 @@ const scheme = "spiffe://"
 // maxName bounds names: of a host, a label has as many characters (RFC 1035, 2.3.4).
 const maxName = 63
 
-// CheckName says whether a site or a party may be called so: a to z, 0 to 9, dash, dot and underline, beginning with a letter,
-// at most 63 characters. Both are stricter than SPIFFE ID, 2.1 and 2.2, so that a name has one spelling, is a file's name
-// everywhere, and is not mistaken for a serial number.
+// CheckName says whether a site or a party may be called so, in a certificate and in a site file: a to z, 0 to 9, dash, dot and underline,
+// beginning with a letter or a digit, with a letter in it, at most 63 characters. Both are stricter than SPIFFE ID, 2.1 and 2.2, so that a
+// name has one spelling, is a file's name everywhere, and is not mistaken for a serial number or a patient's.
 func CheckName(name string) error {
-	if name == "" || len(name) > maxName || name[0] < 'a' || name[0] > 'z' || strings.HasSuffix(name, ".") || isSerial(name) {
+	if name == "" || len(name) > maxName || strings.Contains("-._", name[:1]) || strings.HasSuffix(name, ".") || isSerial(name) || strings.Trim(name, "0123456789.-_") == "" {
 		return errName
 	}
 	for _, c := range []byte(name) {
@@ -32,7 +32,7 @@ func CheckName(name string) error {
 	return nil
 }
 
-var errName = errors.New("identity: a name begins with a letter and has 1 to 63 of a-z, 0-9, dash, dot and underline, such as ct1 or north-clinic")
+var errName = errors.New("identity: a name begins with a letter or a digit, has a letter in it, and is of 1 to 63 of a-z, 0-9, dash, dot and underline, such as ct1 or north-clinic")
 
 // uriOf is the name of a party, siteURI that of the site itself.
 func uriOf(site, party string) string { return siteURI(site) + "/party/" + party }

@@ -11,8 +11,9 @@ import (
 func TestCheckName(t *testing.T) {
 	for name, want := range map[string]bool{
 		"ct1": true, "north-clinic": true, "a": true, "a.b_c-d": true, strings.Repeat("a", 63): true,
-		"": false, "CT1": false, "1ct": false, "-ct": false, ".": false, "..": false, "ct.": false, "ct/1": false, "ct 1": false, "ct%31": false,
-		"c\u0442": false, "ct1\n": false, "ct1\x00": false, strings.Repeat("a", 64): false, strings.Repeat("ab", 16): false, "4711": false,
+		"1ct": true, "ct_1": true,
+		"": false, "CT1": false, "-ct": false, "_ct": false, "4711": false, "47.11": false, ".": false, "..": false, "ct.": false, "ct/1": false, "ct 1": false, "ct%31": false,
+		"c\u0442": false, "ct1\n": false, "ct1\x00": false, strings.Repeat("a", 64): false, strings.Repeat("ab", 16): false,
 	} {
 		if err := CheckName(name); (err == nil) != want {
 			t.Errorf("%q: got %v, want it allowed: %t", name, err, want)

@@ -12,6 +12,7 @@ import (
 	_ "time/tzdata" // Windows has no zones of its own (IANA names)
 
 	"chaperone"
+	"chaperone/identity"
 	"chaperone/ledger"
 )
 
@@ -26,12 +27,20 @@ func matching(pattern, want string) codec[string] {
 	}, func(s string) string { return s }}
 }
 
+// name reads a name that stands in certificates, or could: whoever is enrolled can be named, and whoever is named can be enrolled.
+func name(text string) (string, error) {
+	if identity.CheckName(text) != nil {
+		return "", errors.New("not a name; a name has small letters, digits, -, . and _ (up to 63, one of them a letter, a letter or digit first, no . at the end): ct1")
+	}
+	return text, nil
+}
+
 // Texts by their shape.
 var (
-	word  = matching(`^[a-z0-9][a-z0-9.-]{0,62}$`, "not a name; a name has small letters, digits, - and . (up to 63, a letter or digit first): ct1")
-	words = matching(`^[a-z0-9]([a-z0-9 .-]{0,61}[a-z0-9.-])?$`, "not a name; a name has small letters, digits, blanks, - and . (up to 63): viewers look")
+	word  = codec[string]{name, func(s string) string { return s }}
+	words = matching(`^[a-z0-9]([a-z0-9 ._-]{0,61}[a-z0-9._-])?$`, "not a name; a name has small letters, digits, blanks, -, . and _ (up to 63): viewers look")
 
-	target = grouped(matching(`^(role:)?[a-z0-9][a-z0-9.-]{0,62}$`, "not a target; write a party, role:pacs, group:radiology or self"))
+	target = grouped(matching(`^(role:)?[a-z0-9][a-z0-9._-]{0,62}$`, "not a target; write a party, role:pacs, group:radiology or self"))
 	// title: PS3.5 table 6.2-1, AE.
 	title       = matching(`^[!-\[\]-~]([ -\[\]-~]{0,14}[!-\[\]-~])?$`, "not an AE title; it has up to 16 characters, no backslash and no blank around it: CT1")
 	application = matching(`^[^@|^~\\&\pC ]([^@|^~\\&\pC]{0,98}[^@|^~\\&\pC ])?(@[^@|^~\\&\pC ]([^@|^~\\&\pC]{0,98}[^@|^~\\&\pC ])?)?$`, "not an application; write MSH-3 alone or MSH-3@MSH-4: RIS@NORTH")

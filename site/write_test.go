@@ -155,7 +155,7 @@ func drawSite(t *rapid.T) *Site {
 }
 
 func drawName(t *rapid.T) string {
-	return rapid.StringMatching(`[a-z0-9][a-z0-9.-]{0,62}`).Draw(t, "name")
+	return rapid.StringMatching(`[a-z0-9]([a-z0-9._-]{0,28}[a-z])?[a-z]`).Draw(t, "name")
 }
 
 func drawLimits(t *rapid.T) (l Limits) {

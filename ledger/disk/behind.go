@@ -53,8 +53,12 @@ func OnRecord(ctx context.Context, dir string, id [16]byte, v note.Verifier, now
 		case last.count == 0 || tree.N != first || now().Sub(last.since).Abs() <= fresh:
 			return uint64(tree.N) + last.count, nil
 		case look == patience:
-			return 0, fmt.Errorf("%s: %s on record, written since %s, and not under its last checkpoint, and nobody signs now: --live would leave that out. "+
-				"Go on without --live when nobody records, or see what ledger verify says", dir, page.Count(int(last.count), "batch is", "batches are"), last.since.UTC().Format(time.RFC3339))
+			why, what := "nobody signs now", "Go on without --live when nobody records, or see what ledger verify says"
+			if _, free, ok := used(dir); ok && free < working {
+				why, what = "its disk is full, so that who records cannot sign it", "Make room, and ask again"
+			}
+			return 0, fmt.Errorf("%s: %s on record, written since %s, and not under its last checkpoint, and %s: --live would leave that out. %s",
+				dir, page.Count(int(last.count), "batch is", "batches are"), last.since.UTC().Format(time.RFC3339), why, what)
 		}
 		select {
 		case <-ctx.Done():

@@ -282,3 +282,24 @@ func TestReserveTooLarge(t *testing.T) {
 		t.Errorf("got %q, want that there is not as much", said)
 	}
 }
+
+// TestLiveFull: a question beside a guard whose disk is full, so that it cannot sign, is told so, and not to wait until nobody records.
+func TestLiveFull(t *testing.T) {
+	o := smallDisk(t, -1)
+	l := open(t, o)
+	defer l.crash()
+	l.stop() // nobody signs what comes
+	l.done.Wait()
+	mustRecord(t, l, remark("not signed"))
+	asking := Options{Dir: o.Dir, Keys: o.Keys, ReadOnly: true, Live: true, Now: func() time.Time { return time.Now().Add(time.Minute) }}
+	for i, want := range []string{"nobody signs now", "its disk is full, so that who records cannot sign it"} {
+		full := i == 1
+		if full {
+			fill(t, o)
+		}
+		_, err := Open(t.Context(), asking)
+		if err == nil || !strings.Contains(err.Error(), "1 batch is on record") || !strings.Contains(err.Error(), want) {
+			t.Errorf("full %t: got %v, want %s", full, err, want)
+		}
+	}
+}
