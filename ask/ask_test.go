@@ -451,6 +451,36 @@ func TestProven(t *testing.T) {
 	}
 }
 
+// TestDigestDiffer: findings of a kind that say something of themselves, as what a connection carried, are not told with the words of the
+// first as if those were of all.
+func TestDigestDiffer(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		titles []string
+		want   string
+	}{
+		{"one", []string{"It carried 10 kB."}, "once, last 2026-03-01 09:00:00. It carried 10 kB."},
+		{"two that say the same", []string{"Told.", "Told."}, "2 times, last 2026-03-01 09:01:00. Told."},
+		{"two connections", []string{"It carried 10 kB.", "It carried 7 MB."}, "2 times, last 2026-03-01 09:01:00. The last of them: It carried 7 MB."},
+	} {
+		s := mem.New()
+		for i, title := range test.titles {
+			at := begin.Add(time.Duration(i) * time.Minute)
+			f := chaperone.Finding{Rule: "unread-connection-over", Severity: chaperone.Info, From: chaperone.Party{Claimed: "ct-service"}, First: at, Last: at, Count: 1, Title: title}
+			if _, err := s.Record(t.Context(), ledger.Batch{Findings: []chaperone.Finding{f}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var b bytes.Buffer
+		if err := Digest(t.Context(), &b, s, begin, begin.Add(time.Hour), Style{}); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(strings.Fields(b.String()), " "); !strings.Contains(got, "ct-service, "+test.want) {
+			t.Errorf("%s: got %s; want %s", test.name, got, test.want)
+		}
+	}
+}
+
 // TestProvenNamed: who proved who it is goes by that, and not by the name that it gives itself: that may be another's.
 func TestProvenNamed(t *testing.T) {
 	addr := netip.MustParseAddr("10.0.0.9")

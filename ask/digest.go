@@ -76,8 +76,9 @@ func (p *report) strangers(now, before []ledger.EdgeCounts) {
 
 // group is what was found of one kind between the same two.
 type group struct {
-	chaperone.Finding
-	times int
+	chaperone.Finding // the last of them
+	times             int
+	differ            bool // what they say, each of itself
 }
 
 // findings puts the findings of a period together that differ only in when they were, the most severe first.
@@ -98,10 +99,12 @@ func findings(ctx context.Context, s ledger.Store, from, until time.Time) ([]*gr
 			all = append(all, g)
 		}
 		g.times += max(1, f.Count)
-		g.Severity = max(g.Severity, f.Severity)
-		if f.Last.After(g.Last) {
-			g.Last = f.Last
+		g.differ = g.differ || f.Title != g.Title
+		severity := max(g.Severity, f.Severity)
+		if !f.Last.Before(g.Last) {
+			g.Finding = f
 		}
+		g.Severity = severity
 		return nil
 	})
 	slices.SortStableFunc(all, func(a, b *group) int {
@@ -127,7 +130,11 @@ func (p *report) found(heading string, groups []*group, means func(rule string) 
 		if who != "" {
 			who += ", "
 		}
-		list = append(list, page.Printable(fmt.Sprintf("%s: %s%s, last %s. %s %s", g.Severity, who, page.Times(g.times), p.moment(g.Last), g.Title, g.Advice)))
+		title := g.Title
+		if g.differ { // as the amounts of connections that passed unread
+			title = "The last of them: " + title
+		}
+		list = append(list, page.Printable(fmt.Sprintf("%s: %s%s, last %s. %s %s", g.Severity, who, page.Times(g.times), p.moment(g.Last), title, g.Advice)))
 	}
 	if more := len(list) - maxRows; more > 0 {
 		list = append(list[:maxRows], page.Count(more, "other")+".")

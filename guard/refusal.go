@@ -349,6 +349,26 @@ func explain(reason policy.Reason) string {
 		return "The answer has more patients than were asked for."
 	case policy.Reason(identity.Name):
 		return "The certificate names no party of the site file, or not one alone."
+	case policy.Reason(identity.None):
+		return "It showed no certificate."
+	case policy.Reason(identity.Untrusted):
+		return "The certificate is of no authority that is believed."
+	case policy.Reason(identity.Expired):
+		return "The certificate's time is over."
+	case policy.Reason(identity.Early):
+		return "The certificate's time has not come."
+	case policy.Reason(identity.Revoked):
+		return "The certificate was revoked."
+	case policy.Reason(identity.Unknown):
+		return "Whether the certificate was revoked cannot be known now."
+	case policy.Reason(identity.Use):
+		return "The certificate is not for this side of a connection."
+	case policy.Reason(identity.Weak):
+		return "The key of the certificate is too short."
+	case policy.Reason(identity.Other):
+		return "The certificate proves another party than the one that was wanted."
+	case policy.Reason(identity.Protocol):
+		return "The client came for another protocol."
 	case handshake:
 		return "The other side did not prove itself by TLS and a certificate."
 	case untransferable:

@@ -73,7 +73,7 @@ func (g *Guard) openSpools(r *rules) error {
 		k.spool, err = spool.Open(spool.Options{Dir: dir, Key: s.key, Bytes: spec.Spool.Bytes, Messages: spec.Spool.Messages, Disk: s.disk})
 		var damage *spool.Damage
 		if err != nil && !errors.As(err, &damage) {
-			return fmt.Errorf("guard: listener %s: %w", spec.Name, err)
+			return spoolError(spec.Name, err)
 		}
 		s.all[spec.Name] = k
 		g.metrics.spool(k)

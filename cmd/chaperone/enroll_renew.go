@@ -49,7 +49,7 @@ func (r *renewFlags) meant(issued []identity.Issued, names []string, now time.Ti
 		}
 		for _, name := range names {
 			if newest[name] == nil {
-				return nil, errors.New("enroll renew: one of these parties has no certificate that could be renewed; chaperone enroll list says who has")
+				return nil, notRenewable(issued, name)
 			}
 		}
 		return names, nil
@@ -67,6 +67,21 @@ func (r *renewFlags) meant(issued []identity.Issued, names []string, now time.Ti
 		}
 	}
 	return names, nil
+}
+
+// notRenewable says why a party has no certificate that could be renewed. A name that nothing was signed for is not repeated: it may be
+// anything.
+func notRenewable(issued []identity.Issued, name string) error {
+	var last *identity.Issued
+	for i := range issued {
+		if is := &issued[i]; is.Party == name && (last == nil || is.Revoked.After(last.Revoked)) {
+			last = is
+		}
+	}
+	if last == nil {
+		return errors.New("enroll renew: one of these parties has no certificate that could be renewed; chaperone enroll list says who has")
+	}
+	return fmt.Errorf("enroll renew: %s was revoked on %s (%s): if it may come back, enroll it again (chaperone enroll %s)", name, last.Revoked.UTC().Format(time.DateOnly), last.Reason, name)
 }
 
 func runEnrollRenew(c *cobra.Command, f *enrollFlags, r renewFlags, names []string) error {

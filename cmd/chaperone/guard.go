@@ -142,7 +142,22 @@ func (f *guardFlags) run(c *cobra.Command, s *site.Site) (err error) {
 	if os.Getenv("GOMAXPROCS") == "" {
 		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1) // one more works while one waits for the disk: a twentieth more messages on two processors
 	}
-	l, err := at.record(c, func() error { return nil })
+	trust, err := guard.TrustOf(s)
+	if err != nil {
+		return err
+	}
+	spool, err := spoolFolder(at.folder())
+	if err != nil {
+		return err
+	}
+	sockets, err := inheritedSockets()
+	if err != nil {
+		return err
+	}
+	if err := at.checkKeys(); err != nil {
+		return fmt.Errorf("guard: %w", err)
+	}
+	l, err := at.record(c, func() error { return guard.Free(s, spool, sockets) })
 	if err != nil {
 		return err
 	}
@@ -156,23 +171,11 @@ func (f *guardFlags) run(c *cobra.Command, s *site.Site) (err error) {
 		return err
 	}
 	log := logger(s, c.ErrOrStderr())
-	trust, err := guard.TrustOf(s)
-	if err != nil {
-		return err
-	}
 	approvals, err := approval.Beside(at.folder())
 	if err != nil {
 		return err
 	}
-	spool, err := spoolFolder(at.folder())
-	if err != nil {
-		return err
-	}
 	data, err := keys.LoadData(at.keysFolder())
-	if err != nil {
-		return err
-	}
-	sockets, err := inheritedSockets()
 	if err != nil {
 		return err
 	}
