@@ -8,9 +8,11 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
+	"chaperone/ledger/keys"
 	"chaperone/ledger/lock"
 )
 
@@ -77,5 +79,30 @@ func TestGuardStartsNot(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestGuardKeyModes: --check and a start refuse a key of the ledger that others may read, as they do with the guard's own.
+func TestGuardKeyModes(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("mode bits do not show who may read a file")
+	}
+	dir := t.TempDir()
+	path := filepath.Join(dir, "site.yaml")
+	if err := os.WriteFile(path, fmt.Appendf(nil, startSite, "", "127.0.0.1:2575"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := keys.Make(filepath.Join(dir, "keys")); err != nil {
+		t.Fatal(err)
+	}
+	token := filepath.Join(dir, "keys", keys.TokenFile)
+	if err := os.Chmod(token, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"guard", "--site", path, "--check"}, {"guard", "--site", path}} {
+		var stderr bytes.Buffer
+		if status := run(t.Context(), args, strings.NewReader(""), new(bytes.Buffer), &stderr); status != statusNot || !strings.Contains(stderr.String(), "chmod 600 "+token) {
+			t.Errorf("%v: got status %d and %s", args, status, stderr.String())
+		}
 	}
 }

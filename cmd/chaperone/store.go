@@ -203,14 +203,17 @@ func (f *ledgerFlags) checkTokens(dir string) error {
 	return meta.Check(f.keysFolder(), nil, nil, tokens)
 }
 
-// checkKeys makes sure, without making anything, that a start finds the keys that it needs, apart from the ledger: all those of one that
-// is there. One that is not there yet is made with the keys that are there, and makes the others.
+// checkKeys makes sure, without making anything, that a start finds the keys that it needs, apart from the ledger and nobody else's to read:
+// all those of one that is there. One that is not there yet is made with the keys that are there, and makes the others.
 func (f *ledgerFlags) checkKeys() error {
 	dir, folder := f.folder(), f.keysFolder()
 	if dir == "" {
 		return nil
 	}
 	if err := disk.KeysApart(dir, folder); err != nil {
+		return err
+	}
+	if err := keys.Private(folder); err != nil {
 		return err
 	}
 	_, err := os.Stat(filepath.Join(dir, keys.MetaFile))

@@ -20,6 +20,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 
 	"chaperone/patient"
@@ -101,6 +102,20 @@ func Make(dir string) (made []string, err error) {
 		made = append(made, path)
 	}
 	return made, nil
+}
+
+// Private reports the first key of a folder that others than its owner may read or write. On Windows mode bits do not show it.
+func Private(dir string) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	for _, name := range []string{TokenFile, SigningFile, DataFile} {
+		path := filepath.Join(dir, name)
+		if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o077 != 0 {
+			return fmt.Errorf("keys: others may read or write %s; chmod 600 %s", path, path)
+		}
+	}
+	return nil
 }
 
 // LoadData reads the data key. Errors: ErrNoKey, or the file cannot be read or is not a key.

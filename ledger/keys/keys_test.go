@@ -169,6 +169,35 @@ func TestLoad(t *testing.T) {
 	}
 }
 
+// TestPrivate: a key that others may read or write is one too many, whichever it is.
+func TestPrivate(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("mode bits do not show who may read a file")
+	}
+	dir := t.TempDir()
+	if err := Private(dir); err != nil {
+		t.Errorf("without keys: got %v", err)
+	}
+	if _, err := Make(dir); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{TokenFile, SigningFile, DataFile} {
+		path := filepath.Join(dir, name)
+		for mode, want := range map[os.FileMode]bool{0o600: true, 0o400: true, 0o640: false, 0o604: false, 0o644: false, 0o620: false} {
+			if err := os.Chmod(path, mode); err != nil {
+				t.Fatal(err)
+			}
+			err := Private(dir)
+			if (err == nil) != want || err != nil && !strings.Contains(err.Error(), "chmod 600 "+path) {
+				t.Errorf("%s with mode %o: got %v", name, mode, err)
+			}
+		}
+		if err := os.Chmod(path, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // TestLoadFolder has a folder where the key should be: it cannot be read whoever runs the test.
 func TestLoadFolder(t *testing.T) {
 	for name, load := range map[string]func(dir string) error{
