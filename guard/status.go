@@ -37,20 +37,18 @@ func (g *Guard) Status() http.Handler {
 			}
 			return
 		}
-		word, waits := "well", ""
+		status, word, waits := http.StatusOK, "well", ""
 		for _, k := range g.spoolers() {
 			if state := k.state(g.now()); state != "" {
 				waits += "; " + state
 			}
 			if k.ill.Load() != nil {
-				word = "a listener passes no messages on"
-				w.WriteHeader(http.StatusServiceUnavailable)
+				status, word = http.StatusServiceUnavailable, "a listener passes no messages on"
 			}
 		}
 		switch term, text := g.ownTerm(); term {
 		case identity.Over:
-			word = "the guard's own certificate is over"
-			w.WriteHeader(http.StatusServiceUnavailable)
+			status, word = http.StatusServiceUnavailable, "the guard's own certificate is over"
 			waits += "; " + text
 		case identity.Ending:
 			waits += "; " + text
@@ -61,6 +59,7 @@ func (g *Guard) Status() http.Handler {
 		if n := g.waiting.Load(); n > 0 {
 			waits += fmt.Sprintf("; queues that wait behind a held message: %d", n)
 		}
+		w.WriteHeader(status)
 		fmt.Fprintf(w, "%s; policy %s; %d connections%s\n", word, g.rules.Load().site.Version, open, waits)
 	})
 	return mux

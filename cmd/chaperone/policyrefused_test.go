@@ -192,7 +192,7 @@ func TestRefusedThenBelieved(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := strings.Join(strings.Fields(b.String()), " ")
-		if !strings.Contains(got, test.want) || strings.Contains(got, no) != test.no || strings.Contains(got, "certificate is not believed") != test.no {
+		if !strings.Contains(got, test.want) || strings.Contains(got, no) != test.no || strings.Contains(got, "The certificate was revoked.") != test.no {
 			t.Errorf("%s: got %s", test.name, got)
 		}
 	}
