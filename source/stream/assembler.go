@@ -2,6 +2,7 @@ package stream
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
 	"time"
 
@@ -254,7 +255,9 @@ func (a *Assembler) insert(f *Flow, h *half, s segment) {
 	if at < end {
 		a.add(f, h, s.part(at, end))
 	}
-	slices.SortFunc(h.segs, func(x, y segment) int { return int(x.off - y.off) })
+	slices.SortFunc(h.segs, func(x, y segment) int { // one that lost all its bytes may stand where another has them: it goes first
+		return cmp.Or(cmp.Compare(x.off, y.off), cmp.Compare(len(x.data), len(y.data)))
+	})
 	for i := range len(h.segs) - 1 { // bytes that one packet lost may be in another
 		s := &h.segs[i]
 		s.cut = min(s.cut, int(h.segs[i+1].off-s.off)-len(s.data))

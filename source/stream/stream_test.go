@@ -195,6 +195,15 @@ func TestAssembler(t *testing.T) {
 			t.c(101, 901, "abcdef")
 			t.s(901, 107, "")
 		}, ">0 abcdef" + closed},
+		{"one that lost all its bytes, before a whole copy, among many that wait", func(t *tape) {
+			t.shake(100, 900)
+			t.c(103, 901, "").Missing = 5
+			for i := range uint32(11) { // so many that sorting moves what is equal
+				t.c(109+2*i, 901, "x")
+			}
+			t.c(103, 901, "abcde")
+			t.s(901, 130, "")
+		}, "> gap 2\n>0 abcde" + strings.Repeat("\n> gap 1\n>0 x", 11) + closed},
 		{"a forged end with an old number", func(t *tape) {
 			t.shake(100, 900)
 			t.c(101, 901, "abc")
