@@ -31,6 +31,7 @@ type question struct {
 	push    bool             // it is no query, and
 	sent    []ledger.Covered // brought these: its answer may name them again
 	brought bool             // and it is on record as that, or as somebody's: its answer may say that again
+	refused bool             // it passed a listener that only observes, and would have been refused
 	once    bool             // its sender asks for no answer but whether it was taken
 	taken   bool             // the system behind has said whether it takes it (CA, CE, CR): what came of it may still follow
 
@@ -123,8 +124,9 @@ const mostAsked = 64
 // mostObserved bounds it where the guard only observes: nobody waits there, so that a sender may be far ahead of its answers.
 const mostObserved = 4096
 
-// remember keeps a message that is about to be passed on, and what of it is on record; nil is nothing.
-func (h *hl7Conn) remember(m *message, recorded ...*draft) {
+// remember keeps a message that is about to be passed on, though it would be refused where refused says so, and what of it is on record; nil is
+// nothing.
+func (h *hl7Conn) remember(m *message, refused bool, recorded ...*draft) {
 	if m.role != wire.Query && m.role != wire.Push {
 		return
 	}
@@ -141,7 +143,7 @@ func (h *hl7Conn) remember(m *message, recorded ...*draft) {
 	}
 	for i := range m.parts {
 		part := &m.parts[i]
-		q := &question{id: part.id, word: m.word, message: part.raw, named: m.named}
+		q := &question{id: part.id, word: m.word, message: part.raw, named: m.named, refused: refused}
 		if m.role == wire.Push {
 			q.message, _, _ = bytes.Cut(part.raw, []byte{carriage})
 			q.push, q.once, q.brought, q.sent = true, part.once, brought && part.bears, sent

@@ -136,6 +136,9 @@ func (c *conn) checkNow() error {
 	if c.spec().TLS == site.Mutual && !c.secured {
 		return errClear
 	}
+	if c.observes && c.spec().Protocol == site.HL7 && c.elsewhere(c.spec()) { // one that enforces is drained behind its message
+		return errMoved
+	}
 	if p := c.proved.Load(); p != nil {
 		if _, err := c.guard.trust.Load().CheckServer(&p.state, p.party, p.host, c.guard.now()); err != nil {
 			return c.unproven(p.party, err)

@@ -55,3 +55,22 @@ func TestHL7Elsewhere(t *testing.T) {
 		})
 	}
 }
+
+// TestObserveElsewhere: so does one that is never silent, where the listener only observes.
+func TestObserveElsewhere(t *testing.T) {
+	e, other := newEngine(t), newEngine(t)
+	file := strings.Replace(fmt.Sprintf(hl7Site, e.Addr()), "grants:", "  - {name: other, role: engine, addresses: [127.0.0.3/32]}\ngrants:", 1)
+	file = strings.Replace(file, "    tls: none\n", "    tls: none\n    mode: observe\n", 1)
+	r := begin(t, file, func(o *Options) { o.pace = quick })
+	c := r.call("hl7")
+	if m := numbered(0); c.send(m) != ack(m) {
+		t.Fatal("not passed on")
+	}
+	r.elsewhere(file, e.Addr().String(), other.Addr().String(), "party: ehr}", "party: other}")
+	n := 0
+	eventually(t, "it ends", func() bool {
+		n++
+		_, _ = c.Write(framedText(numbered(n))) // it may have ended
+		return c.answer() == ""
+	})
+}

@@ -67,7 +67,7 @@ func (h *hl7Conn) passOn(ctx context.Context, granted []passing) error {
 	expected := 0
 	for i := range granted {
 		if p := &granted[i]; p.message != nil {
-			h.remember(p.message, p.draft)
+			h.remember(p.message, false, p.draft)
 			if p.message.awaited {
 				expected++
 			}

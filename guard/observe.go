@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -41,7 +42,7 @@ func (c *conn) observe(ctx context.Context) error {
 	var once sync.Once
 	pass := func(d wire.Dir, from, to net.Conn) {
 		err := o.copy(d, from, to)
-		once.Do(func() { first = err })
+		once.Do(func() { first, o.ended[d] = err, err == io.EOF })
 		if half, ok := to.(interface{ CloseWrite() error }); ok && err == io.EOF {
 			_ = half.CloseWrite() // the other direction may still have something to say
 			return
@@ -77,11 +78,13 @@ type observer struct {
 	strict  *strictReader // of HL7, as long as it can be read as where the guard enforces
 	judge   *judge
 	chunks  chan chunk
-	missed  [2]atomic.Int64 // bytes that passed unread and are not in chunks
-	told    bool            // that something is not on record; of who reads
-	lost    bool            // its reader failed: what comes passes unread; of who reads
-	latest  atomic.Int64    // when something passed, Unix nanoseconds
-	heard   atomic.Bool     // the client has said something
+	offers  sync.Mutex   // guards missed, and that chunks are in the order in which it passed
+	missed  [2]int64     // bytes that passed unread and are not in chunks
+	ended   [2]bool      // its sender ended the connection; set before who reads comes to its end
+	told    bool         // that something is not on record; of who reads
+	lost    bool         // its reader failed: what comes passes unread; of who reads
+	latest  atomic.Int64 // when something passed, Unix nanoseconds
+	heard   atomic.Bool  // the client has said something
 }
 
 // settled is how long nothing has to pass before a connection that only is observed may end when the guard does: it is not known
@@ -118,26 +121,40 @@ func (o *observer) copy(d wire.Dir, from, to net.Conn) error {
 	}
 }
 
-// offer gives bytes to the reader, if it has room.
+// offer gives bytes to the reader, if it has room. What passed unread before it is told first, of both directions: what was asked may be in
+// it, and it must be known that it is not known.
 func (o *observer) offer(d wire.Dir, b []byte) {
 	at := o.guard.now()
-	if gap := o.missed[d].Swap(0); gap > 0 {
+	o.offers.Lock()
+	defer o.offers.Unlock()
+	give := func(c chunk) bool {
 		select {
-		case o.chunks <- chunk{dir: d, gap: gap, at: at}:
+		case o.chunks <- c:
+			return true
 		default:
-			o.missed[d].Add(gap)
+			return false
 		}
 	}
-	if o.missed[d].Load() == 0 {
-		select {
-		case o.chunks <- chunk{dir: d, bytes: append([]byte(nil), b...), at: at}:
-			return
-		default:
+	all := true
+	for dir, gap := range o.missed {
+		if gap == 0 {
+			continue
+		}
+		if all = all && give(chunk{dir: wire.Dir(dir), gap: gap, at: at}); all {
+			o.missed[dir] = 0
 		}
 	}
-	o.missed[d].Add(int64(len(b)))
+	if all && give(chunk{dir: d, bytes: append([]byte(nil), b...), at: at}) {
+		return
+	}
+	o.missed[d] += int64(len(b))
+	o.unread(int64(len(b)), at)
+}
+
+// unread counts what passes unread.
+func (o *observer) unread(n int64, at time.Time) {
 	o.guard.metrics.unread(o.listener.name)
-	o.guard.refused.unread(int64(len(b)), at)
+	o.guard.refused.unread(n, at)
 }
 
 // read decodes what has passed, and records it.
@@ -155,8 +172,7 @@ func (o *observer) read(ctx context.Context) {
 func (o *observer) hear(ctx context.Context, c chunk) {
 	switch {
 	case o.lost:
-		o.guard.metrics.unread(o.listener.name)
-		o.guard.refused.unread(int64(len(c.bytes)), c.at) // those of a gap were told
+		o.unread(int64(len(c.bytes)), c.at) // those of a gap were told
 	case c.gap > 0:
 		o.loosen(ctx, c.at)
 		o.take(ctx, o.decode(func() []wire.Event { return o.session.Gap(c.dir, c.gap, chaperone.Mark{Time: c.at}) }))
@@ -274,7 +290,7 @@ func (o *observer) wish(e *wire.Event) *wish {
 func actionOf(p site.Protocol, m *wire.Message) (policy.Action, string) {
 	if p == site.HL7 {
 		if m.Data == wire.FromServer {
-			return policy.Ask, m.Action
+			return policy.Ask, cmp.Or(questionTo(m.Action), m.Action) // as what it answers, as far as its own type tells
 		}
 		return policy.Send, m.Action
 	}

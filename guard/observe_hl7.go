@@ -44,14 +44,20 @@ func (c *chunkReader) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-// hearFrames decides and records what has passed frame by frame.
+// hearFrames decides what has passed frame by frame, and records together what came together: a sender that does not wait for its answers
+// is as fast as its network, and would leave one record for each frame behind.
 func (o *observer) hearFrames(ctx context.Context, c chunk) {
 	in := &o.strict.in[c.dir]
 	o.strict.more[c.dir].left = c.bytes
 	for {
 		list, err := in.next(func(bool) error { return nil })
+		var drafts []*draft
+		r := o.guard.rules.Load()
 		for _, f := range list {
-			o.hearFrame(ctx, c.dir, f, c.at)
+			drafts = append(drafts, o.hearFrame(r, c.dir, f, c.at)...)
+		}
+		if len(drafts) > 0 {
+			o.put(ctx, r, drafts)
 		}
 		switch {
 		case errors.Is(err, errLater):
@@ -64,14 +70,19 @@ func (o *observer) hearFrames(ctx context.Context, c chunk) {
 	}
 }
 
-// hearFrame decides one frame. Of what would be refused the record has what the lenient reader finds in it, because it has passed.
-func (o *observer) hearFrame(ctx context.Context, d wire.Dir, f frame, at time.Time) {
+// hearFrame decides one frame, and gives what is to be recorded. Of what would be refused that is what the lenient reader finds in it,
+// because it has passed. The answer to what would be refused is no refusal of its own: nobody would give it.
+func (o *observer) hearFrame(r *rules, d wire.Dir, f frame, at time.Time) (drafts []*draft) {
 	h := o.strict.talk
-	r := o.guard.rules.Load()
+	var refused refusal
+	o.judge.held = &refused
 	v, m := h.decide(o.judge, f, d, at)
+	o.judge.held = nil
+	if !v.Permit && (m == nil || !m.answersRefused()) {
+		o.guard.refused.note(refused)
+	}
 	o.guard.metrics.decided(o.listener.name, v.Reason, 0)
 	events := o.decode(func() []wire.Event { return o.session.Feed(d, f.raw, chaperone.Mark{Time: at}) })
-	var drafts []*draft
 	switch {
 	case v.draft != nil:
 		drafts = append(drafts, v.draft)
@@ -82,13 +93,21 @@ func (o *observer) hearFrame(ctx context.Context, d wire.Dir, f frame, at time.T
 	case m == nil:
 	case d == wire.FromClient:
 		m.asNamed()
-		h.remember(m, drafts...)
+		h.remember(m, !v.Permit, drafts...)
 	default:
 		h.shown(m, v.Permit)
 	}
-	if len(drafts) > 0 {
-		o.put(ctx, r, drafts)
+	return drafts
+}
+
+// answersRefused reports whether a frame answers nothing but what would have been refused.
+func (m *message) answersRefused() bool {
+	for i := range m.parts {
+		if q := m.parts[i].answers; q == nil || !q.refused {
+			return false
+		}
 	}
+	return len(m.parts) > 0
 }
 
 // refusable makes the drafts of what passed and would have been refused.
@@ -117,13 +136,13 @@ func (o *observer) loosen(ctx context.Context, at time.Time) {
 	}
 }
 
-// cut tells of what was begun when the connection ended, unless the guard ended it: it would not have passed.
+// cut tells of what was begun when its sender ended the connection: it would not have passed. What somebody else cut off is not its doing.
 func (o *observer) cut() {
 	if o.strict == nil || o.leaving.Load() {
 		return
 	}
 	for d := range o.strict.in {
-		if in := &o.strict.in[d]; in.within() {
+		if in := &o.strict.in[d]; o.ended[d] && in.within() {
 			_ = o.brokenBy(wire.Dir(d), in.cut())
 		}
 	}

@@ -10,8 +10,8 @@ import (
 )
 
 // reading is a reader of what passes an HL7 listener that observes, without a connection: it is given chunks.
-func reading(t *testing.T) (*rig, *observer) {
-	r := begin(t, answering(newEngine(t), "observe"))
+func reading(t *testing.T, change ...string) (*rig, *observer) {
+	r := begin(t, strings.NewReplacer(change...).Replace(answering(newEngine(t), "observe")))
 	c := r.call("hl7")
 	c.send(result("LAB|NORTH", "first", "1"))
 	r.guard.mu.Lock()
@@ -81,5 +81,77 @@ func TestObserveGap(t *testing.T) {
 	o.hear(t.Context(), passed(wire.FromServer, append([]byte("rest\x1c\r"), framedText(found("q1", "4711"))...)))
 	if n, refused := len(r.rows()), r.refusals(); n != 4 || len(refused) > 0 {
 		t.Errorf("got %d on record, and would be refused %v", n, refused)
+	}
+}
+
+// TestObserveAskedUnread: where a query passed unread its answer is nobody's fault, however much the reader has caught up until that comes.
+func TestObserveAskedUnread(t *testing.T) {
+	r, o := reading(t)
+	catchUp := func() {
+		for len(o.chunks) > 0 {
+			o.hear(t.Context(), <-o.chunks)
+		}
+	}
+	for i := range mostChunks {
+		o.offer(wire.FromClient, framedText(result("LAB|NORTH", fmt.Sprint("m", i), "1")))
+	}
+	o.offer(wire.FromClient, framedText(ask("q1", "9"))) // there is no room
+	catchUp()
+	o.offer(wire.FromServer, framedText(found("q1", "9")))
+	catchUp()
+	if refused := r.refusals(); len(refused) > 0 || o.strict != nil {
+		t.Errorf("would be refused: %v", refused)
+	}
+}
+
+// TestObserveKindUnread: where something passed unread, an answer is decided by the kind of its query still.
+func TestObserveKindUnread(t *testing.T) {
+	r, o := reading(t, "actions: [hl7.query]", "actions: [hl7.query], details: [QBP^Q22]")
+	o.hear(t.Context(), chunk{dir: wire.FromClient, gap: 100, at: time.Now()})
+	o.hear(t.Context(), passed(wire.FromClient, framedText(ask("q1", "9"))))
+	o.hear(t.Context(), passed(wire.FromServer, framedText(found("q1", "9"))))
+	if refused := r.refusals(); len(refused) > 0 {
+		t.Errorf("would be refused: %v", refused)
+	}
+}
+
+// TestObserveTogether: what came together is put on record together.
+func TestObserveTogether(t *testing.T) {
+	const messages = 100
+	r, o := reading(t)
+	var all []byte
+	for i := range messages {
+		all = append(all, framedText(result("LAB|NORTH", fmt.Sprint("m", i), "1"))...)
+	}
+	before, rows := r.ledger.Seal().Batches, len(r.rows())
+	o.hear(t.Context(), passed(wire.FromClient, all))
+	if n, more := r.ledger.Seal().Batches-before, len(r.rows())-rows; more != messages || n > messages/5 {
+		t.Errorf("%d messages are %d disclosures in %d batches", messages, more, n)
+	}
+}
+
+// TestObserveServerDies: a client is not blamed for a message that the system behind cut off.
+func TestObserveServerDies(t *testing.T) {
+	for name, whole := range map[string]bool{"the client ends it": true, "the system behind does": false} {
+		t.Run(name, func(t *testing.T) {
+			e := newEngine(t)
+			r := begin(t, answering(e, "observe"))
+			c := r.call("hl7")
+			c.send(result("LAB|NORTH", "m1", "1"))
+			begun := framedText(result("LAB|NORTH", "m2", "1"))
+			if _, err := c.Write(begun[:len(begun)-20]); err != nil {
+				t.Fatal(err)
+			}
+			eventually(t, "it has arrived", func() bool { return e.has("|m2|") })
+			if !whole {
+				e.leave()
+				_, _ = c.in.ReadByte() // it hears that
+			}
+			_ = c.Close()
+			eventually(t, "all of it is read", func() bool { return r.open() == 0 })
+			if n := r.refusals()["connection from 127.0.0.1 to 127.0.0.1: malformed"]; (n > 0) != whole {
+				t.Errorf("got %v", r.refusals())
+			}
+		})
 	}
 }

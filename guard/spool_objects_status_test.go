@@ -38,6 +38,28 @@ func TestSpoolObjectsDuplicate(t *testing.T) {
 	}
 }
 
+// TestSpoolObjectsDuplicateRefused: an archive that got an object, broke off, and says then that it has no room for it, does not have it, as far as anybody
+// knows. When it calls that a duplicate later, it may have another one: it is kept apart.
+func TestSpoolObjectsDuplicateRefused(t *testing.T) {
+	s := newShelf(t)
+	s.store(1, 2, statusSuccess)
+	var came atomic.Int64
+	s.archive(func(k *talker, c *command, _ []byte) {
+		switch came.Add(1) {
+		case 1:
+			_ = k.conn.Close()
+		case 2:
+			_ = k.send(c.context, true, true, c.reply(statusResources, ""))
+		default:
+			_ = k.send(c.context, true, true, c.reply(statusDuplicate, ""))
+		}
+	})
+	eventually(t, "it is kept apart", func() bool { got := s.stats(); return got.Messages == 0 && got.Rejected == 1 })
+	if answers := s.answers(); !strings.HasPrefix(answers, "status 0111 (duplicate SOP instance)") || len(s.files()) != 1 {
+		t.Errorf("got %s, and files %v", answers, s.files())
+	}
+}
+
 // TestSpoolObjectsDuplicateKilled: that an archive was given an object is known over a kill of the guard. One that it was not given, and calls a duplicate, is
 // kept apart, and why can be read.
 func TestSpoolObjectsDuplicateKilled(t *testing.T) {

@@ -78,7 +78,8 @@ func (d *delivery) object(ctx context.Context, m *spool.Kept, spec *site.Listene
 	d.to.broken = true // until it is answered
 	before := d.spool.Given(m.Object)
 	status, given, err := d.to.store(&k, data, spec.Limits.Idle, d.believed, func() { d.spool.Giving(m.Object) })
-	if !before && (err != nil && !given || err == nil && !has(status)) { // it has not got all of it, or says that it does not have it
+	lacks := err == nil && !has(status) && (status != statusDuplicate || !before) // it says so, whatever it was given before
+	if lacks || err != nil && !given && !before {
 		d.spool.NotGiven(m.Object)
 	}
 	if errors.As(err, &bad) {
