@@ -14,6 +14,7 @@ func reading(t *testing.T, change ...string) (*rig, *observer) {
 	r := begin(t, strings.NewReplacer(change...).Replace(answering(newEngine(t), "observe")))
 	c := r.call("hl7")
 	c.send(result("LAB|NORTH", "first", "1"))
+	eventually(t, "the first is on record", func() bool { return len(r.rows()) == 1 })
 	r.guard.mu.Lock()
 	defer r.guard.mu.Unlock()
 	for one := range r.guard.conns {
