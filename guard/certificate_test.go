@@ -93,16 +93,50 @@ func TestOwnCertificateEnds(t *testing.T) {
 	}
 
 	// Another one in its place mends it.
-	next, key, err := p.Issue(identity.Issue{Party: "guard", Server: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, b := range map[string][]byte{"guard.pem": next, "guard.key": key} {
-		if err := os.WriteFile(filepath.Join(p.dir, name), b, 0o600); err != nil {
+	p.own(t)
+	eventually(t, "healthz is well again", func() bool { code, _ := health(); return code == 200 })
+}
+
+// TestStartCertificateOver: a guard whose own certificate is over starts, since others need none: they get through, who comes by TLS does not,
+// and it is told of as where it ended while the guard ran.
+func TestStartCertificateOver(t *testing.T) {
+	p := newPapers(t)
+	server, _ := p.issue(t, "ehr", true)
+	p.ending(t, time.Now().Add(-time.Hour))
+	e := newEngine(t)
+	file := fmt.Sprintf(tlsSite, p.dir, secure(t, server).Addr(), "") + fmt.Sprintf(`  - name: clear
+    protocol: hl7
+    listen: 127.0.0.1:2576
+    tls: none
+    because: this is a test
+    upstream: {address: "%s", tls: none, because: this is a test, party: ehr}
+`, e.Addr())
+	file = strings.Replace(file, "name: ehr\n", "name: ehr\n    addresses: [127.0.0.2/32]\n", 1)
+	r := begin(t, file, func(o *Options) {
+		trust, err := TrustOf(o.Site)
+		if err != nil {
 			t.Fatal(err)
 		}
+		o.Trust, o.pace = trust, quick
+	})
+	m := result("LAB|NORTH", "m1", "1")
+	if got := r.call("clear").send(m); got != ack(m) {
+		t.Errorf("in the clear: got %q", got)
 	}
-	eventually(t, "healthz is well again", func() bool { code, _ := health(); return code == 200 })
+	careful := &tls.Config{RootCAs: x509.NewCertPool(), ServerName: "localhost"}
+	careful.RootCAs.AppendCertsFromPEM(p.Certificate())
+	if _, err := r.dial(careful); err == nil {
+		t.Error("a client believes a certificate that is over")
+	}
+	eventually(t, "a finding that it is over", func() bool { return r.findings()[CertificateOverRule] == 1 })
+	w := httptest.NewRecorder()
+	r.guard.Status().ServeHTTP(w, httptest.NewRequest("GET", "/healthz", nil))
+	if text := w.Body.String(); w.Code != 503 || !strings.Contains(text, "certificate is over") || !strings.Contains(text, "chaperone enroll renew guard") {
+		t.Errorf("healthz says %d %q", w.Code, text)
+	}
+	if want := `level=ERROR msg="the guard's own certificate is over: no connection by TLS comes about" next=`; !strings.Contains(r.log.String(), want) {
+		t.Errorf("the log has no %q", want)
+	}
 }
 
 // TestClientDoubtsGuard: of a client that does not believe the guard's authority the guard says that, and not that it has no certificate.

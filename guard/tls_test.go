@@ -34,11 +34,18 @@ func newPapers(t *testing.T) *papers {
 		t.Fatal(err)
 	}
 	p := &papers{Authority: a, dir: dir}
-	certificate, key, err := a.Issue(identity.Issue{Party: "guard", Server: true})
+	p.own(t)
+	return p
+}
+
+// own gives the guard a certificate that is good.
+func (p *papers) own(t *testing.T) {
+	t.Helper()
+	certificate, key, err := p.Issue(identity.Issue{Party: "guard", Server: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := identity.TrustOptions{Site: "north", Authority: a.Dir, Certificate: filepath.Join(dir, "guard.pem"), Key: filepath.Join(dir, "guard.key")}
+	o := identity.TrustOptions{Site: "north", Authority: p.Dir, Certificate: filepath.Join(p.dir, "guard.pem"), Key: filepath.Join(p.dir, "guard.key")}
 	for path, b := range map[string][]byte{o.Certificate: certificate, o.Key: key} {
 		if err := os.WriteFile(path, b, 0o600); err != nil {
 			t.Fatal(err)
@@ -47,7 +54,6 @@ func newPapers(t *testing.T) *papers {
 	if p.trust, err = identity.NewTrust(o); err != nil {
 		t.Fatal(err)
 	}
-	return p
 }
 
 // issue gives a certificate for a party, and its serial number.

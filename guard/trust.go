@@ -76,6 +76,9 @@ func (g *Guard) keepsTrust(s *site.Site) (first *trusted, err error) {
 	if t == nil {
 		return nil, err
 	}
+	if term, text := t.OwnTerm(g.now()); term == identity.Over { // feeds that go on in the clear would end
+		return nil, errors.New("identity: " + text)
+	}
 	return newTrusted(t), nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestReloadIdentity: a site file that names other files to believe is not taken while the guard runs, rather than half of it.
@@ -52,6 +53,15 @@ func TestReloadFirstTLS(t *testing.T) {
 	if got := before.send(m); got != ack(m) {
 		t.Errorf("after the reload that was refused: got %q", got)
 	}
+	end := time.Now().Add(-time.Hour)
+	p.ending(t, end)
+	if err := r.guard.Reload(t.Context(), r.site(file)); err == nil || !strings.Contains(err.Error(), "ended on "+end.UTC().Format(time.DateOnly)) {
+		t.Errorf("with a certificate that is over: got %v", err)
+	}
+	if got := before.send(m); got != ack(m) {
+		t.Errorf("after that: got %q", got)
+	}
+	p.own(t)
 	if err := r.guard.Reload(t.Context(), r.site(file)); err != nil {
 		t.Fatal(err)
 	}

@@ -102,7 +102,8 @@ func (t *Trust) OwnSite(site string) error {
 }
 
 // parsePair reads what this side proves itself by. One whose time is not now is not taken, and neither is one that was made before the
-// one in force, as long as that is good: somebody copied an old file.
+// one in force, as long as that is good: somebody copied an old file. One that is over is taken where there is none before it: a machine that
+// comes back at night would else be without what needs no certificate, too.
 func (t *Trust) parsePair(files [][]byte) (*tls.Certificate, error) {
 	pair, err := tls.X509KeyPair(files[0], files[1])
 	if err != nil {
@@ -110,7 +111,7 @@ func (t *Trust) parsePair(files [][]byte) (*tls.Certificate, error) {
 	}
 	now, leaf, have := t.o.Now(), pair.Leaf, t.pair[0].value
 	switch {
-	case now.After(leaf.NotAfter):
+	case have != nil && now.After(leaf.NotAfter):
 		return nil, errors.New("the certificate ended on " + day(leaf.NotAfter) + ", and nobody believes it any more: " + t.renewal(leaf))
 	case now.Before(leaf.NotBefore):
 		return nil, errors.New("the certificate is good from " + leaf.NotBefore.UTC().Format(time.RFC3339) + " on; is the clock right?")

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/x509"
 	"net/url"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -28,26 +27,34 @@ func (s *site) from(t *testing.T, begin, end time.Time) (certificate, key []byte
 
 const aDay = 24 * time.Hour
 
-// TestOwnStart: who begins with a certificate of its own that nobody believes is told so, and what to do.
+// TestOwnStart: who begins with a certificate of its own that is over begins all the same, and can say what to do: others may need none.
 func TestOwnStart(t *testing.T) {
 	now := time.Now()
 	for _, test := range []struct {
 		name       string
 		begin, end time.Time
-		want       string
+		term       Term
+		want       string // an error
 	}{
-		{"good", now.Add(-aDay), now.Add(aDay), ""},
-		{"over", now.Add(-30 * aDay), now.Add(-time.Minute), "guard.pem, K: the certificate ended on " + day(now.Add(-time.Minute)) + ", and nobody believes it any more: chaperone enroll renew guard makes the next one"},
-		{"not good yet", now.Add(2 * time.Hour), now.Add(aDay), "is the clock right?"},
+		{"good", now.Add(-aDay), now.Add(aDay), Lasting, ""},
+		{"over", now.Add(-30 * aDay), now.Add(-time.Minute), Over, ""},
+		{"not good yet", now.Add(2 * time.Hour), now.Add(aDay), Lasting, "is the clock right?"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := newSite(t, TrustOptions{})
 			certificate, key := s.from(t, test.begin, test.end)
 			o := s.trust.o
 			o.Certificate, o.Key = s.put(t, "guard.pem", certificate), s.put(t, "K", key)
-			_, err := NewTrust(o)
-			if got := strings.ReplaceAll(errText(err), s.dir+string(filepath.Separator), ""); test.want == "" && err != nil || !strings.Contains(got, test.want) {
-				t.Errorf("got %q, want %q", got, test.want)
+			trust, err := NewTrust(o)
+			if got := errText(err); test.want == "" && err != nil || !strings.Contains(got, test.want) {
+				t.Fatalf("got %q, want %q", got, test.want)
+			}
+			if err != nil {
+				return
+			}
+			term, text := trust.OwnTerm(now)
+			if over := "guard.pem ended on " + day(test.end) + ", and nobody believes it any more: chaperone enroll renew guard makes the next one"; term != test.term || term == Over && !strings.Contains(text, over) {
+				t.Errorf("got %d %q, want %d", term, text, test.term)
 			}
 		})
 	}
@@ -76,6 +83,7 @@ func TestOwnReplaced(t *testing.T) {
 		{"an older one that ends later", -20 * aDay, 300 * aDay, aDay, false, "older than the one in force"},
 		{"an older one that is good, when the one in force is over", -20 * aDay, 300 * aDay, 30 * aDay, true, ""},
 		{"one that is over", 10 * aDay, 11 * aDay, 12 * aDay, false, "ended on"},
+		{"another one that is over, when the one in force is", 10 * aDay, 31 * aDay, 32 * aDay, false, "ended on"},
 		{"one of the future", 20 * aDay, 50 * aDay, aDay, false, "is the clock right?"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

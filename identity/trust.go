@@ -47,7 +47,7 @@ type Trust struct {
 // NewTrust reads all files.
 //
 // Errors: a file that cannot be read or is not what it should be; a revocation list that no authority here has signed; nobody
-// at all who is believed; an own certificate whose time is not now.
+// at all who is believed; an own certificate whose time has not come. Of one that is over OwnTerm says so.
 func NewTrust(o TrustOptions) (*Trust, error) {
 	if o.Now == nil {
 		o.Now = time.Now

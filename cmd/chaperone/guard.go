@@ -20,6 +20,7 @@ import (
 	"chaperone/approval"
 	"chaperone/cmd/thrift"
 	"chaperone/guard"
+	"chaperone/identity"
 	"chaperone/ledger/keys"
 	"chaperone/page"
 	"chaperone/patient"
@@ -93,7 +94,10 @@ func runGuard(c *cobra.Command, f guardFlags) error {
 			return notHeld{err.Error()}
 		}
 		if trust != nil {
-			if _, text := trust.OwnTerm(time.Now()); text != "" {
+			switch term, text := trust.OwnTerm(time.Now()); term {
+			case identity.Over:
+				return notHeld{"identity: " + text}
+			case identity.Ending:
 				fmt.Fprintln(c.ErrOrStderr(), "chaperone:", page.Printable(f.site+": warning: "+text))
 			}
 		}
