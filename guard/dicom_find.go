@@ -33,7 +33,7 @@ func (d *dicomConn) find(_ context.Context, op *operation) (receiver, error) {
 	return &collecting{then: func(_ context.Context, data []byte) error {
 		r := d.guard.rules.Load()
 		keys, err := readWhole(d.contexts[op.context].accepted, data)
-		op.everybody, op.most = !namesAnybody(keys.elements), mostNamed(keys.elements)
+		op.everybody, op.most = !dicom.NamesAnybody(keys.elements), mostNamed(keys.elements)
 		w := d.query(op, offset)
 		w.later = true
 		v := verdict{}
@@ -61,29 +61,6 @@ func (d *dicomConn) query(op *operation, offset int64) *wish {
 		action: policy.Find, word: op.word(), detail: d.contexts[op.context].abstract, client: &d.from, from: &d.to, to: &d.from, asked: true,
 		everybody: op.everybody, claims: []string{d.from.claimed}, offset: offset,
 	}
-}
-
-// namesAnybody reports whether keys say who is asked for: a patient, an order, a study, without wildcards (PS3.4 section C.2.2.2).
-func namesAnybody(keys []dicom.Element) bool {
-	for _, e := range keys {
-		if e.Depth > 0 {
-			continue
-		}
-		switch e.Tag {
-		case dicom.PatientID, dicom.PatientName, dicom.AccessionNumber, dicom.StudyInstanceUID, dicom.SeriesInstanceUID, dicom.SOPInstanceUID:
-			if single(title(e.Value)) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// single reports whether a key is matched by value: it says something, and has no wildcard.
-func single(key string) bool {
-	return !strings.ContainsAny(key, "*?") && strings.ContainsFunc(key, func(r rune) bool {
-		return r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z' || r > '~'
-	})
 }
 
 // foundOne takes an answer to a C-FIND.

@@ -170,7 +170,7 @@ func TestDICOMEverybody(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := namesAnybody(w.elements); got != test.want {
+		if got := dicom.NamesAnybody(w.elements); got != test.want {
 			t.Errorf("%s: got %v, want %v", test.name, got, test.want)
 		}
 	}

@@ -99,7 +99,7 @@ func (d *dicomConn) judgeRetrieval(ctx context.Context, op *operation, data []by
 		return d.judge.refuse(r, w, policy.Decision{Reason: policy.DestinationUnknown, Hint: "The listener has no such destination in the site file; the log has the title."})
 	}
 	op.retrieval = d.whose(ctx, keys.elements)
-	w.everybody, w.unresolved, w.known = !namesAnybody(keys.elements), !op.retrieval.complete, op.retrieval.covered()
+	w.everybody, w.unresolved, w.known = !dicom.NamesAnybody(keys.elements), !op.retrieval.complete, op.retrieval.covered()
 	v := d.judge.decide(r, w, d.guard.now())
 	if v.Permit {
 		v = d.record(ctx, w, v)
@@ -208,7 +208,7 @@ const mostSingly = 16
 // exact reports whether a patient's number is one value and no wildcard.
 func exact(key chaperone.PHI) bool {
 	value := key.Reveal() // looked at, not shown
-	return single(value) && !strings.Contains(value, `\`)
+	return dicom.Single(value) && !strings.Contains(value, `\`)
 }
 
 // within makes sure that series and objects are of the studies that are named with them: an archive may look at the last key

@@ -160,11 +160,11 @@ func (m *message) bears() bool { return len(m.content.Records)+len(m.content.Mer
 func (m *message) asks(first *hl7.Message) bool {
 	queries := 0
 	for _, s := range first.Segments {
-		if !s.Is("QPD") && !s.Is("QRD") {
+		if !s.Asks() {
 			continue
 		}
 		queries++
-		numbers, names := namedBy(s)
+		numbers, names := s.Named()
 		m.named, m.nobody = numbers, numbers+names == 0
 		if names > 0 {
 			m.named = 0
@@ -190,45 +190,4 @@ func (w wanted) awaited(role wire.Role) bool {
 // once tells whether a message asks for no answer of the application: in enhanced mode, where MSH-16 does not ask for one.
 func (w wanted) once() bool {
 	return w.application == "NE" || w.accept != "" && w.application == ""
-}
-
-// namedBy counts whom a QPD or QRD asks for: identifiers, and names without a wildcard (HL7 v2.5 chapter 5, QPD-3 and QRD-8;
-// chapter 3.3.57 and 3.3.58 for their parameters).
-func namedBy(s hl7.Segment) (numbers, names int) {
-	if s.Is("QRD") {
-		who := s.Field(8)
-		for i := range who.Repetitions() {
-			if specific(string(who.Repetition(i).Component(1))) {
-				numbers++
-			}
-		}
-		return numbers, 0
-	}
-	field := s.Field(3)
-	for i := range field.Repetitions() {
-		one := field.Repetition(i)
-		name, value := string(one.Component(1)), string(one.Component(2))
-		if !strings.HasPrefix(name, "@") {
-			if specific(name) { // a CX: PIX queries (Q23)
-				numbers++
-			}
-			continue
-		}
-		if !specific(value) {
-			continue
-		}
-		switch name { // not its authority, nor the kind of a name: those are everybody's
-		case "@PID.3", "@PID.3.1", "@PID.18", "@PID.18.1":
-			numbers++
-		case "@PID.5", "@PID.5.1", "@PID.5.1.1":
-			if len(value) > 1 { // one letter is nobody's name
-				names++
-			}
-		}
-	}
-	return numbers, names
-}
-
-func specific(value string) bool {
-	return value != "" && value != `""` && !strings.ContainsAny(value, "*?%")
 }

@@ -96,6 +96,7 @@ type Message struct {
 	Outcome   chaperone.Outcome
 	Status    string        // the answer's own code: AA, 0x0000, "calling AE title not recognised"
 	Requester string        // who asked, as far as this connection says so
+	Everybody bool          // a query or retrieval that names nobody: by wildcards, or not at all; false where not all of it can be read
 	Study     chaperone.PHI // study instance UID of a data set
 	Retrieve  *Retrieve     // of a C-MOVE, and of a C-STORE that serves one
 }

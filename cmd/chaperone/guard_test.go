@@ -62,7 +62,7 @@ func signGuard(t *testing.T, dir string, a *identity.Authority, begin, end time.
 	}
 }
 
-// heard is what a command says. When it has said several things, then is called.
+// heard is what a command says. When it has said several things, then is called, at each word from there on.
 type heard struct {
 	mu    sync.Mutex
 	text  []byte

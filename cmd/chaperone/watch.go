@@ -46,7 +46,7 @@ Patients appear as tokens: keyed stand-ins that say nothing without the key. Wit
 has the same token in every run; without one a new key is used for this run only.
 
 With --propose-site a first site file is written: parties, grants, budgets and listeners as they were seen, each with a comment that
-says what it rests on, for a person to go through. It holds no patient data.
+says what it rests on, for a person to go through, and how many of the queries it would refuse for asking for everybody. It holds no patient data.
 
 With --ledger, or $CHAPERONE_LEDGER, everything that passed is put on record there, once however often it is read. A ledger
 that is not there is made, with its keys. Without either nothing is recorded.

@@ -29,6 +29,7 @@ type fixed struct {
 	Role                wire.Role
 	Dir, Data           wire.Dir
 	From, To, Requester string
+	Everybody           bool
 	Start, Turn         int64
 }
 
@@ -164,7 +165,7 @@ func (t *trace) message(e wire.Event) {
 		t.breaks("event of stage %d without a message", e.Stage)
 		return
 	}
-	head := fixed{m.Seq, m.Action, m.Role, m.Dir, m.Data, m.From, m.To, m.Requester, m.Start, m.At.Packet}
+	head := fixed{m.Seq, m.Action, m.Role, m.Dir, m.Data, m.From, m.To, m.Requester, m.Everybody, m.Start, m.At.Packet}
 	s := t.messages[m.Seq]
 	if s == nil {
 		s = &seen{head: head}

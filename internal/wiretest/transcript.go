@@ -29,6 +29,9 @@ func Transcript(p wire.Protocol, midstream bool, turns ...Turn) []string {
 		if s.last.Status != "" {
 			line += " " + s.last.Status
 		}
+		if s.last.Everybody {
+			line += " everybody"
+		}
 		if len(s.records) > 0 {
 			line += ":"
 		}

@@ -181,10 +181,24 @@ func (p *proposal) grant(d deed, x *permit, taken map[string]bool) {
 	if d.about == worklists {
 		p.note("grants."+g.Name, "a worklist asks for a day's patients and names nobody, hence whose: all")
 	}
+	if x.everybody > 0 && g.Whose != site.All {
+		p.everybody("grants."+g.Name, d, x)
+	}
 	if d.outside {
 		p.note("grants."+g.Name, "THIS LEAVES THE SITE: is there a contract for it?")
 	}
 	p.Grants = append(p.Grants, g)
+}
+
+// everybody says of how many queries a guard would say no, which the traffic does not show. A person decides whether that is right: a screen that
+// finds a patient by the first letters of a name can just as well list all.
+func (p *proposal) everybody(at string, d deed, x *permit) {
+	asks := page.Count(x.asks, "query", "queries")
+	if d.about == images {
+		asks = page.Count(x.asks, "query or retrieval", "queries and retrievals")
+	}
+	p.note(at, "of %s seen, %s asked for everybody (by a wildcard, or naming nobody): where a listener enforces, that is", asks, page.Number(x.everybody))
+	p.note(at, "refused under this grant (everybody). whose: all would permit it, to all whom this grant is for, as far as budgets go")
 }
 
 // nameOf says in a few words what a grant is for.

@@ -55,6 +55,8 @@ type flow struct {
 // tally counts messages.
 type tally struct {
 	n           int
+	asks        int // of them, those that ask: queries and retrievals
+	everybody   int // of those, the ones that name nobody
 	first, last time.Time
 }
 
@@ -83,6 +85,8 @@ func (t *tally) join(other *tally) {
 		t.last = other.last
 	}
 	t.n += other.n
+	t.asks += other.asks
+	t.everybody += other.everybody
 }
 
 // New makes an empty one.
@@ -116,6 +120,12 @@ func (c *Collector) Event(x *exchange.Connection, e wire.Event) {
 	client, to := c.speaker(f.client), c.speaker(f.server.at.Addr())
 	if client == nil || to == nil || !count(c, c.servers, f.server, maxServers, m.At.Time) || !count(c, c.flows, f, maxFlows, m.At.Time) {
 		return
+	}
+	if m.Role == wire.Query || m.Role == wire.Move {
+		c.flows[f].asks++
+	}
+	if m.Everybody {
+		c.flows[f].everybody++
 	}
 	client.add(m.At.Time)
 	if to != client {

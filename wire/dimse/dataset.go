@@ -57,13 +57,20 @@ func (s *Session) finishReading(d wire.Dir, r *reading, all bool, at chaperone.M
 		s.finishMatch(d, r, at)
 	case q.headed && q.message.Role != wire.Push && q.message.Role != wire.Reply: // it was answered while it passed
 	case q.message.Role == wire.Query:
+		q.message.Everybody = r.everybody(all)
 		s.head(d, q, at)
 	case q.message.Role == wire.Move:
+		q.message.Everybody = r.everybody(all)
 		q.message.Retrieve.Keys = dicom.Keys(r.walker.Elements)
 		s.head(d, q, at)
 	default:
 		s.finishPush(d, r, all, at)
 	}
+}
+
+// everybody reports whether keys that passed whole name nobody.
+func (r *reading) everybody(all bool) bool {
+	return all && !r.cut && r.walker.Err() == nil && !dicom.NamesAnybody(r.walker.Elements)
 }
 
 // finishMatch gives the record of a match, and the answer if it was the last.

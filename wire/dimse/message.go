@@ -172,8 +172,12 @@ func (s *Session) commandEnd(d wire.Dir, r *reading, at chaperone.Mark) {
 		return
 	}
 	r.inData = true
-	if r.request != nil {
-		r.walker = dicom.NewWalker(s.syntax(h.context), s.limits.Depth, dicom.Identifying)
+	if q := r.request; q != nil {
+		keep := dicom.Identifying
+		if !r.match && (q.message.Role == wire.Query || q.message.Role == wire.Move) {
+			keep = dicom.Asking
+		}
+		r.walker = dicom.NewWalker(s.syntax(h.context), s.limits.Depth, keep)
 	}
 }
 

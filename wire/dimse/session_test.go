@@ -47,8 +47,12 @@ func TestSession(t *testing.T) {
 		{"aborted in the data set", []wiretest.Turn{client(pdu(4, pdv(1, 3, store), pdv(1, 0, id[:18])), pdu(7, make([]byte, 4))), stored}, []string{"C-STORE push MODALITY>PACS partial: {1234}"}},
 		{"the rest is broken off, and the receiver is content", []wiretest.Turn{client(pdu(4, pdv(1, 3, store), pdv(1, 0, id[:18])), pdu(4, pdv(1, 3, command(0x30, 9, false)))), stored},
 			[]string{"C-STORE push MODALITY>PACS partial 0000: {1234}", "C-ECHO control MODALITY>PACS unknown"}},
-		{"find", []wiretest.Turn{find, match(0xFF00, id), match(0xFF01, text(0x00100020, "5")), found}, []string{"C-FIND query PACS>MODALITY delivered 0000: {1234} {5}"}},
-		{"the last answer holds a match", []wiretest.Turn{find, match(0, id)}, []string{"C-FIND query PACS>MODALITY delivered 0000: {1234}"}},
+		{"find", []wiretest.Turn{find, match(0xFF00, id), match(0xFF01, text(0x00100020, "5")), found}, []string{"C-FIND query PACS>MODALITY delivered 0000 everybody: {1234} {5}"}},
+		{"find by any name", []wiretest.Turn{client(pdu(4, pdv(1, 3, command(cFind, 2, true)), pdv(1, 2, cat(text(0x00080050, ""), text(0x00100010, "*"))))), found}, []string{"C-FIND query PACS>MODALITY delivered 0000 everybody"}},
+		{"find by an order", []wiretest.Turn{client(pdu(4, pdv(1, 3, command(cFind, 2, true)), pdv(1, 2, cat(text(0x00080050, "A1"), text(0x00100010, "*"))))), found}, []string{"C-FIND query PACS>MODALITY delivered 0000"}},
+		{"move of everything", []wiretest.Turn{client(pdu(4, pdv(1, 3, command(cMove, 3, true)), pdv(1, 2, text(0x00080052, "STUDY"))))}, []string{"C-MOVE move PACS>MODALITY partial everybody"}},
+		{"move of a series", []wiretest.Turn{client(pdu(4, pdv(1, 3, command(cMove, 3, true)), pdv(1, 2, text(0x0020000E, "1.2.3"))))}, []string{"C-MOVE move PACS>MODALITY partial"}},
+		{"the last answer holds a match", []wiretest.Turn{find, match(0, id)}, []string{"C-FIND query PACS>MODALITY delivered 0000 everybody: {1234}"}},
 		{"the query was not seen", []wiretest.Turn{match(0xFF00, id), found}, []string{"C-FIND query PACS>MODALITY delivered 0000: {1234}"}},
 		{"the query's identifier never ends", []wiretest.Turn{client(pdu(4, pdv(1, 3, command(cFind, 2, true)), pdv(1, 0, []byte{8, 0}))), match(0xFF00, id), found},
 			[]string{"C-FIND query PACS>MODALITY delivered 0000: {1234}"}},
@@ -60,7 +64,7 @@ func TestSession(t *testing.T) {
 			client(pdu(4, pdv(1, 3, command(cStore|response, 1, false, status(0))))), server(pdu(4, pdv(1, 3, command(cGet|response, 5, false, status(0)))))},
 			[]string{"C-GET query PACS>MODALITY delivered 0000", "C-STORE reply PACS>MODALITY delivered 0000: {1234}"}},
 		{"cancel", []wiretest.Turn{find, client(pdu(4, pdv(1, 3, command(cCancel, 2, false)))), server(pdu(4, pdv(1, 3, command(cFind|response, 2, false, status(0xFE00)))))},
-			[]string{"C-FIND query PACS>MODALITY refused FE00", "C-CANCEL control MODALITY>PACS unknown"}},
+			[]string{"C-FIND query PACS>MODALITY refused FE00 everybody", "C-CANCEL control MODALITY>PACS unknown"}},
 		{"context 0", []wiretest.Turn{client(pdu(4, pdv(0, 3, store), pdv(0, 0, id[:18])))}, []string{"C-STORE push MODALITY>PACS partial: {1234}"}},
 		{"fragments of two messages between each other", []wiretest.Turn{client(pdu(4, pdv(1, 3, store), pdv(3, 3, command(cStore, 2, true)), pdv(1, 0, id[:12]), pdv(3, 2, text(0x00100020, "99")), pdv(1, 2, id[12:]))), stored},
 			[]string{storedID, "C-STORE push MODALITY>PACS unknown: {99}"}},
@@ -103,7 +107,8 @@ func TestGaps(t *testing.T) {
 		{"over the head of a fragment", cut(n-100, n-10), []string{"C-STORE push MODALITY>PACS partial 0000: {1234}"}},
 		{"in the number: half a number is none", cut(number+2, number+3), []string{"C-STORE push MODALITY>PACS delivered 0000: {}"}},
 		{"in the command: whose data set it is, is still read", cut(30, 33), []string{"? push MODALITY>PACS unknown: {1234}"}},
-		{"a whole message", []wiretest.Turn{gap(head), stored, find, found}, []string{"C-FIND query PACS>MODALITY delivered 0000"}},
+		{"a whole message", []wiretest.Turn{gap(head), stored, find, found}, []string{"C-FIND query PACS>MODALITY delivered 0000 everybody"}},
+		{"in the keys of a query: whom it names is not known", []wiretest.Turn{client(find.Bytes[:len(find.Bytes)-4]), {Dir: wire.FromClient, Gap: 4}, found}, []string{"C-FIND query PACS>MODALITY delivered 0000"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			turns, want := append(slices.Clone(begin), test.turns...), append([]string{accepted}, test.want...)

@@ -84,6 +84,7 @@ func (s *Session) head(d wire.Dir, m *hl7.Message, c hl7.Content, cut bool, at c
 	if message.Role == wire.Query {
 		message.Data, message.Requester = d.Other(), c.From
 		message.From, message.To = c.To, c.From // its records are those of the answer
+		message.Everybody = !cut && m.Everybody()
 	}
 	records := c.Bearing()
 	if cut && len(records) == 0 && message.Role == wire.Push {
