@@ -41,37 +41,17 @@ func (d *dicomConn) negotiate(ctx context.Context, p pdu) error {
 	if err != nil {
 		return err
 	}
-	switch {
-	case request.head[1]&1 == 0:
-		return d.unlike(rejection{1, 2, 2}, "dicom: a version of the protocol that there is not")
-	case request.application != applicationContext:
-		return d.unlike(rejection{1, 1, 2}, "dicom: an application context that is not DICOM's")
-	case !goodTitle(request.calling()):
-		return d.unlike(rejection{1, 1, 3}, "dicom: a calling AE title that is none")
-	case !goodTitle(request.called()):
-		return d.unlike(rejection{1, 1, 7}, "dicom: a called AE title that is none")
-	case d.leaving.Load():
+	if told, err := request.unlike(); err != nil {
+		return d.unlike(told, err)
+	}
+	if d.leaving.Load() {
 		return d.reject(notNow)
 	}
 	if err := d.reachFor(ctx, request); err != nil {
 		return err
 	}
 	d.request = request
-	d.from.claimed, d.to.claimed = request.calling(), request.called()
-	r := d.guard.rules.Load()
-	w := &wish{action: policy.Associate, word: "A-ASSOCIATE", client: &d.from, from: &d.from, to: &d.to, claims: []string{request.calling()}, offset: p.offset}
-	v := d.judge.decide(r, w, d.guard.now())
-	if v.Permit && !isCalled(r.site, d.to.in(r).party, request.called()) {
-		v = d.judge.refuse(r, w, policy.Decision{Reason: reasonCalled, Hint: "The AE title that was called is not one of the system behind the listener: add it to that party's titles, if it is right."})
-	}
-	if v.Permit {
-		d.tellRejected(r, d.filter(r), p.offset)
-		if len(d.call.contexts) == 0 && slices.ContainsFunc(request.contexts, func(p proposed) bool { return p.result == contextRejected }) {
-			v = d.judge.refuse(r, w, policy.Decision{Reason: "no-grant", Hint: "No grant allows any of the services that it proposed."})
-		}
-	}
-	d.guard.metrics.decided(d.listener.name, v.Reason, 0)
-	if !v.Permit {
+	if v := d.associates(p.offset); !v.Permit {
 		return d.reject(rejectionOf(v.Reason))
 	}
 	client, server := d.legs[wire.FromClient], d.legs[wire.FromServer]
@@ -84,6 +64,40 @@ func (d *dicomConn) negotiate(ctx context.Context, p pdu) error {
 		return d.unanswered(err)
 	}
 	return nil
+}
+
+// associates decides the request, and what of it is passed on.
+func (d *dicomConn) associates(offset int64) verdict {
+	request, r := d.request, d.guard.rules.Load()
+	d.from.claimed, d.to.claimed = request.calling(), request.called()
+	w := &wish{action: policy.Associate, word: "A-ASSOCIATE", client: &d.from, from: &d.from, to: &d.to, claims: []string{request.calling()}, offset: offset}
+	v := d.judge.decide(r, w, d.guard.now())
+	if v.Permit && !isCalled(r.site, d.to.in(r).party, request.called()) {
+		v = d.judge.refuse(r, w, policy.Decision{Reason: reasonCalled, Hint: "The AE title that was called is not one of the system behind the listener: add it to that party's titles, if it is right."})
+	}
+	if v.Permit {
+		d.tellRejected(r, d.filter(r), offset)
+		if len(d.call.contexts) == 0 && slices.ContainsFunc(request.contexts, func(p proposed) bool { return p.result == contextRejected }) {
+			v = d.judge.refuse(r, w, policy.Decision{Reason: "no-grant", Hint: "No grant allows any of the services that it proposed."})
+		}
+	}
+	d.guard.metrics.decided(d.listener.name, v.Reason, 0)
+	return v
+}
+
+// unlike says what a request has that is in the grammar of an association and not in DICOM, and how it is rejected.
+func (a *association) unlike() (told rejection, err error) {
+	switch {
+	case a.head[1]&1 == 0:
+		return rejection{1, 2, 2}, errors.New("dicom: a version of the protocol that there is not")
+	case a.application != applicationContext:
+		return rejection{1, 1, 2}, errors.New("dicom: an application context that is not DICOM's")
+	case !goodTitle(a.calling()):
+		return rejection{1, 1, 3}, errors.New("dicom: a calling AE title that is none")
+	case !goodTitle(a.called()):
+		return rejection{1, 1, 7}, errors.New("dicom: a called AE title that is none")
+	}
+	return told, nil
 }
 
 // isCalled reports whether an AE title is one of a party, or of nobody when the party has none.
@@ -104,11 +118,11 @@ func (d *dicomConn) reject(r rejection) error {
 }
 
 // unlike rejects what is in the grammar of an association, and not one that DICOM has.
-func (d *dicomConn) unlike(r rejection, why string) error {
+func (d *dicomConn) unlike(r rejection, why error) error {
 	if err := d.reject(r); err != errTold {
 		return err
 	}
-	return d.broken(errors.New(why))
+	return d.broken(why)
 }
 
 // bounded gives how long a P-DATA-TF may be for a peer that asked for so much.

@@ -20,7 +20,8 @@ const contextWord = "presentation context "
 // untransferable refuses a presentation context for its transfer syntaxes.
 const untransferable policy.Reason = "transfer-syntax"
 
-// tellRejected puts on record and into the log what was rejected, once for an association: some senders propose all that there is.
+// tellRejected puts on record and into the log what was rejected, or would be where the listener only observes, once for an association: some
+// senders propose all that there is.
 func (d *dicomConn) tellRejected(r *rules, list []rejected, offset int64) {
 	if len(d.call.contexts) == 0 { // the association itself is refused
 		return
@@ -43,7 +44,11 @@ func (d *dicomConn) tellRejected(r *rules, list []rejected, offset int64) {
 	if !isUID([]byte(class)) {
 		class = "that is no UID"
 	}
-	which := fmt.Sprintf("The SOP class %s (%s) was rejected", class, serviceOf(classes[0]).action())
+	done := "was"
+	if d.judge.observes {
+		done = "would be"
+	}
+	which := fmt.Sprintf("The SOP class %s (%s) %s rejected", class, serviceOf(classes[0]).action(), done)
 	if n := len(classes) - 1; n > 0 {
 		which += fmt.Sprintf(", and %d more that were proposed with it", n)
 	}

@@ -28,7 +28,7 @@ func newObserver(c *conn) *observer {
 	case site.HL7:
 		o.session, o.strict = mllp.New(wire.DefaultLimits, false), newStrictReader(c)
 	case site.DICOM:
-		o.session = dimse.New(wire.DefaultLimits, false)
+		o.session, o.request = dimse.New(wire.DefaultLimits, false), newRequestReader(c, o.judge)
 	}
 	return o
 }
@@ -74,8 +74,9 @@ type chunk struct {
 // observer reads along with one connection.
 type observer struct {
 	*conn
-	session wire.Session  // nil: nothing is read
-	strict  *strictReader // of HL7, as long as it can be read as where the guard enforces
+	session wire.Session   // nil: nothing is read
+	strict  *strictReader  // of HL7, as long as it can be read as where the guard enforces
+	request *requestReader // of DICOM, until the request for the association has come
 	judge   *judge
 	chunks  chan chunk
 	offers  sync.Mutex   // guards missed, and that chunks are in the order in which it passed
@@ -175,10 +176,16 @@ func (o *observer) hear(ctx context.Context, c chunk) {
 		o.unread(int64(len(c.bytes)), c.at) // those of a gap were told
 	case c.gap > 0:
 		o.loosen(ctx, c.at)
+		if c.dir == wire.FromClient {
+			o.request = nil // nobody knows what was in it
+		}
 		o.take(ctx, o.decode(func() []wire.Event { return o.session.Gap(c.dir, c.gap, chaperone.Mark{Time: c.at}) }))
 	case o.strict != nil:
 		o.hearFrames(ctx, c)
 	default:
+		if o.request != nil && c.dir == wire.FromClient {
+			o.hearRequest(c.bytes)
+		}
 		o.feed(ctx, c.dir, c.bytes, c.at)
 	}
 }
