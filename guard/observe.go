@@ -229,6 +229,9 @@ func (o *observer) take(ctx context.Context, events []wire.Event) {
 		if e.Message == nil {
 			continue
 		}
+		if o.spec().Protocol == site.DICOM && e.Stage == wire.Head && e.Message.Role == wire.Query && e.Message.Everybody {
+			o.queried(r, e)
+		}
 		w, unknown := o.wish(e), 0
 		if n := moved(e); n > 0 {
 			w, unknown = o.movedWish(r, e, n)
@@ -249,6 +252,13 @@ func (o *observer) take(ctx context.Context, events []wire.Event) {
 	if len(drafts) > 0 {
 		o.put(ctx, r, drafts)
 	}
+}
+
+// queried decides a query that names nobody, once and before its matches, which do not show what was asked for.
+func (o *observer) queried(r *rules, e *wire.Event) {
+	w := o.wish(e)
+	w.everybody, w.later = true, true
+	o.guard.metrics.decided(o.listener.name, o.judge.decide(r, w, e.At.Time).Reason, 0)
 }
 
 // put puts on record what has passed, or tells that it is not.

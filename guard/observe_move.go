@@ -24,7 +24,7 @@ func moved(e *wire.Event) int {
 // destination, and of how many nobody knows whose they are.
 func (o *observer) movedWish(r *rules, e *wire.Event, objects int) (w *wish, unknown int) {
 	w = o.wish(e)
-	w.unseen = objects
+	w.unseen, w.everybody = objects, e.Message.Everybody
 	m, client := e.Message, o.from
 	client.claimed = m.Requester
 	w.client, w.asked, w.claims = &client, true, []string{m.Requester}
