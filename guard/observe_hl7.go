@@ -162,7 +162,7 @@ func (m *message) asNamed() {
 			}
 			content := one.Read()
 			if p.id == "" {
-				p.id, p.once, p.bears = content.ControlID, wantedBy(&one).once(), len(content.Bearing())+len(content.Merges) > 0
+				p.id, p.once, p.bears = content.ControlID, commitOnly(content.Wanted), len(content.Bearing())+len(content.Merges) > 0
 			}
 			if m.word == "" && i == 0 {
 				m.word, m.role = mllp.Action(content), mllp.RoleOf(content)
