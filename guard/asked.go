@@ -2,6 +2,7 @@ package guard
 
 import (
 	"bytes"
+	"math"
 	"sync"
 
 	"chaperone"
@@ -20,6 +21,7 @@ type asked struct {
 	of             map[string]*question // nil while there are few
 	oldest, newest *question
 	count          int
+	sent           int // records of all of them
 }
 
 // question is a message that waits for its answer.
@@ -40,8 +42,8 @@ type question struct {
 	gone           bool      // it is not in the list any more
 }
 
-// add puts a question behind all others, and forgets the oldest if there are more than most then.
-func (a *asked) add(q *question, most int) {
+// add puts a question behind all others, and forgets the oldest while there are more than most, or more than so many records of theirs.
+func (a *asked) add(q *question, most, records int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.of == nil && a.count == fewAsked {
@@ -59,7 +61,8 @@ func (a *asked) add(q *question, most int) {
 		a.oldest = q
 	}
 	a.newest = q
-	if a.count++; a.count > most {
+	a.count++
+	for a.sent += len(q.sent); a.count > most || a.sent > records && a.count > 1; {
 		a.remove(a.oldest)
 	}
 }
@@ -87,6 +90,7 @@ func (a *asked) remove(q *question) {
 	}
 	q.gone = true
 	a.count--
+	a.sent -= len(q.sent)
 	if q.before != nil {
 		q.before.behind = q.behind
 	} else {
@@ -121,8 +125,12 @@ func (a *asked) remove(q *question) {
 // mostAsked bounds what is remembered, beside what a listener lets be unanswered.
 const mostAsked = 64
 
-// mostObserved bounds it where the guard only observes: nobody waits there, so that a sender may be far ahead of its answers.
-const mostObserved = 4096
+// mostObserved bounds it where the guard only observes: nobody waits there, so that a sender may be far ahead of its answers; and mostSent
+// the records that these messages brought, to some 10 MB.
+const (
+	mostObserved = 4096
+	mostSent     = 1 << 16
+)
 
 // remember keeps a message that is about to be passed on, though it would be refused where refused says so, and what of it is on record; nil is
 // nothing.
@@ -130,9 +138,9 @@ func (h *hl7Conn) remember(m *message, refused bool, recorded ...*draft) {
 	if m.role != wire.Query && m.role != wire.Push {
 		return
 	}
-	most := mostAsked + max(2*h.spec().Limits.Pending, len(m.parts))
+	most, records := mostAsked+max(2*h.spec().Limits.Pending, len(m.parts)), math.MaxInt
 	if h.observes {
-		most = max(most, mostObserved)
+		most, records = max(most, mostObserved), mostSent
 	}
 	var sent []ledger.Covered
 	brought := false
@@ -151,7 +159,7 @@ func (h *hl7Conn) remember(m *message, refused bool, recorded ...*draft) {
 		if q.message = bytes.Clone(q.message); h.observes {
 			q.message = nil // it is not the guard that answers
 		}
-		h.asked.add(q, most)
+		h.asked.add(q, most, records)
 	}
 }
 
@@ -177,17 +185,29 @@ func tokensOf(c *ledger.Covered) []chaperone.PatientToken {
 	return c.Numbers
 }
 
-// find gives the oldest question of an id, of those that are not taken yet where untaken says so; nil when there is none. Called with
-// the lock.
+// find gives the oldest question of an id, of those that are not taken yet where untaken says so; nil when there is none. One that would have
+// been refused is found when there is no other: where the guard enforces, the system behind has not heard it. Called with the lock.
 func (a *asked) find(id string, untaken bool) *question {
 	q := a.oldest
 	if a.of != nil {
 		q = a.of[id]
 	}
-	for q != nil && (q.id != id || untaken && q.taken) {
-		q = q.behind
+	var refused *question
+	for q != nil {
+		switch {
+		case q.id != id || untaken && q.taken:
+		case !q.refused:
+			return q
+		case refused == nil:
+			refused = q
+		}
+		if a.of != nil {
+			q = q.same
+		} else {
+			q = q.behind
+		}
 	}
-	return q
+	return refused
 }
 
 // answeredBy finds out what the messages of a frame answer (MSA-2). Each takes of a message that was no query one commit, and then, where its

@@ -6,11 +6,13 @@ import (
 	"strings"
 	"testing"
 
+	"chaperone/ledger"
+
 	"pgregory.net/rapid"
 )
 
-// TestAsked compares with a plain list: of several questions with one id the oldest is found, or the oldest that is not taken, and the oldest
-// of all is forgotten.
+// TestAsked compares with a plain list: of several questions with one id the oldest is found, or the oldest that is not taken, one that would have
+// been refused when there is no other, and the oldest of all is forgotten.
 func TestAsked(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		most := rapid.SampledFrom([]int{6, 2 * fewAsked}).Draw(t, "most")
@@ -19,9 +21,9 @@ func TestAsked(t *testing.T) {
 		id := rapid.IntRange(0, 4)
 		for range rapid.IntRange(0, 10*most).Draw(t, "steps") {
 			if rapid.Bool().Draw(t, "add") {
-				q := &question{id: fmt.Sprint(id.Draw(t, "id"))}
-				a.add(q, most)
-				if want = append(want, q); len(want) > most {
+				q := &question{id: fmt.Sprint(id.Draw(t, "id")), refused: rapid.Bool().Draw(t, "refused"), sent: make([]ledger.Covered, id.Draw(t, "records"))}
+				a.add(q, most, 10)
+				for want = append(want, q); len(want) > most || len(want) > 1 && records(want) > 10; {
 					want = want[1:]
 				}
 			} else if len(want) > 0 {
@@ -36,8 +38,10 @@ func TestAsked(t *testing.T) {
 			for n := range 10 {
 				id, untaken := fmt.Sprint(n/2), n%2 == 1
 				var first *question
-				if i := slices.IndexFunc(want, func(q *question) bool { return q.id == id && !(untaken && q.taken) }); i >= 0 {
-					first = want[i]
+				for _, refused := range []bool{false, true} { // those that would have been refused come last
+					if i := slices.IndexFunc(want, func(q *question) bool { return q.refused == refused && q.id == id && !(untaken && q.taken) }); first == nil && i >= 0 {
+						first = want[i]
+					}
 				}
 				if got := a.find(id, untaken); got != first {
 					t.Fatalf("id %s, not taken %t: got %p, want %p of %d", id, untaken, got, first, len(want))
@@ -47,11 +51,18 @@ func TestAsked(t *testing.T) {
 			for q := a.oldest; q != nil; q = q.behind {
 				list = append(list, q)
 			}
-			if !slices.Equal(list, want) || a.count != len(want) {
-				t.Fatalf("got %d in the list and a count of %d, want %d", len(list), a.count, len(want))
+			if !slices.Equal(list, want) || a.count != len(want) || a.sent != records(want) {
+				t.Fatalf("got %d in the list and a count of %d, want %d; %d records, want %d", len(list), a.count, len(want), a.sent, records(want))
 			}
 		}
 	})
+}
+
+func records(list []*question) (n int) {
+	for _, q := range list {
+		n += len(q.sent)
+	}
+	return n
 }
 
 // TestOddAnswers: a system whose answers are outside the grammar, and bear nobody, does not make the queue stand still.

@@ -192,13 +192,11 @@ func (c *conn) swap(place *net.Conn, socket net.Conn) error {
 	c.sockets.Lock()
 	defer c.sockets.Unlock()
 	*place = socket
-	select {
-	case <-c.ended:
+	if c.over() {
 		_ = socket.Close() // nobody is there any more
 		return net.ErrClosed
-	default:
-		return nil
 	}
+	return nil
 }
 
 // refused notes a connection that is not let through, and gives the reference of that. The line of the log is that of its end.
@@ -244,6 +242,16 @@ func (c *conn) close(why error) {
 			_ = hangUp(c.upstream)
 		}
 	})
+}
+
+// over reports whether the connection was closed here.
+func (c *conn) over() bool {
+	select {
+	case <-c.ended:
+		return true
+	default:
+		return false
+	}
 }
 
 // drain lets a connection end when nothing is in the middle of passing: a reader that waits for the next message wakes up.

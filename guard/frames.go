@@ -49,6 +49,15 @@ type large struct {
 	held atomic.Int64
 }
 
+// take takes so many bytes of it, if there are as many; less than none gives them back.
+func (l *large) take(n int) bool {
+	if l.held.Add(int64(n)) <= l.most || n <= 0 {
+		return true
+	}
+	l.held.Add(-int64(n))
+	return false
+}
+
 // mostLarge is 16 messages of the longest that listeners take by themselves.
 const mostLarge = 256 << 20
 
@@ -57,8 +66,7 @@ var errLarge = fmt.Errorf("%w: more large messages come at once than there is me
 // grow makes more room.
 func (f *frames) grow(n int) error {
 	if f.large != nil {
-		if f.large.held.Add(int64(n)) > f.large.most {
-			f.large.held.Add(-int64(n))
+		if !f.large.take(n) {
 			return errLarge
 		}
 		f.taken += n
@@ -71,7 +79,7 @@ func (f *frames) grow(n int) error {
 func (f *frames) end() {
 	f.buffer = nil
 	if f.large != nil {
-		f.large.held.Add(-int64(f.taken))
+		f.large.take(-f.taken)
 		f.taken = 0
 	}
 }

@@ -86,13 +86,13 @@ func parseSound(payload []byte, last *before) *message {
 		one.Claims = &last.claims
 		content := one.Read()
 		content.Records = content.Bearing()
-		bears, role, wants := len(content.Records)+len(content.Merges) > 0, mllp.RoleOf(content), wantedBy(&one)
+		bears, role := len(content.Records)+len(content.Merges) > 0, mllp.RoleOf(content)
 		m.again = m.again && (content.Again || !bears)
 		m.parts = append(m.parts, part{
 			raw: one.Raw, id: content.ControlID, ack: content.Ack, ackFor: content.AckFor,
-			bears: bears, commits: strings.HasPrefix(content.Ack, "C"), once: wants.once(),
+			bears: bears, commits: strings.HasPrefix(content.Ack, "C"), once: commitOnly(content.Wanted),
 		})
-		m.awaited = m.awaited || wants.awaited(role)
+		m.awaited = m.awaited || awaited(content.Wanted, role)
 		if answers := slices.IndexFunc(one.Segments, isMSA); answers >= 0 && slices.ContainsFunc(one.Segments[answers+1:], isMSA) {
 			wrong("it answers twice")
 		}
@@ -173,21 +173,13 @@ func (m *message) asks(first *hl7.Message) bool {
 	return queries == 1 && m.again
 }
 
-// wanted is which answers a message asks for (MSH-15 and MSH-16; HL7 v2.5 section 2.9); both are empty in original mode.
-type wanted struct{ accept, application string }
-
-func wantedBy(m *hl7.Message) wanted {
-	header, _ := m.Header()
-	return wanted{string(header.Field(15).Component(1)), string(header.Field(16).Component(1))}
-}
-
 // awaited tells whether a message will have an answer whatever becomes of it: in original mode unless it is an answer itself, and where MSH-15
 // or MSH-16 say always. One that is sent in case of an error only, or of success, is not waited for.
-func (w wanted) awaited(role wire.Role) bool {
-	return role != wire.Control && (w.accept == "AL" || w.application == "AL" || w == wanted{} && role != wire.Reply)
+func awaited(w hl7.Wanted, role wire.Role) bool {
+	return role != wire.Control && (w.Accept == "AL" || w.Application == "AL" || w == hl7.Wanted{} && role != wire.Reply)
 }
 
-// once tells whether a message asks for no answer of the application: in enhanced mode, where MSH-16 does not ask for one.
-func (w wanted) once() bool {
-	return w.application == "NE" || w.accept != "" && w.application == ""
+// commitOnly tells whether a message asks for no answer of the application: in enhanced mode, where MSH-16 does not ask for one.
+func commitOnly(w hl7.Wanted) bool {
+	return w.Application == "NE" || w.Accept != "" && w.Application == ""
 }

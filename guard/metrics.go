@@ -29,7 +29,7 @@ func newMetrics() *metrics {
 		held: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "chaperone_guard_held", Help: "Connections whose queue waits behind a message that is held (refuse: hold)."}, []string{"listener"}),
 		turned: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "chaperone_guard_turned_away_total", Help: "Connections that ended before or because of what they are, by why: shed, handshake, stranger, malformed, silent, unrecorded."}, []string{"listener", "why"}),
+			Name: "chaperone_guard_turned_away_total", Help: "Connections that ended before or because of what they are, by why: shed, handshake, stranger, malformed, silent, unrecorded; and how often something passed a listener that observes unread."}, []string{"listener", "why"}),
 		decisions: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "chaperone_guard_decisions_total", Help: "Messages decided, by reason; granted and control are those that passed."}, []string{"listener", "reason"}),
 		deciding: prometheus.NewHistogram(prometheus.HistogramOpts{

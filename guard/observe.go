@@ -42,9 +42,11 @@ func (c *conn) observe(ctx context.Context) error {
 	var once sync.Once
 	pass := func(d wire.Dir, from, to net.Conn) {
 		err := o.copy(d, from, to)
-		once.Do(func() { first, o.ended[d] = err, err == io.EOF })
+		once.Do(func() { first = err })
 		if half, ok := to.(interface{ CloseWrite() error }); ok && err == io.EOF {
 			_ = half.CloseWrite() // the other direction may still have something to say
+			o.half.Store(true)
+			_ = to.SetReadDeadline(time.Now().Add(o.patience(1 - d)))
 			return
 		}
 		if d == wire.FromClient && !o.heard.Load() { // who comes and goes without a word asks whether somebody is there
@@ -75,17 +77,19 @@ type chunk struct {
 type observer struct {
 	*conn
 	session wire.Session   // nil: nothing is read
+	held    int            // of the memory for large messages, by the session; of who reads
 	strict  *strictReader  // of HL7, as long as it can be read as where the guard enforces
 	request *requestReader // of DICOM, until the request for the association has come
 	judge   *judge
 	chunks  chan chunk
-	offers  sync.Mutex   // guards missed, and that chunks are in the order in which it passed
-	missed  [2]int64     // bytes that passed unread and are not in chunks
-	ended   [2]bool      // its sender ended the connection; set before who reads comes to its end
-	told    bool         // that something is not on record; of who reads
-	lost    bool         // its reader failed: what comes passes unread; of who reads
-	latest  atomic.Int64 // when something passed, Unix nanoseconds
-	heard   atomic.Bool  // the client has said something
+	offers  sync.Mutex     // guards missed, and that chunks are in the order in which it passed
+	missed  [2]int64       // bytes that passed unread and are not in chunks
+	quit    [2]atomic.Bool // its sender ended it of its own accord
+	half    atomic.Bool    // one side has said that it has sent all
+	told    bool           // that something is not on record; of who reads
+	lost    bool           // its reader failed: what comes passes unread; of who reads
+	latest  atomic.Int64   // when something passed, Unix nanoseconds
+	heard   atomic.Bool    // the client has said something
 }
 
 // settled is how long nothing has to pass before a connection that only is observed may end when the guard does: it is not known
@@ -96,8 +100,8 @@ const settled = time.Second
 func (o *observer) copy(d wire.Dir, from, to net.Conn) error {
 	buffer := make([]byte, 32<<10)
 	for {
-		if o.leaving.Load() && d == wire.FromClient {
-			_ = from.SetReadDeadline(time.Now().Add(settled)) // a connection that is gone says so when it is read
+		if limit := o.patience(d); limit > 0 {
+			_ = from.SetReadDeadline(time.Now().Add(limit)) // a connection that is gone says so when it is read
 		}
 		n, err := from.Read(buffer)
 		if n > 0 {
@@ -113,13 +117,29 @@ func (o *observer) copy(d wire.Dir, from, to net.Conn) error {
 				return err
 			}
 		}
-		if errors.Is(err, os.ErrDeadlineExceeded) && time.Since(time.Unix(0, o.latest.Load())) < settled {
+		silent := errors.Is(err, os.ErrDeadlineExceeded)
+		if silent && time.Since(time.Unix(0, o.latest.Load())) < o.patience(d) {
 			continue
 		}
 		if err != nil {
+			if !silent && !o.over() && (d == wire.FromServer || !o.quit[wire.FromServer].Load()) {
+				o.quit[d].Store(true) // a client that leaves because the system behind has left is not to blame
+			}
 			return err
 		}
 	}
+}
+
+// patience is how long nothing has to pass in a direction before it is over; 0: that is not waited for. Who has sent all waits for answers
+// alone, and must not keep the place for as long as the other side likes.
+func (o *observer) patience(d wire.Dir) time.Duration {
+	switch {
+	case o.leaving.Load() && d == wire.FromClient:
+		return settled
+	case o.half.Load():
+		return o.spec().Limits.Idle
+	}
+	return 0
 }
 
 // offer gives bytes to the reader, if it has room. What passed unread before it is told first, of both directions: what was asked may be in
@@ -154,6 +174,9 @@ func (o *observer) offer(d wire.Dir, b []byte) {
 
 // unread counts what passes unread.
 func (o *observer) unread(n int64, at time.Time) {
+	if n == 0 {
+		return
+	}
 	o.guard.metrics.unread(o.listener.name)
 	o.guard.refused.unread(n, at)
 }
@@ -172,8 +195,9 @@ func (o *observer) read(ctx context.Context) {
 // hear decides and records what has passed.
 func (o *observer) hear(ctx context.Context, c chunk) {
 	switch {
-	case o.lost:
-		o.unread(int64(len(c.bytes)), c.at) // those of a gap were told
+	case o.lost: // its bytes pass unread; those of a gap were told
+		o.loosen(ctx, c.at)
+		o.feed(ctx, c.dir, c.bytes, c.at)
 	case c.gap > 0:
 		o.loosen(ctx, c.at)
 		if c.dir == wire.FromClient {
@@ -192,14 +216,38 @@ func (o *observer) hear(ctx context.Context, c chunk) {
 
 // hearEnd does so with what is left when the connection is over.
 func (o *observer) hearEnd(ctx context.Context, now time.Time) {
+	for d, gap := range o.missed { // what passed unread last: nobody is to blame for what it leaves open
+		if gap > 0 {
+			o.hear(ctx, chunk{dir: wire.Dir(d), gap: gap, at: now})
+		}
+	}
 	o.cut()
 	o.loosen(ctx, now)
 	o.take(ctx, o.decode(func() []wire.Event { return o.session.Close(chaperone.Mark{Time: now}) }))
+	o.hold(0)
 }
 
 // feed has the session alone say what has passed.
 func (o *observer) feed(ctx context.Context, d wire.Dir, b []byte, at time.Time) {
+	if o.lost {
+		o.unread(int64(len(b)), at)
+		return
+	}
 	o.take(ctx, o.decode(func() []wire.Event { return o.session.Feed(d, b, chaperone.Mark{Time: at}) }))
+	if s, ok := o.session.(*mllp.Session); ok && !o.hold(max(0, s.Held()-firstRoom)) {
+		o.unread(int64(s.Held()), at)
+		o.session = mllp.New(wire.DefaultLimits, true) // it goes on where it finds the next frame
+		o.hold(0)
+	}
+}
+
+// hold takes so much in all of the memory that there is for the large messages of all connections, if there is as much.
+func (o *observer) hold(n int) bool {
+	ok := o.guard.large.take(n - o.held)
+	if ok {
+		o.held = n
+	}
+	return ok
 }
 
 // decode gives the events of a session, none once it has failed.
@@ -241,6 +289,10 @@ func (o *observer) take(ctx context.Context, events []wire.Event) {
 		}
 		if o.spec().Protocol == site.DICOM {
 			o.learn(e)
+		}
+		if e.Message.Headless { // its sender is not to blame for what was not read
+			drafts = append(drafts, o.judge.passed(r, w, policy.Decision{}, e.At.Time))
+			continue
 		}
 		v := o.judge.seen(r, w, e.At.Time)
 		if d := &v.draft.disclosure; w.unseen > 0 {

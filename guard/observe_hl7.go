@@ -24,7 +24,7 @@ type strictReader struct {
 func newStrictReader(c *conn) *strictReader {
 	s := &strictReader{talk: &hl7Conn{conn: c}}
 	for d := range s.in {
-		s.in[d] = frames{from: &s.more[d], limit: int(c.spec().Limits.Message)}
+		s.in[d] = frames{from: &s.more[d], limit: int(c.spec().Limits.Message), large: &c.guard.large}
 	}
 	return s
 }
@@ -63,7 +63,9 @@ func (o *observer) hearFrames(ctx context.Context, c chunk) {
 		case errors.Is(err, errLater):
 			return
 		case err != nil:
-			_ = o.brokenBy(c.dir, err) // it would end the connection
+			if !errors.Is(err, errLarge) {
+				_ = o.brokenBy(c.dir, err) // it would end the connection
+			}
 			o.loosen(ctx, c.at)
 			return
 		}
@@ -89,6 +91,7 @@ func (o *observer) hearFrame(r *rules, d wire.Dir, f frame, at time.Time) (draft
 	case !v.Permit:
 		drafts = o.refusable(r, events, &v.Decision)
 	}
+	o.guard.countLater(drafts) // before the next is decided, however many come together
 	switch {
 	case m == nil:
 	case d == wire.FromClient:
@@ -130,19 +133,21 @@ func (o *observer) loosen(ctx context.Context, at time.Time) {
 	}
 	o.strict = nil
 	for d := range s.in {
-		for _, rest := range [][]byte{s.in[d].rest(), s.more[d].left} {
-			o.feed(ctx, wire.Dir(d), rest, at)
-		}
+		in := &s.in[d]
+		rest := in.rest()
+		in.end() // the session takes of the same memory
+		o.feed(ctx, wire.Dir(d), rest, at)
+		o.feed(ctx, wire.Dir(d), s.more[d].left, at)
 	}
 }
 
 // cut tells of what was begun when its sender ended the connection: it would not have passed. What somebody else cut off is not its doing.
 func (o *observer) cut() {
-	if o.strict == nil || o.leaving.Load() {
+	if o.strict == nil || o.lost || o.leaving.Load() {
 		return
 	}
 	for d := range o.strict.in {
-		if in := &o.strict.in[d]; o.ended[d] && in.within() {
+		if in := &o.strict.in[d]; o.quit[d].Load() && in.within() {
 			_ = o.brokenBy(wire.Dir(d), in.cut())
 		}
 	}
@@ -162,7 +167,7 @@ func (m *message) asNamed() {
 			}
 			content := one.Read()
 			if p.id == "" {
-				p.id, p.once, p.bears = content.ControlID, wantedBy(&one).once(), len(content.Bearing())+len(content.Merges) > 0
+				p.id, p.once, p.bears = content.ControlID, commitOnly(content.Wanted), len(content.Bearing())+len(content.Merges) > 0
 			}
 			if m.word == "" && i == 0 {
 				m.word, m.role = mllp.Action(content), mllp.RoleOf(content)

@@ -131,6 +131,44 @@ func TestObserveTogether(t *testing.T) {
 	}
 }
 
+// TestObserveCut: what would be refused is the same however what passed was cut: who was shown beyond a budget counts from then on.
+func TestObserveCut(t *testing.T) {
+	for name, together := range map[string]bool{"together": true, "each alone": false} {
+		t.Run(name, func(t *testing.T) {
+			r, o := reading(t, "    role: lab\n", "    role: lab\n    budget: {24h: 2}\n")
+			var all []byte
+			for i, who := range []string{"9", "8", "7", "7", "7"} {
+				o.hear(t.Context(), passed(wire.FromClient, framedText(ask(fmt.Sprint("q", i), who))))
+				answer := framedText(found(fmt.Sprint("q", i), who))
+				if all = append(all, answer...); !together {
+					o.hear(t.Context(), passed(wire.FromServer, answer))
+				}
+			}
+			if together {
+				o.hear(t.Context(), passed(wire.FromServer, all))
+			}
+			if refused := r.refusals(); len(refused) != 1 || refused["RSP^K22 from 127.0.0.1 to 127.0.0.1: budget-24h"] != 1 {
+				t.Errorf("would be refused: %v", refused)
+			}
+		})
+	}
+}
+
+// TestObserveRemembered: what is remembered of messages that nobody answers is bounded by how many records they brought, too.
+func TestObserveRemembered(t *testing.T) {
+	_, o := reading(t)
+	for n := range 5 {
+		m := result("LAB|NORTH", fmt.Sprint("m", n), "1")
+		for i := range mostSent / 2 {
+			m += fmt.Sprintf("PID|1||%d^^^NORTH^MR\r", n*mostSent+i)
+		}
+		o.hear(t.Context(), passed(wire.FromClient, framedText(m)))
+	}
+	if a := &o.strict.talk.asked; a.count == 0 || a.sent > mostSent {
+		t.Errorf("%d messages are remembered, with %d records", a.count, a.sent)
+	}
+}
+
 // TestObserveServerDies: a client is not blamed for a message that the system behind cut off.
 func TestObserveServerDies(t *testing.T) {
 	for name, whole := range map[string]bool{"the client ends it": true, "the system behind does": false} {

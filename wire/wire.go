@@ -93,6 +93,7 @@ type Message struct {
 	Bytes     int64    // all its bytes so far, answers with records included
 	Digest    [32]byte // SHA-256 of the part that was kept to decide, from Head on
 	Ended     bool     // its last byte passed
+	Headless  bool     // its header was not seen: who sends what is not known
 	Outcome   chaperone.Outcome
 	Status    string        // the answer's own code: AA, 0x0000, "calling AE title not recognised"
 	Requester string        // who asked, as far as this connection says so

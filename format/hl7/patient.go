@@ -13,6 +13,7 @@ type Content struct {
 	Type, Event string // MSH-9-1 and MSH-9-2
 	ControlID   string // MSH-10
 	From, To    string // MSH-3/MSH-4 and MSH-5/MSH-6
+	Wanted      Wanted
 	Ack         string // MSA-1, "" for a message that answers nothing
 	AckFor      string // MSA-2
 	Query       bool   // it has QRD or QPD and answers nothing
@@ -22,6 +23,10 @@ type Content struct {
 	Nobody      bool               // it names nobody, and yet has something of a patient
 	Again       bool               // and that is only what an answer says again of the message that it answers, or a query for a schedule of the appointments that it asks for
 }
+
+// Wanted is which answers a message asks for: of taking it (MSH-15) and of what comes of it (MSH-16), by the conditions of table 0155. Both
+// are empty in original mode (HL7 v2.5 section 2.9).
+type Wanted struct{ Accept, Application string }
 
 // mergeEvents are the triggers whose MRG names the same person as the PID before it (chapter 3: merge, and change of
 // identifier). Moves of an account or a visit from one patient to another (A43–A45) are not among them.
@@ -39,6 +44,7 @@ func (m *Message) Read() Content {
 		c.Type, c.Event = clip(kind.Component(1)), clip(kind.Component(2))
 		c.ControlID = clip(f.raw[10])
 		c.From, c.To = m.claims(&f)
+		c.Wanted = Wanted{clip(f.at(15).Component(1)), clip(f.at(16).Component(1))}
 	}
 	var last []chaperone.Identifier
 	for _, s := range m.Segments {

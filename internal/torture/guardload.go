@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -224,11 +225,13 @@ func overload(ctx context.Context, o options) error {
 	}
 	const clients = 600 // more than may wait
 	span := time.Duration(o.n) * time.Second
+	var first error // why one of a run had no answer
 	// run sends at a rate from all clients, as fast as it can at 0, and gives how long it took to take and to refuse.
 	run := func(name string, clients int, rate float64) (taken, refused []time.Duration, failed int64) {
 		var mu sync.Mutex
 		var bad atomic.Int64
 		var wait sync.WaitGroup
+		first = nil
 		start := time.Now()
 		for k := range clients {
 			wait.Go(func() {
@@ -246,6 +249,7 @@ func overload(ctx context.Context, o options) error {
 					switch {
 					case err != nil:
 						bad.Add(1)
+						first = cmp.Or(first, err)
 					case code == "AA":
 						taken = append(taken, took)
 					default:
@@ -270,7 +274,7 @@ func overload(ctx context.Context, o options) error {
 		capacity, clients, usualP99.Round(time.Millisecond), len(taken), p99.Round(time.Millisecond), len(refused), no.Round(time.Millisecond), failed)
 	switch {
 	case failed > 0:
-		return broken("%d messages had no answer", failed)
+		return broken("%d messages had no answer, one of them by %w: %s", failed, first, tail(g))
 	case p99 > 10*max(usualP99, 100*time.Millisecond): // the machine is shared: ten times what is promised
 		return broken("what was taken took %v", p99)
 	case no > 10*time.Second:

@@ -70,7 +70,7 @@ func (s *Session) fragment(d wire.Dir, payload []byte, ended bool, at chaperone.
 	}
 	content.Type = "?"
 	message := s.head(d, &m, content, true, at)
-	message.Bytes = int64(len(payload))
+	message.Bytes, message.Headless = int64(len(payload)), true
 	s.tail(d, message, ended, at)
 }
 

@@ -192,9 +192,6 @@ func (s *Session) step(d wire.Dir, b byte, at chaperone.Mark) {
 func (h *half) begin(at chaperone.Mark) {
 	h.state, h.start, h.startAt, h.begun = body, h.offset-1, at, true
 	h.buffer, h.cut, h.over, h.noisy = h.buffer[:0], false, nil, false
-	if cap(h.buffer) > 1<<16 {
-		h.buffer = nil // a large document does not pin its memory for the life of the connection
-	}
 }
 
 // finish ends a frame that was collected in the buffer. ended: its last byte passed.
@@ -206,8 +203,15 @@ func (s *Session) finish(d wire.Dir, ended bool, at chaperone.Mark) {
 	} else {
 		s.frame(d, h.buffer, ended, at)
 	}
-	h.buffer = h.buffer[:0]
+	if h.buffer = h.buffer[:0]; cap(h.buffer) > 1<<16 {
+		h.buffer = nil // a large document does not pin its memory for the life of the connection
+	}
 	h.cut = false
+}
+
+// Held gives the bytes that are kept of frames which are not whole yet, of both directions.
+func (s *Session) Held() int {
+	return cap(s.half[wire.FromClient].buffer) + cap(s.half[wire.FromServer].buffer)
 }
 
 // overflow decides a frame by its beginning.
