@@ -5,100 +5,13 @@ import (
 	"errors"
 	"io"
 	"net"
-	"os"
-	"path/filepath"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"chaperone/guard/spool"
 )
-
-// TestSpoolObjectsDuplicate: an archive that got an object, broke off before it said so, and calls it a duplicate when it comes again, has it. One that calls
-// an object a duplicate that it never got has another one: that is for a person to look at.
-func TestSpoolObjectsDuplicate(t *testing.T) {
-	s := newShelf(t)
-	s.store(1, 4, statusSuccess)
-	var came atomic.Int64
-	s.archive(func(k *talker, c *command, _ []byte) {
-		switch {
-		case c.id == 1 && came.Add(1) == 1:
-			_ = k.conn.Close()
-		case c.id < 3:
-			_ = k.send(c.context, true, true, c.reply(statusDuplicate, ""))
-		default:
-			well(k, c, nil)
-		}
-	})
-	eventually(t, "one is kept apart", func() bool { got := s.stats(); return got.Messages == 0 && got.Rejected == 1 })
-	if answers := s.answers(); !strings.HasPrefix(answers, "status 0111 (duplicate SOP instance)") || strings.Count(s.log.String(), "counts as delivered") != 1 {
-		t.Errorf("got %s", answers)
-	}
-}
-
-// TestSpoolObjectsDuplicateRefused: an archive that got an object, broke off, and says then that it has no room for it, does not have it, as far as anybody
-// knows. When it calls that a duplicate later, it may have another one: it is kept apart.
-func TestSpoolObjectsDuplicateRefused(t *testing.T) {
-	s := newShelf(t)
-	s.store(1, 2, statusSuccess)
-	var came atomic.Int64
-	s.archive(func(k *talker, c *command, _ []byte) {
-		switch came.Add(1) {
-		case 1:
-			_ = k.conn.Close()
-		case 2:
-			_ = k.send(c.context, true, true, c.reply(statusResources, ""))
-		default:
-			_ = k.send(c.context, true, true, c.reply(statusDuplicate, ""))
-		}
-	})
-	eventually(t, "it is kept apart", func() bool { got := s.stats(); return got.Messages == 0 && got.Rejected == 1 })
-	if answers := s.answers(); !strings.HasPrefix(answers, "status 0111 (duplicate SOP instance)") || len(s.files()) != 1 {
-		t.Errorf("got %s, and files %v", answers, s.files())
-	}
-}
-
-// TestSpoolObjectsDuplicateKilled: that an archive was given an object is known over a kill of the guard. One that it was not given, and calls a duplicate, is
-// kept apart, and why can be read.
-func TestSpoolObjectsDuplicateKilled(t *testing.T) {
-	for name, given := range map[string]bool{"before it had the object": false, "when it had the object": true} {
-		t.Run(name, func(t *testing.T) {
-			s := newShelf(t)
-			s.store(1, 2, statusSuccess)
-			before, here := filepath.Join(t.TempDir(), "before"), filepath.Join(s.dir, "dicom")
-			kill := func() {
-				if err := os.CopyFS(before, os.DirFS(here)); err != nil {
-					t.Error(err)
-				}
-			}
-			if !given {
-				kill()
-			}
-			var killed sync.Once
-			a := s.archive(func(k *talker, _ *command, _ []byte) {
-				if given {
-					killed.Do(kill)
-				}
-				_ = k.conn.Close()
-			})
-			s.arrivals(a, 1)
-			s.end()
-			_ = a.Close()
-			if err := errors.Join(os.RemoveAll(here), os.CopyFS(here, os.DirFS(before))); err != nil { // the disk as it was
-				t.Fatal(err)
-			}
-			s.start(s.file, spooling(s.dir, spool.Disk{}))
-			s.archive(func(k *talker, c *command, _ []byte) { _ = k.send(c.context, true, true, c.reply(statusDuplicate, "")) })
-			eventually(t, "nothing waits", func() bool { return s.stats().Messages == 0 })
-			answer, told := s.answers(), strings.Contains(s.log.String(), "counts as delivered")
-			if given && (answer != "" || !told || len(s.files()) > 0) || !given && answer != "status 0111 (duplicate SOP instance) to what it is not known to have been sent before" {
-				t.Errorf("got answer %q, told %v", answer, told)
-			}
-		})
-	}
-}
 
 // TestDcmtkSpoolBreaksOff: what an archive says before it breaks off in the middle of an object is its answer, unless that it has it.
 func TestDcmtkSpoolBreaksOff(t *testing.T) {

@@ -45,7 +45,9 @@ func (s *shelf) stats() spool.Stats { return s.guard.spools.of("dicom").spool.St
 
 // files are those of objects, also of one that is being written.
 func (s *shelf) files() []string {
-	return slices.DeleteFunc(glob(s.t, filepath.Join(s.dir, "dicom", "objects", "*")), func(path string) bool { return strings.HasSuffix(path, ".given") })
+	return slices.DeleteFunc(glob(s.t, filepath.Join(s.dir, "dicom", "objects", "*")), func(path string) bool {
+		return strings.HasSuffix(path, ".given") || strings.HasSuffix(path, ".another")
+	})
 }
 
 // archive makes one at the address.

@@ -78,9 +78,11 @@ func (d *delivery) object(ctx context.Context, m *spool.Kept, spec *site.Listene
 	d.to.broken = true // until it is answered
 	before := d.spool.Given(m.Object)
 	status, given, err := d.to.store(&k, data, spec.Limits.Idle, d.believed, func() { d.spool.Giving(m.Object) })
-	lacks := err == nil && !has(status) && (status != statusDuplicate || !before) // it says so, whatever it was given before
+	lacks := err == nil && !has(status) && status != statusDuplicate // it says so, whatever it was given before
 	if lacks || err != nil && !given && !before {
-		d.spool.NotGiven(m.Object)
+		if err := d.spool.NotGiven(m.Object); err != nil {
+			d.guard.log.Error("that an archive does not have an object is not on disk: after a restart it would count as delivered if it is called a duplicate", "listener", d.name, "error", err)
+		}
 	}
 	if errors.As(err, &bad) {
 		d.hangUp() // it has half an object, and is told that no more of it will come
@@ -100,8 +102,11 @@ func (d *delivery) object(ctx context.Context, m *spool.Kept, spec *site.Listene
 	case status == statusDuplicate && before:
 		d.guard.log.Warn("an object counts as delivered: its receiver was sent it before, and calls it a duplicate now", "listener", d.name)
 		return "", nil
-	case status == statusDuplicate:
-		return fmt.Sprintf("status %04X (duplicate SOP instance) to what it is not known to have been sent before", status), nil
+	case status == statusDuplicate: // of another object under that UID, as far as anybody knows, and so is whatever says it later
+		if err := d.spool.Another(m.Object); err != nil {
+			return d.later(ctx, m, fmt.Errorf("that an archive may have another object is not on disk: %w", err))
+		}
+		return fmt.Sprintf("status %04X (duplicate SOP instance): it may have another object under that UID", status), nil
 	case status>>8 == statusResources>>8: // PS3.4 table B.2-1
 		return d.later(ctx, m, fmt.Errorf("the system behind it has no room for an object: status %04X", status))
 	}

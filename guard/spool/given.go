@@ -2,6 +2,7 @@ package spool
 
 import (
 	"encoding/hex"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -20,7 +21,7 @@ func (s *Spool) Giving(id ObjectID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	o, ok := s.holding.objects[id]
-	if !ok || o.given {
+	if !ok || o.given || o.another {
 		return
 	}
 	o.given = true
@@ -30,26 +31,36 @@ func (s *Spool) Giving(id ObjectID) {
 	}
 }
 
-// NotGiven takes that back.
-func (s *Spool) NotGiven(id ObjectID) {
+// NotGiven takes that back, on disk too when it returns without an error: a power cut must not bring it back.
+//
+// Errors: that of the disk; then it is taken back until the spool is opened again.
+func (s *Spool) NotGiven(id ObjectID) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if o, ok := s.holding.objects[id]; ok {
-		o.given = false
-		s.holding.objects[id] = o
+	o, ok := s.holding.objects[id]
+	if !ok || !o.given {
+		return nil
 	}
-	s.unmark(id)
+	o.given = false
+	s.holding.objects[id] = o
+	if err := s.o.Disk.Remove(id.given(s.o.Dir)); err != nil {
+		return fmt.Errorf("spool: %w", err)
+	}
+	return nil
 }
 
-// Given reports whether the receiver of an object may have all of it, though the object is not delivered.
+// Given reports whether the receiver of an object may have all of it, though the object is not delivered, and no other one in its place.
 func (s *Spool) Given(id ObjectID) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.holding.objects[id].given
+	o := s.holding.objects[id]
+	return o.given && !o.another
 }
 
+// unmark removes what lies beside an object that nobody needs. What stays, or comes back with a power cut, means nothing without it.
 func (s *Spool) unmark(id ObjectID) {
-	_ = os.Remove(id.given(s.o.Dir)) // mostly there is none; one that stays means nothing without its object
+	_ = os.Remove(id.given(s.o.Dir)) // mostly there is one of the two
+	_ = os.Remove(id.another(s.o.Dir))
 }
 
 // parseName reads the name of a file of an object.

@@ -15,17 +15,21 @@ import (
 // one that is to be sent again. With Spool.mu.
 type holding struct {
 	objects map[ObjectID]onDisk
-	apart   map[uint64]ObjectID // of rejected messages and those to be sent again, by the numbers of their files
-	bytes   int64               // of all objects, with those that are being written
-	unnamed int64               // of those that are kept apart
+	same    map[string][]ObjectID // those of one UID, by it
+	apart   map[uint64]ObjectID   // of rejected messages and those to be sent again, by the numbers of their files
+	bytes   int64                 // of all objects, with those that are being written
+	unnamed int64                 // of those that are kept apart
 }
 
 // onDisk is an object that is whole.
 type onDisk struct {
-	size  int64
-	named int    // by so many entries
-	last  uint64 // number of the last one of the queue, as it was at the opening; 0: none
-	given bool   // its receiver may have it (given.go)
+	size    int64
+	named   int    // by so many entries
+	uid     string // by which its receiver knows it: the first of its entry's IDs
+	last    uint64 // number of the last one of the queue, as it was at the opening; 0: none
+	given   bool   // its receiver may have it (given.go)
+	another bool   // its receiver may have another one of its UID (another.go)
+	noted   bool   // and that is on disk
 }
 
 // reserve takes room for a piece of an object.
@@ -39,18 +43,22 @@ func (s *Spool) reserve(n int64) error {
 	return nil
 }
 
-// hold notes an object that is whole on disk, before an entry names it.
-func (s *Spool) hold(id ObjectID, size int64) {
+// hold notes an object that is whole on disk, before its entry is.
+func (s *Spool) hold(id ObjectID, size int64, e *Entry) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.holding.objects[id] = onDisk{size: size}
+	return s.identify(id, e)
 }
 
 // drop forgets an object that no entry names.
 func (s *Spool) drop(id ObjectID, size int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.holding.objects, id)
+	if s.holding.objects[id].another {
+		s.unmark(id)
+	}
+	s.holding.forget(id)
 	s.holding.bytes -= size
 }
 
@@ -77,13 +85,13 @@ func (s *Spool) free(id ObjectID) error {
 	if !ok || o.named > 0 {
 		return nil
 	}
+	if o.given || o.another {
+		s.unmark(id)
+	}
 	if err := os.Remove(id.file(s.o.Dir)); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("spool: %w", err)
 	}
-	if o.given {
-		s.unmark(id)
-	}
-	delete(s.holding.objects, id)
+	s.holding.forget(id)
 	s.holding.bytes -= o.size
 	return nil
 }
@@ -125,7 +133,7 @@ func (s *Spool) listObjects() error {
 	if err != nil {
 		return fmt.Errorf("spool: %w", err)
 	}
-	var given []ObjectID
+	var given, another []ObjectID
 	for _, f := range files {
 		if strings.HasSuffix(f.Name(), partEnding) {
 			if err := os.Remove(filepath.Join(s.o.Dir, objectFolder, f.Name())); err != nil {
@@ -135,6 +143,10 @@ func (s *Spool) listObjects() error {
 		}
 		if id, ok := parseName(f.Name(), givenEnding); ok {
 			given = append(given, id)
+			continue
+		}
+		if id, ok := parseName(f.Name(), anotherEnding); ok {
+			another = append(another, id)
 			continue
 		}
 		id, ok := parseName(f.Name(), objectEnding)
@@ -154,7 +166,13 @@ func (s *Spool) listObjects() error {
 			s.holding.objects[id] = o
 			continue
 		}
-		s.unmark(id) // its object is gone
+		_ = os.Remove(id.given(s.o.Dir)) // its object is gone
+	}
+	for _, id := range another {
+		if o, ok := s.holding.objects[id]; ok {
+			o.another, o.noted = true, true
+			s.holding.objects[id] = o
+		}
 	}
 	return nil
 }
@@ -177,7 +195,7 @@ func (s *Spool) freeUnnamed() error {
 					s.holding.apart[first], apart[k.Object] = k.Object, true
 					s.holding.name(k.Object, 1)
 				}
-				return nil
+				return s.identify(k.Object, &k.Entry)
 			})
 			known = known && err == nil
 		}
@@ -249,7 +267,7 @@ func (s *Spool) spare() error {
 		if err != nil {
 			return fmt.Errorf("spool: %w", err)
 		}
-		delete(s.holding.objects, id)
+		s.holding.forget(id)
 		s.holding.bytes -= o.size
 		r.Unnamed++
 	}

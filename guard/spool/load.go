@@ -119,6 +119,9 @@ func (s *Spool) scan(path string, first, until, delivered uint64) (g *segment, e
 		}
 		if k.Number > delivered {
 			s.holding.queued(&k)
+			if err := s.identify(k.Object, &k.Entry); err != nil {
+				return nil, err
+			}
 		}
 	}
 	g = &segment{path: path, first: first, last: r.number - 1, size: r.at}

@@ -157,7 +157,9 @@ func (o *Object) Keep(e Entry) error {
 		err = o.named()
 	}
 	if err == nil {
-		o.s.hold(o.id, o.held)
+		err = o.s.hold(o.id, o.held, &e)
+	}
+	if err == nil {
 		e.Object = o.id
 		err = o.s.Append(e)
 	}

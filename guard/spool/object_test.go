@@ -278,7 +278,9 @@ func TestGiven(t *testing.T) {
 	_ = s.Close()
 	s = open(t, o)
 	known("opened again", true, 3)
-	s.NotGiven(k.Object)
+	if err := s.NotGiven(k.Object); err != nil {
+		t.Error(err)
+	}
 	known("taken back", false, 2)
 	s.Giving(k.Object)
 	mark, err := os.ReadFile(k.Object.given(o.Dir))

@@ -10,7 +10,8 @@
 //	damage                      there was some when it was last used (holding.go)
 //	unnamed/                    objects that no message named after that
 //	objects/                    what is too large for a message, a file each, which a message names (object.go, holding.go);
-//	                            .part what is being written, .given beside one that its receiver may have (given.go)
+//	                            .part what is being written, .given beside one that its receiver may have (given.go), .another
+//	                            beside one in whose place it may have another (another.go)
 //
 // Everything of a message is sealed by AES-256-GCM under a key of its segment alone. Numbers have no gaps, so that a message that is
 // missing is noticed. After a crash the last message may be given once more: at least once, and never not at all.
@@ -42,7 +43,7 @@ type Disk struct {
 	Write  func(f *os.File, b []byte, at int64) error
 	Sync   func(f *os.File) error
 	Folder func(dir string) error  // brings the names in a folder to disk, of objects
-	Remove func(path string) error // what is sent again
+	Remove func(path string) error // from the disk too: what is sent again, and that an object was given (given.go)
 }
 
 // ErrFull says that the spool's limits are reached: the message was not taken.
@@ -139,7 +140,7 @@ func Open(o Options) (*Spool, error) {
 	if o.Disk.Remove == nil {
 		o.Disk.Remove = durable.Remove
 	}
-	s := &Spool{o: o, again: map[string]bool{}, added: make(chan struct{}, 1), holding: holding{objects: map[ObjectID]onDisk{}, apart: map[uint64]ObjectID{}}}
+	s := &Spool{o: o, again: map[string]bool{}, added: make(chan struct{}, 1), holding: holding{objects: map[ObjectID]onDisk{}, same: map[string][]ObjectID{}, apart: map[uint64]ObjectID{}}}
 	if err := s.open(); err != nil {
 		if d := (*Damage)(nil); errors.As(err, &d) {
 			err = s.damaged(d)

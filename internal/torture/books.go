@@ -19,15 +19,16 @@ type books struct {
 	mu          sync.Mutex
 	disclosures map[[16]byte][8]byte // digests
 	notes       map[[16]byte]bool
-	merges      map[int]bool // by pair
-	images      map[int]bool // by number: whether it was not handed over
+	merges      map[int]bool   // by pair
+	images      map[int]bool   // by number: whether it was not handed over
+	lacked      map[int]string // images that were given in vain, by number: the letter that says how
 
 	refused      bool // a batch was
 	afterRefusal bool // something was acknowledged after a refusal
 }
 
 func newBooks(seed uint32) *books {
-	return &books{seed: seed, disclosures: map[[16]byte][8]byte{}, notes: map[[16]byte]bool{}, merges: map[int]bool{}, images: map[int]bool{}}
+	return &books{seed: seed, disclosures: map[[16]byte][8]byte{}, notes: map[[16]byte]bool{}, merges: map[int]bool{}, images: map[int]bool{}, lacked: map[int]string{}}
 }
 
 // add notes a batch whose recording returned without an error.
@@ -62,7 +63,9 @@ func pairOf(m ledger.Merge) int {
 //	n ID          a note
 //	m PAIR        a merge
 //	o NUMBER      an image was kept
-//	g NUMBER      an image was handed over, and may be gone
+//	g NUMBER      an image is handed over, and may be gone
+//	l NUMBER      an image was given to who does not have it, and is not given again
+//	a NUMBER      an image was given to who has another in its place
 //	r             a batch was refused
 func writeAck(out io.Writer, b ledger.Batch) error {
 	var lines []byte
@@ -113,7 +116,7 @@ func (b *books) line(fields []string) error {
 		b.disclosures[id] = sum
 	case len(fields) == 2 && fields[0] == "n" && unhex(id[:], fields[1]):
 		b.notes[id] = true
-	case len(fields) == 2 && len(fields[0]) == 1 && strings.Contains("mog", fields[0]):
+	case len(fields) == 2 && len(fields[0]) == 1 && strings.Contains("mogla", fields[0]):
 		number, err := strconv.Atoi(fields[1])
 		switch {
 		case err != nil:
@@ -126,6 +129,8 @@ func (b *books) line(fields []string) error {
 			}
 		case fields[0] == "g":
 			b.images[number] = false
+		default:
+			b.lacked[number] = fields[0]
 		}
 	default:
 		return fmt.Errorf("torture: not an acknowledgement: a line of %d words", len(fields))
@@ -152,6 +157,9 @@ func (b *books) text() []byte {
 		if waits {
 			letter = "o"
 		}
+		lines = fmt.Appendf(lines, "%s %d\n", letter, number)
+	}
+	for number, letter := range b.lacked {
 		lines = fmt.Appendf(lines, "%s %d\n", letter, number)
 	}
 	return lines

@@ -13,10 +13,11 @@ import (
 	"time"
 
 	"chaperone/guard/spool"
+	"chaperone/ledger/durable"
 )
 
 // imageCuts lets the power fail under a guard's spool of images: what was acknowledged and not handed over is there afterwards, byte for byte,
-// and nothing is half there.
+// and nothing is half there. What its receiver was found not to have does not count as given.
 func imageCuts(ctx context.Context, o options) error {
 	return cutPower(ctx, o, "keep", "hand over", "images")
 }
@@ -62,7 +63,7 @@ func keepImages(ctx context.Context, b *books, home string, round uint32, out io
 		defer cancel()
 		r := rand.New(rand.NewPCG(uint64(b.seed), uint64(round)))
 		for ctx.Err() == nil && failed[keepers] == nil {
-			failed[keepers] = turnImage(s, r, out)
+			failed[keepers] = turnImage(s, b, home, r, out)
 		}
 	})
 	wait.Wait()
@@ -87,7 +88,7 @@ func keepImage(s *spool.Spool, number int, out io.Writer) error {
 }
 
 // turnImage does with the oldest image what archives make a guard do.
-func turnImage(s *spool.Spool, r *rand.Rand, out io.Writer) error {
+func turnImage(s *spool.Spool, b *books, home string, r *rand.Rand, out io.Writer) error {
 	k, err := s.Peek()
 	if err != nil {
 		return err
@@ -96,14 +97,44 @@ func turnImage(s *spool.Spool, r *rand.Rand, out io.Writer) error {
 		time.Sleep(time.Millisecond)
 		return nil
 	}
-	switch r.IntN(5) {
+	switch r.IntN(6) {
 	case 0:
 		return s.Postpone(k.Number)
 	case 1:
 		_, err := s.Reject(k.Number, "status C000")
 		return err
+	case 2:
+		return lackImage(s, k, b, home, r, out)
 	}
 	return deliverImage(s, k, out)
+}
+
+// lackImage gives an image to who does not have it then, or has another in its place, and says so. When that happened to it before, it is handed over.
+func lackImage(s *spool.Spool, k *spool.Kept, b *books, home string, r *rand.Rand, out io.Writer) error {
+	number, err := wholeImage(s, k)
+	if err != nil {
+		return err
+	}
+	if b.lacked[number] != "" {
+		return deliverImage(s, k, out)
+	}
+	s.Giving(k.Object)
+	if err := durable.SyncFolder(filepath.Join(home, "spool", "objects")); err != nil { // as another image may, at any time
+		return err
+	}
+	lacked, note := "l", s.NotGiven
+	if r.IntN(2) == 0 {
+		lacked, note = "a", s.Another
+	}
+	if err := note(k.Object); err != nil {
+		return err
+	}
+	b.lacked[number] = lacked
+	if _, err := fmt.Fprintf(out, "%s %d\n", lacked, number); err != nil {
+		return err
+	}
+	_, err = s.Reject(k.Number, "status C000")
+	return err
 }
 
 // deliverImage delivers an image.
@@ -112,10 +143,10 @@ func deliverImage(s *spool.Spool, k *spool.Kept, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	s.Giving(k.Object)
 	if _, err := fmt.Fprintf(out, "g %d\n", number); err != nil {
 		return err
 	}
+	s.Giving(k.Object)
 	return s.Delivered(k.Number)
 }
 
@@ -153,6 +184,9 @@ func handImages(_ context.Context, b *books, home string, _ uint32, out io.Write
 	err = spool.List(filepath.Join(home, "spool"), spoolKey, func(_ string, k spool.Kept, _ spool.State) error {
 		number, err := wholeImage(s, &k)
 		there[number], objects[k.Object] = true, true
+		if b.lacked[number] != "" && b.images[number] && s.Given(k.Object) {
+			return broken("image %d counts as given, and its receiver does not have it", number)
+		}
 		return err
 	})
 	if err != nil {
