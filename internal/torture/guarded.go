@@ -38,6 +38,9 @@ const (
 const budgetOf = 25
 
 func newGuarded(ctx context.Context, dir string) (*guarded, error) {
+	if err := awaitPorts(ctx); err != nil {
+		return nil, err
+	}
 	g, err := unconfigured(ctx, dir)
 	if err != nil {
 		return nil, err
@@ -56,6 +59,37 @@ func unconfigured(ctx context.Context, dir string) (g *guarded, err error) {
 	}
 	g.address, err = freeAddress()
 	return g, err
+}
+
+// awaitPorts waits until this machine has ports for the clients of a run: those of a run before are taken for a minute after it
+// (TIME_WAIT), and who finds none would call it a message without an answer.
+func awaitPorts(ctx context.Context) error {
+	limit, err := descriptors()
+	if err != nil {
+		return err
+	}
+	enough := min(4000, limit/2)
+	for end := time.Now().Add(3 * patience); ; {
+		var taken []net.Listener
+		var err error
+		for len(taken) < enough && err == nil {
+			var l net.Listener
+			if l, err = net.Listen("tcp", "127.0.0.1:0"); err == nil {
+				taken = append(taken, l)
+			}
+		}
+		for _, l := range taken {
+			_ = l.Close()
+		}
+		if err == nil || time.Now().After(end) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Second):
+		}
+	}
 }
 
 // freeAddress gives one at which nobody listens.
