@@ -32,6 +32,7 @@ type question struct {
 	named   int              // how many patients a query asks for by number; 0: that is not its measure
 	push    bool             // it is no query, and
 	sent    []ledger.Covered // brought these: its answer may name them again
+	records int              // how many these are, of the last message of a frame: those of a frame have them together
 	brought bool             // and it is on record as that, or as somebody's: its answer may say that again
 	refused bool             // it passed a listener that only observes, and would have been refused
 	once    bool             // its sender asks for no answer but whether it was taken
@@ -62,7 +63,7 @@ func (a *asked) add(q *question, most, records int) {
 	}
 	a.newest = q
 	a.count++
-	for a.sent += len(q.sent); a.count > most || a.sent > records && a.count > 1; {
+	for a.sent += q.records; a.count > most || a.sent > records && a.count > 1; {
 		a.remove(a.oldest)
 	}
 }
@@ -90,7 +91,7 @@ func (a *asked) remove(q *question) {
 	}
 	q.gone = true
 	a.count--
-	a.sent -= len(q.sent)
+	a.sent -= q.records
 	if q.before != nil {
 		q.before.behind = q.behind
 	} else {
@@ -155,6 +156,9 @@ func (h *hl7Conn) remember(m *message, refused bool, recorded ...*draft) {
 		if m.role == wire.Push {
 			q.message, _, _ = bytes.Cut(part.raw, []byte{carriage})
 			q.push, q.once, q.brought, q.sent = true, part.once, brought && part.bears, sent
+		}
+		if i == len(m.parts)-1 {
+			q.records = len(q.sent)
 		}
 		if q.message = bytes.Clone(q.message); h.observes {
 			q.message = nil // it is not the guard that answers

@@ -6,8 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"chaperone/ledger"
-
 	"pgregory.net/rapid"
 )
 
@@ -21,7 +19,7 @@ func TestAsked(t *testing.T) {
 		id := rapid.IntRange(0, 4)
 		for range rapid.IntRange(0, 10*most).Draw(t, "steps") {
 			if rapid.Bool().Draw(t, "add") {
-				q := &question{id: fmt.Sprint(id.Draw(t, "id")), refused: rapid.Bool().Draw(t, "refused"), sent: make([]ledger.Covered, id.Draw(t, "records"))}
+				q := &question{id: fmt.Sprint(id.Draw(t, "id")), refused: rapid.Bool().Draw(t, "refused"), records: id.Draw(t, "records")}
 				a.add(q, most, 10)
 				for want = append(want, q); len(want) > most || len(want) > 1 && records(want) > 10; {
 					want = want[1:]
@@ -60,7 +58,7 @@ func TestAsked(t *testing.T) {
 
 func records(list []*question) (n int) {
 	for _, q := range list {
-		n += len(q.sent)
+		n += q.records
 	}
 	return n
 }

@@ -13,6 +13,8 @@ import (
 
 	"chaperone"
 	clinic "chaperone/internal/clinicsim"
+	"chaperone/wire"
+	"chaperone/wire/dimse"
 )
 
 // rejectedSite grants CT images alone.
@@ -165,5 +167,20 @@ func TestDICOMRejectedObserved(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestDICOMRequestUnread: of a request for an association part of which passed unread nobody knows what is in it.
+func TestDICOMRequestUnread(t *testing.T) {
+	r := dicomRig(t, "127.0.0.1:1", 100)
+	o := newObserver(&conn{guard: r.guard, listener: r.guard.listeners["dicom"]})
+	o.session, o.request = dimse.New(wire.DefaultLimits, false), newRequestReader(o.conn, o.judge) // as where it observes
+	body := request("CT1", "PACS", offer(1, clinic.CTImage, clinic.ImplicitLE)).body(pduAssociateRQ)
+	sent := append(binary.BigEndian.AppendUint32([]byte{pduAssociateRQ, 0}, uint32(len(body))), body...)
+	o.hear(t.Context(), passed(wire.FromClient, sent[:40]))
+	o.hear(t.Context(), chunk{dir: wire.FromClient, gap: 20, at: time.Now()})
+	o.hear(t.Context(), passed(wire.FromClient, append(sent[60:], make([]byte, 20)...)))
+	if refused := r.refusals(); len(refused) > 0 {
+		t.Errorf("would be refused: %v", refused)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"chaperone/guard/spool"
 	clinic "chaperone/internal/clinicsim"
@@ -67,10 +68,19 @@ func TestObserveElsewhere(t *testing.T) {
 		t.Fatal("not passed on")
 	}
 	r.elsewhere(file, e.Addr().String(), other.Addr().String(), "party: ehr}", "party: other}")
-	n := 0
-	eventually(t, "it ends", func() bool {
-		n++
-		_, _ = c.Write(framedText(numbered(n))) // it may have ended
-		return c.answer() == ""
-	})
+	go func() {
+		for _, b := range framedText(strings.Repeat(numbered(1), 20)) {
+			if _, err := c.Write([]byte{b}); err != nil {
+				return
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}()
+	if got := c.answer(); got != "" {
+		t.Errorf("got %q, want its end", got)
+	}
+	eventually(t, "all of it is read", func() bool { return r.open() == 0 })
+	if refused := r.refusals(); len(refused) > 0 {
+		t.Errorf("would be refused: %v", refused)
+	}
 }

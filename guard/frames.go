@@ -42,7 +42,7 @@ type frames struct {
 	taken  int    // of it
 }
 
-// large is the memory that messages of all connections may take beyond the first room of each. A message that finds none ends its
+// large is the memory that messages of all connections, of those that enforce or of those that observe, may take beyond the first room of each. A message that finds none ends its
 // connection, and is sent again later: a few clients who begin large messages and do not end them must not take all of a machine's.
 type large struct {
 	most int64

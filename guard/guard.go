@@ -65,10 +65,11 @@ type pace struct {
 	retry    time.Duration // a system that is away; after failures it is twice as long each time
 	late     time.Duration // how long who has said something may be in the middle of something on a listener that is full
 	tally    time.Duration // what has passed unread: how much may not be on record yet, in the first hour
+	left     time.Duration // of a client that has sent all, where a listener observes: how long the system behind may be silent
 	purge    time.Duration // the record: for days that are past their retention
 }
 
-var usualPace = pace{files: identity.Poll, recheck: 5 * time.Second, hold: 5 * time.Second, clock: 10 * time.Second, patience: 10 * time.Second, answer: dialing, retry: time.Second, tally: time.Minute, late: time.Second, purge: 24 * time.Hour}
+var usualPace = pace{files: identity.Poll, recheck: 5 * time.Second, hold: 5 * time.Second, clock: 10 * time.Second, patience: 10 * time.Second, answer: dialing, retry: time.Second, tally: time.Minute, late: time.Second, left: time.Hour, purge: 24 * time.Hour}
 
 // Guard is a running guard.
 type Guard struct {
@@ -85,7 +86,8 @@ type Guard struct {
 	refused  *refusals
 	habits   habits
 	room     room
-	large    large
+	large    large // where the guard enforces
+	passing  large // where it observes: who begins messages there may be in the middle of them for as long as they like
 	metrics  *metrics
 	studies  *studies
 	observed *studies // of listeners that only observe: read leniently, and nothing is decided by it that could be refused
@@ -138,8 +140,11 @@ func Start(ctx context.Context, o Options) (*Guard, error) {
 	if g.pace.late == 0 {
 		g.pace.late = usualPace.late
 	}
+	if g.pace.left == 0 {
+		g.pace.left = usualPace.left
+	}
 	g.spools = spools{dir: o.Spool, key: o.SpoolKey, disk: o.disk, all: map[string]*spooler{}}
-	g.room.most, g.large.most = mostWaiting, mostLarge
+	g.room.most, g.large.most, g.passing.most = mostWaiting, mostLarge, mostLarge
 	began := g.now()
 	g.book = budget.New(began)
 	if o.Trust != nil {

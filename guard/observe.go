@@ -30,6 +30,7 @@ func newObserver(c *conn) *observer {
 	case site.DICOM:
 		o.session, o.request = dimse.New(wire.DefaultLimits, false), newRequestReader(c, o.judge)
 	}
+	o.reads = o.session != nil
 	return o
 }
 
@@ -45,8 +46,10 @@ func (c *conn) observe(ctx context.Context) error {
 		once.Do(func() { first = err })
 		if half, ok := to.(interface{ CloseWrite() error }); ok && err == io.EOF {
 			_ = half.CloseWrite() // the other direction may still have something to say
-			o.half.Store(true)
-			_ = to.SetReadDeadline(time.Now().Add(o.patience(1 - d)))
+			if d == wire.FromClient {
+				o.sent.Store(true)
+				_ = to.SetReadDeadline(time.Now().Add(o.guard.pace.left))
+			}
 			return
 		}
 		if d == wire.FromClient && !o.heard.Load() { // who comes and goes without a word asks whether somebody is there
@@ -76,7 +79,8 @@ type chunk struct {
 // observer reads along with one connection.
 type observer struct {
 	*conn
-	session wire.Session   // nil: nothing is read
+	reads   bool           // what passes is read
+	session wire.Session   // of who reads
 	held    int            // of the memory for large messages, by the session; of who reads
 	strict  *strictReader  // of HL7, as long as it can be read as where the guard enforces
 	request *requestReader // of DICOM, until the request for the association has come
@@ -85,7 +89,7 @@ type observer struct {
 	offers  sync.Mutex     // guards missed, and that chunks are in the order in which it passed
 	missed  [2]int64       // bytes that passed unread and are not in chunks
 	quit    [2]atomic.Bool // its sender ended it of its own accord
-	half    atomic.Bool    // one side has said that it has sent all
+	sent    atomic.Bool    // the client has said that it has sent all
 	told    bool           // that something is not on record; of who reads
 	lost    bool           // its reader failed: what comes passes unread; of who reads
 	latest  atomic.Int64   // when something passed, Unix nanoseconds
@@ -110,7 +114,7 @@ func (o *observer) copy(d wire.Dir, from, to net.Conn) error {
 				o.heard.Store(true)
 			}
 			o.owing.done() // it says something, and what that is does not matter here
-			if o.session != nil {
+			if o.reads {
 				o.offer(d, buffer[:n]) // before it passes: the answer to it must not be read first
 			}
 			if _, err := to.Write(buffer[:n]); err != nil {
@@ -130,14 +134,14 @@ func (o *observer) copy(d wire.Dir, from, to net.Conn) error {
 	}
 }
 
-// patience is how long nothing has to pass in a direction before it is over; 0: that is not waited for. Who has sent all waits for answers
-// alone, and must not keep the place for as long as the other side likes.
+// patience is how long nothing has to pass in a direction before it is over; 0: that is not waited for. A client that has sent all, and may be
+// gone, must not keep its place for as long as the system behind likes.
 func (o *observer) patience(d wire.Dir) time.Duration {
 	switch {
 	case o.leaving.Load() && d == wire.FromClient:
 		return settled
-	case o.half.Load():
-		return o.spec().Limits.Idle
+	case o.sent.Load() && d == wire.FromServer:
+		return o.guard.pace.left
 	}
 	return 0
 }
@@ -183,7 +187,7 @@ func (o *observer) unread(n int64, at time.Time) {
 
 // read decodes what has passed, and records it.
 func (o *observer) read(ctx context.Context) {
-	if o.session == nil {
+	if !o.reads {
 		return
 	}
 	for c := range o.chunks {
@@ -234,7 +238,7 @@ func (o *observer) feed(ctx context.Context, d wire.Dir, b []byte, at time.Time)
 		return
 	}
 	o.take(ctx, o.decode(func() []wire.Event { return o.session.Feed(d, b, chaperone.Mark{Time: at}) }))
-	if s, ok := o.session.(*mllp.Session); ok && !o.hold(max(0, s.Held()-firstRoom)) {
+	if s, ok := o.session.(*mllp.Session); ok && !o.hold(max(0, s.Held()-2*firstRoom)) {
 		o.unread(int64(s.Held()), at)
 		o.session = mllp.New(wire.DefaultLimits, true) // it goes on where it finds the next frame
 		o.hold(0)
@@ -243,7 +247,7 @@ func (o *observer) feed(ctx context.Context, d wire.Dir, b []byte, at time.Time)
 
 // hold takes so much in all of the memory that there is for the large messages of all connections, if there is as much.
 func (o *observer) hold(n int) bool {
-	ok := o.guard.large.take(n - o.held)
+	ok := o.guard.passing.take(n - o.held)
 	if ok {
 		o.held = n
 	}

@@ -24,7 +24,7 @@ type strictReader struct {
 func newStrictReader(c *conn) *strictReader {
 	s := &strictReader{talk: &hl7Conn{conn: c}}
 	for d := range s.in {
-		s.in[d] = frames{from: &s.more[d], limit: int(c.spec().Limits.Message), large: &c.guard.large}
+		s.in[d] = frames{from: &s.more[d], limit: int(c.spec().Limits.Message), large: &c.guard.passing}
 	}
 	return s
 }

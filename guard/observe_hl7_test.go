@@ -154,6 +154,23 @@ func TestObserveCut(t *testing.T) {
 	}
 }
 
+// TestObserveBatch: the messages of a large frame may each be answered with what they brought.
+func TestObserveBatch(t *testing.T) {
+	const messages = 400 // each of the frame's records: more than are remembered of one sender
+	r, o := reading(t)
+	var all, answers strings.Builder
+	for i := range messages {
+		m := result("LAB|NORTH", fmt.Sprint("m", i), fmt.Sprint(i))
+		all.WriteString(m)
+		answers.WriteString("\x0b" + ack(m) + "ORC|OK|1\r\x1c\r")
+	}
+	o.hear(t.Context(), passed(wire.FromClient, framedText(all.String())))
+	o.hear(t.Context(), passed(wire.FromServer, []byte(answers.String())))
+	if refused := r.refusals(); len(refused) > 0 {
+		t.Errorf("would be refused: %v", refused)
+	}
+}
+
 // TestObserveRemembered: what is remembered of messages that nobody answers is bounded by how many records they brought, too.
 func TestObserveRemembered(t *testing.T) {
 	_, o := reading(t)

@@ -33,7 +33,7 @@ func (n *noting) Write(b []byte) (int, error) {
 // asked for is not known.
 func TestObserveOrder(t *testing.T) {
 	r := dicomRig(t, "127.0.0.1:1", 100)
-	o := &observer{conn: &conn{guard: r.guard, listener: r.guard.listeners["dicom"]}, chunks: make(chan chunk, mostChunks), session: dimse.New(wire.DefaultLimits, false)}
+	o := &observer{conn: &conn{guard: r.guard, listener: r.guard.listeners["dicom"]}, chunks: make(chan chunk, mostChunks), reads: true, session: dimse.New(wire.DefaultLimits, false)}
 	from, client := net.Pipe()
 	to := &noting{o: o}
 	go func() {

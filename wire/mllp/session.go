@@ -5,6 +5,7 @@
 package mllp
 
 import (
+	"bytes"
 	"fmt"
 
 	"chaperone"
@@ -203,7 +204,7 @@ func (s *Session) finish(d wire.Dir, ended bool, at chaperone.Mark) {
 	} else {
 		s.frame(d, h.buffer, ended, at)
 	}
-	if h.buffer = h.buffer[:0]; cap(h.buffer) > 1<<16 {
+	if h.buffer = h.buffer[:0]; cap(h.buffer) > 1<<14 {
 		h.buffer = nil // a large document does not pin its memory for the life of the connection
 	}
 	h.cut = false
@@ -264,6 +265,9 @@ func (s *Session) Close(at chaperone.Mark) []wire.Event {
 	for d := range s.half {
 		h := &s.half[d]
 		if h.over != nil || len(h.buffer) > 0 && h.state != idle {
+			if !bytes.ContainsAny(h.buffer, "\r\n") { // half a header says nothing of whose message it is
+				h.buffer = h.buffer[:0]
+			}
 			h.cut = true
 			s.finish(wire.Dir(d), false, at)
 		}
