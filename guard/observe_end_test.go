@@ -13,24 +13,10 @@ import (
 	"chaperone/wire"
 )
 
-// serving is a system that does something of a test's own with each connection.
-func serving(t *testing.T, serve func(c net.Conn)) *engine {
+// behindFor is a system behind a listener that does something of a test's own with each connection.
+func behindFor(t *testing.T, serve func(c net.Conn)) *engine {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.2:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go serve(c)
-		}
-	}()
-	return &engine{Listener: l, answer: ack}
+	return &engine{Listener: serving(t, "127.0.0.2", serve), answer: ack}
 }
 
 // TestObserveBreaks: who breaks off in the middle of a message is told of where a listener observes as where it enforces.
@@ -78,7 +64,7 @@ func TestObserveBreaks(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			told := map[string]map[string]int{}
 			for _, mode := range []string{"enforce", "observe"} {
-				r := begin(t, answering(serving(t, func(c net.Conn) { test.serve(c, mode) }), mode))
+				r := begin(t, answering(behindFor(t, func(c net.Conn) { test.serve(c, mode) }), mode))
 				test.client(r.call("hl7"))
 				eventually(t, "all of it is read", func() bool { return r.open() == 0 })
 				told[mode] = r.refusals()
@@ -116,7 +102,7 @@ func TestObserveEnded(t *testing.T) {
 func TestObserveLeft(t *testing.T) {
 	done := make(chan bool)
 	defer close(done)
-	e := serving(t, func(c net.Conn) {
+	e := behindFor(t, func(c net.Conn) {
 		b := make([]byte, 1<<16)
 		n, _ := c.Read(b)
 		_, _ = c.Write(framedText(ack(string(b[1 : n-2]))))
@@ -180,7 +166,7 @@ func TestObserveStays(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := begin(t, strings.Replace(answering(serving(t, test.serve), "observe")+"    limits: {idle: 1s}\n", "\n\n", "\n", 1), func(o *Options) { o.pace = quick; o.pace.left = test.left })
+			r := begin(t, strings.Replace(answering(behindFor(t, test.serve), "observe")+"    limits: {idle: 1s}\n", "\n\n", "\n", 1), func(o *Options) { o.pace = quick; o.pace.left = test.left })
 			test.client(r.call("hl7"))
 			eventually(t, "all of it is read", func() bool { return r.open() == 0 })
 			if n := len(r.rows()); n != 2 {
@@ -213,7 +199,7 @@ func TestObserveLarge(t *testing.T) {
 	const each, clients, most = 4 << 20, 16, 8 << 20
 	for _, noise := range []bool{false, true} { // true: only the lenient reader is left
 		t.Run(fmt.Sprint(noise), func(t *testing.T) {
-			r := begin(t, answering(serving(t, func(c net.Conn) { _, _ = io.Copy(io.Discard, c); _ = c.Close() }), "observe"))
+			r := begin(t, answering(behindFor(t, func(c net.Conn) { _, _ = io.Copy(io.Discard, c); _ = c.Close() }), "observe"))
 			r.guard.passing.most = most
 			begun := append(framedText(result("LAB|NORTH", "m", "1"))[:60], bytes.Repeat([]byte("x"), each)...)
 			if noise {

@@ -36,7 +36,16 @@ listeners:
 // newDesktop is a system that says everything back.
 func newDesktop(t *testing.T) net.Listener {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	return serving(t, "127.0.0.1", func(c net.Conn) {
+		defer c.Close()
+		_, _ = io.Copy(c, c)
+	})
+}
+
+// serving is a system that does something of a test's own with each connection.
+func serving(t *testing.T, host string, serve func(c net.Conn)) net.Listener {
+	t.Helper()
+	l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,10 +56,7 @@ func newDesktop(t *testing.T) net.Listener {
 			if err != nil {
 				return
 			}
-			go func() {
-				defer c.Close()
-				_, _ = io.Copy(c, c)
-			}()
+			go serve(c)
 		}
 	}()
 	return l
