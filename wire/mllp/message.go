@@ -228,6 +228,19 @@ func dropCutLine(b []byte) []byte {
 	return b[:0]
 }
 
+// dropCutField removes the last field, of which only a part is there, and of a header all, since half of it says nothing of whose message it is.
+func dropCutField(b []byte) []byte {
+	line := bytes.LastIndexAny(b, "\r\n") + 1
+	if line == 0 {
+		return b[:0]
+	}
+	separator := byte('|')
+	if len(b) > 3 && string(b[:3]) == "MSH" {
+		separator = b[3]
+	}
+	return b[:line+max(0, bytes.LastIndexByte(b[line:], separator))]
+}
+
 // maxGreeting bounds the text that may stand in front of the first frame of a connection: blanks, line ends, a greeting.
 const maxGreeting = 16
 

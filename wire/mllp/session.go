@@ -5,7 +5,6 @@
 package mllp
 
 import (
-	"bytes"
 	"fmt"
 
 	"chaperone"
@@ -265,8 +264,8 @@ func (s *Session) Close(at chaperone.Mark) []wire.Event {
 	for d := range s.half {
 		h := &s.half[d]
 		if h.over != nil || len(h.buffer) > 0 && h.state != idle {
-			if !bytes.ContainsAny(h.buffer, "\r\n") { // half a header says nothing of whose message it is
-				h.buffer = h.buffer[:0]
+			if h.state != end1 { // behind the end block nothing of it is missing
+				h.buffer = dropCutField(h.buffer)
 			}
 			h.cut = true
 			s.finish(wire.Dir(d), false, at)

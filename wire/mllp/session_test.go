@@ -90,6 +90,8 @@ func TestSession(t *testing.T) {
 		{"a gap that hides the beginning", []wiretest.Turn{{Gap: 9}, client("|2\rPID|2||3\r\x1c\r" + admit)},
 			[]string{"? push > unknown: {3}", "ADT^A01 push A@B>C@D unknown: {H=123 DOE^J}"}},
 		{"the end is missing", []wiretest.Turn{client("\x0b" + from("ADT^A01", "1") + "\rPID|1||1\rPID|2||2")},
+			[]string{"ADT^A01 push A@B>C@D partial: {1} {}"}},
+		{"the end is missing behind a number", []wiretest.Turn{client("\x0b" + from("ADT^A01", "1") + "\rPID|1||1\rPID|2||2|" + "1815")},
 			[]string{"ADT^A01 push A@B>C@D partial: {1} {2}"}},
 		{"all but half the header is missing", []wiretest.Turn{client("\x0b" + from("ADT^A01", "1")[:12])}, []string{"? push > partial: {}"}},
 		{"a tail of NULs", []wiretest.Turn{client("\x0b" + from("ADT^A01", "1") + "\rPID|1||1\r\x00\x00\x1c\r")}, []string{"ADT^A01 push A@B>C@D unknown: {1}", "malformed 1"}},
