@@ -26,21 +26,26 @@ type asked struct {
 
 // question is a message that waits for its answer.
 type question struct {
-	id      string           // MSH-10
-	word    string           // its type, ORU^R01: what its answer is decided as, whatever type that has
-	message []byte           // it, or its header: it is answered from here when the answer is refused
-	named   int              // how many patients a query asks for by number; 0: that is not its measure
-	push    bool             // it is no query, and
-	sent    []ledger.Covered // brought these: its answer may name them again
-	records int              // how many these are, of the last message of a frame: those of a frame have them together
-	brought bool             // and it is on record as that, or as somebody's: its answer may say that again
-	refused bool             // it passed a listener that only observes, and would have been refused
-	once    bool             // its sender asks for no answer but whether it was taken
-	taken   bool             // the system behind has said whether it takes it (CA, CE, CR): what came of it may still follow
+	id      string        // MSH-10
+	word    string        // its type, ORU^R01: what its answer is decided as, whatever type that has
+	message []byte        // it, or its header: it is answered from here when the answer is refused
+	named   int           // how many patients a query asks for by number; 0: that is not its measure
+	push    bool          // it is no query, and
+	sent    *sentTogether // brought these: its answer may name them again; nil: none
+	brought bool          // and it is on record as that, or as somebody's: its answer may say that again
+	refused bool          // it passed a listener that only observes, and would have been refused
+	once    bool          // its sender asks for no answer but whether it was taken
+	taken   bool          // the system behind has said whether it takes it (CA, CE, CR): what came of it may still follow
 
 	before, behind *question // in the list
 	same           *question // the next that has the same id
 	gone           bool      // it is not in the list any more
+}
+
+// sentTogether are the records of a frame, which its messages have together.
+type sentTogether struct {
+	covered []ledger.Covered
+	living  int // how many of these wait for their answers
 }
 
 // add puts a question behind all others, and forgets the oldest while there are more than most, or more than so many records of theirs.
@@ -63,7 +68,12 @@ func (a *asked) add(q *question, most, records int) {
 	}
 	a.newest = q
 	a.count++
-	for a.sent += q.records; a.count > most || a.sent > records && a.count > 1; {
+	if q.sent != nil {
+		if q.sent.living++; q.sent.living == 1 {
+			a.sent += len(q.sent.covered)
+		}
+	}
+	for a.count > most || a.sent > records && a.oldest.sent != q.sent {
 		a.remove(a.oldest)
 	}
 }
@@ -91,7 +101,11 @@ func (a *asked) remove(q *question) {
 	}
 	q.gone = true
 	a.count--
-	a.sent -= q.records
+	if q.sent != nil {
+		if q.sent.living--; q.sent.living == 0 {
+			a.sent -= len(q.sent.covered)
+		}
+	}
 	if q.before != nil {
 		q.before.behind = q.behind
 	} else {
@@ -143,22 +157,23 @@ func (h *hl7Conn) remember(m *message, refused bool, recorded ...*draft) {
 	if h.observes {
 		most, records = max(most, mostObserved), mostSent
 	}
-	var sent []ledger.Covered
-	brought := false
+	var covered []ledger.Covered
+	onRecord := false
 	for _, d := range recorded {
 		if d != nil {
-			brought, sent = true, append(sent, d.disclosure.Covered...)
+			onRecord, covered = true, append(covered, d.disclosure.Covered...)
 		}
+	}
+	var sent *sentTogether
+	if len(covered) > 0 {
+		sent = &sentTogether{covered: covered}
 	}
 	for i := range m.parts {
 		part := &m.parts[i]
 		q := &question{id: part.id, word: m.word, message: part.raw, named: m.named, refused: refused}
 		if m.role == wire.Push {
 			q.message, _, _ = bytes.Cut(part.raw, []byte{carriage})
-			q.push, q.once, q.brought, q.sent = true, part.once, brought && part.bears, sent
-		}
-		if i == len(m.parts)-1 {
-			q.records = len(q.sent)
+			q.push, q.once, q.brought, q.sent = true, part.once, onRecord && part.bears, sent
 		}
 		if q.message = bytes.Clone(q.message); h.observes {
 			q.message = nil // it is not the guard that answers
@@ -173,8 +188,11 @@ func (q *question) echo() map[chaperone.PatientToken]bool {
 		return nil
 	}
 	echo := map[chaperone.PatientToken]bool{}
-	for i := range q.sent {
-		for _, token := range tokensOf(&q.sent[i]) {
+	if q.sent == nil {
+		return echo
+	}
+	for i := range q.sent.covered {
+		for _, token := range tokensOf(&q.sent.covered[i]) {
 			echo[token] = true
 		}
 	}

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"chaperone/ledger"
+
 	"pgregory.net/rapid"
 )
 
@@ -19,9 +21,14 @@ func TestAsked(t *testing.T) {
 		id := rapid.IntRange(0, 4)
 		for range rapid.IntRange(0, 10*most).Draw(t, "steps") {
 			if rapid.Bool().Draw(t, "add") {
-				q := &question{id: fmt.Sprint(id.Draw(t, "id")), refused: rapid.Bool().Draw(t, "refused"), records: id.Draw(t, "records")}
+				q := &question{id: fmt.Sprint(id.Draw(t, "id")), refused: rapid.Bool().Draw(t, "refused")}
+				if n := id.Draw(t, "records"); n > 0 {
+					q.sent = &sentTogether{covered: make([]ledger.Covered, 3*n)}
+				} else if len(want) > 0 {
+					q.sent = want[len(want)-1].sent // of the same frame
+				}
 				a.add(q, most, 10)
-				for want = append(want, q); len(want) > most || len(want) > 1 && records(want) > 10; {
+				for want = append(want, q); len(want) > most || records(want) > 10 && (q.sent == nil || want[0].sent != q.sent); {
 					want = want[1:]
 				}
 			} else if len(want) > 0 {
@@ -57,8 +64,12 @@ func TestAsked(t *testing.T) {
 }
 
 func records(list []*question) (n int) {
+	counted := map[*sentTogether]bool{nil: true}
 	for _, q := range list {
-		n += q.records
+		if !counted[q.sent] {
+			counted[q.sent] = true
+			n += len(q.sent.covered)
+		}
 	}
 	return n
 }

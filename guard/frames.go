@@ -42,8 +42,9 @@ type frames struct {
 	taken  int    // of it
 }
 
-// large is the memory that messages of all connections, of those that enforce or of those that observe, may take beyond the first room of each. A message that finds none ends its
-// connection, and is sent again later: a few clients who begin large messages and do not end them must not take all of a machine's.
+// large is the memory that messages of all connections that enforce may take beyond the first room of each, and that of all that observe. Where
+// the guard enforces, a message that finds none ends its connection, and is sent again later; where it observes it passes unread. A few clients who
+// begin large messages and do not end them must not take all of a machine's.
 type large struct {
 	most int64
 	held atomic.Int64

@@ -65,7 +65,7 @@ type pace struct {
 	retry    time.Duration // a system that is away; after failures it is twice as long each time
 	late     time.Duration // how long who has said something may be in the middle of something on a listener that is full
 	tally    time.Duration // what has passed unread: how much may not be on record yet, in the first hour
-	left     time.Duration // of a client that has sent all, where a listener observes: how long the system behind may be silent
+	left     time.Duration // where a listener observes: how long nothing may pass when one side has sent all
 	purge    time.Duration // the record: for days that are past their retention
 }
 

@@ -46,10 +46,8 @@ func (c *conn) observe(ctx context.Context) error {
 		once.Do(func() { first = err })
 		if half, ok := to.(interface{ CloseWrite() error }); ok && err == io.EOF {
 			_ = half.CloseWrite() // the other direction may still have something to say
-			if d == wire.FromClient {
-				o.sent.Store(true)
-				_ = to.SetReadDeadline(time.Now().Add(o.guard.pace.left))
-			}
+			o.half.Store(true)
+			_ = to.SetReadDeadline(time.Now().Add(o.patience(1 - d)))
 			return
 		}
 		if d == wire.FromClient && !o.heard.Load() { // who comes and goes without a word asks whether somebody is there
@@ -89,7 +87,7 @@ type observer struct {
 	offers  sync.Mutex     // guards missed, and that chunks are in the order in which it passed
 	missed  [2]int64       // bytes that passed unread and are not in chunks
 	quit    [2]atomic.Bool // its sender ended it of its own accord
-	sent    atomic.Bool    // the client has said that it has sent all
+	half    atomic.Bool    // one side has said that it has sent all
 	told    bool           // that something is not on record; of who reads
 	lost    bool           // its reader failed: what comes passes unread; of who reads
 	latest  atomic.Int64   // when something passed, Unix nanoseconds
@@ -134,13 +132,13 @@ func (o *observer) copy(d wire.Dir, from, to net.Conn) error {
 	}
 }
 
-// patience is how long nothing has to pass in a direction before it is over; 0: that is not waited for. A client that has sent all, and may be
-// gone, must not keep its place for as long as the system behind likes.
+// patience is how long nothing has to pass in a direction before it is over; 0: that is not waited for. Who has sent all, and may be
+// gone, must not keep its place for as long as the other side likes.
 func (o *observer) patience(d wire.Dir) time.Duration {
 	switch {
 	case o.leaving.Load() && d == wire.FromClient:
 		return settled
-	case o.sent.Load() && d == wire.FromServer:
+	case o.half.Load():
 		return o.guard.pace.left
 	}
 	return 0

@@ -142,7 +142,7 @@ func TestObserveStays(t *testing.T) {
 				_, _ = io.Copy(io.Discard, c)
 				_ = c.Close()
 			},
-			silence / 3,
+			2 * silence,
 		},
 		"of a client that has sent all": {
 			func(c *caller) {

@@ -171,6 +171,20 @@ func TestObserveBatch(t *testing.T) {
 	}
 }
 
+// TestObserveTypeless: a message without a type is on record, whatever would have become of it.
+func TestObserveTypeless(t *testing.T) {
+	for name, before := range map[string]string{"a frame": "", "read leniently": "noise"} {
+		t.Run(name, func(t *testing.T) {
+			r, o := reading(t)
+			m := strings.Replace(result("LAB|NORTH", "m1", "2"), "ORU^R01^ORU_R01", "", 1)
+			o.hear(t.Context(), passed(wire.FromClient, append([]byte(before), framedText(m)...)))
+			if n := len(r.rows()); n != 2 {
+				t.Errorf("%d are on record, want this one and the one before", n)
+			}
+		})
+	}
+}
+
 // TestObserveRemembered: what is remembered of messages that nobody answers is bounded by how many records they brought, too.
 func TestObserveRemembered(t *testing.T) {
 	_, o := reading(t)

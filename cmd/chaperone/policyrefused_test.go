@@ -79,7 +79,7 @@ func TestExplainRefusal(t *testing.T) {
 	in := bufio.NewReader(c)
 	var given []string
 	for i := range 3 {
-		if _, err := fmt.Fprintf(c, "\x0bMSH|^~\\&|LAB|NORTH|EHR|NORTH|20260301||ADT^A01|m%d|P|2.5\rPID|1||4711^^^H||DOE^JANE\r\x1c\r", i); err != nil {
+		if _, err := fmt.Fprintf(c, "\x0bMSH|^~\\&|LAB|NORTH|EHR|NORTH|20260301||ADT^A01|m%d|P|2.5\rPID|1||PAT-QX^^^H||DOE^JANE\r\x1c\r", i); err != nil {
 			t.Fatal(err)
 		}
 		answer, err := in.ReadString(0x1c)
@@ -99,7 +99,7 @@ func TestExplainRefusal(t *testing.T) {
 				t.Errorf("a line of %d characters: %s", len(line), line)
 			}
 		}
-		for _, never := range []string{"4711", "DOE"} {
+		for _, never := range []string{"PAT-QX", "DOE"} {
 			if strings.Contains(b.String(), never) {
 				t.Errorf("%s is told", never)
 			}

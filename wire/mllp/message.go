@@ -2,6 +2,7 @@ package mllp
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"fmt"
 	"slices"
@@ -78,7 +79,7 @@ func (s *Session) fragment(d wire.Dir, payload []byte, ended bool, at chaperone.
 func (s *Session) head(d wire.Dir, m *hl7.Message, c hl7.Content, cut bool, at chaperone.Mark) *wire.Message {
 	h := &s.half[d]
 	message := &wire.Message{
-		Seq: s.next(), Action: Action(c), Role: RoleOf(c), Dir: d, Data: d, From: c.From, To: c.To,
+		Seq: s.next(), Action: cmp.Or(Action(c), "?"), Role: RoleOf(c), Dir: d, Data: d, From: c.From, To: c.To,
 		Start: h.start, At: h.startAt, Digest: sha256.Sum256(m.Raw), Outcome: chaperone.Unknown,
 	}
 	if message.Role == wire.Query {
@@ -230,15 +231,16 @@ func dropCutLine(b []byte) []byte {
 
 // dropCutField removes the last field, of which only a part is there, and of a header all, since half of it says nothing of whose message it is.
 func dropCutField(b []byte) []byte {
-	line := bytes.LastIndexAny(b, "\r\n") + 1
-	if line == 0 {
-		return b[:0]
+	end := byte('\r')
+	if bytes.IndexByte(b, end) < 0 {
+		end = '\n'
 	}
-	separator := byte('|')
-	if len(b) > 3 && string(b[:3]) == "MSH" {
-		separator = b[3]
+	from := bytes.LastIndexByte(b, end) + 1
+	line := bytes.TrimLeft(b[from:], " \t\n\x00")
+	if len(line) < 4 || string(line[:3]) == "MSH" {
+		return b[:from]
 	}
-	return b[:line+max(0, bytes.LastIndexByte(b[line:], separator))]
+	return b[:max(from, bytes.LastIndexByte(b, line[3]))] // its separator stands behind its name
 }
 
 // maxGreeting bounds the text that may stand in front of the first frame of a connection: blanks, line ends, a greeting.

@@ -172,6 +172,7 @@ func (s *Session) step(d wire.Dir, b byte, at chaperone.Mark) {
 		if was == body {
 			s.malformed(d, at, fmt.Errorf("mllp: a frame starts inside the frame at offset %d: %w", h.start, format.ErrMalformed))
 			h.cut = true
+			h.buffer = dropCutField(h.buffer)
 		}
 		s.finish(d, false, at)
 		h.begin(at)

@@ -94,6 +94,17 @@ func TestSession(t *testing.T) {
 		{"the end is missing behind a number", []wiretest.Turn{client("\x0b" + from("ADT^A01", "1") + "\rPID|1||1\rPID|2||2|" + "1815")},
 			[]string{"ADT^A01 push A@B>C@D partial: {1} {2}"}},
 		{"all but half the header is missing", []wiretest.Turn{client("\x0b" + from("ADT^A01", "1")[:12])}, []string{"? push > partial: {}"}},
+		{"half a header behind a blank line", []wiretest.Turn{client("\x0b\r" + from("ADT^A01", "1")[:12])}, []string{"? push > partial: {}"}},
+		{"half a header behind that of a batch", []wiretest.Turn{client("\x0bFHS|^~\\&\r" + from("ADT^A01", "1")[:12])}, []string{"? push > partial: {}"}},
+		{"half a header behind a message", []wiretest.Turn{client("\x0b" + from("ADT^A01", "1") + "\rPID|1||1\r" + from("ADT^A01", "2")[:12])},
+			[]string{"ADT^A01 push A@B>C@D partial: {1}"}},
+		{"the end is missing, and the separator is another", []wiretest.Turn{client("\x0b\r" + strings.ReplaceAll(from("ADT^A01", "1"), "|", "#") + "\rPID#1##18|15")},
+			[]string{"ADT^A01 push A@B>C@D partial: {}"}},
+		{"the end is missing behind a line feed", []wiretest.Turn{client("\x0b" + from("ADT^A01", "1") + "\rPID|1||18\n15")},
+			[]string{"ADT^A01 push A@B>C@D partial: {}"}},
+		{"the end is missing, and another message begins", []wiretest.Turn{client("\x0b" + from("ADT^A01", "1") + "\rPID|1||18" + "\x0b" + from("ADT^A01", "2") + "\rPID|1||7\r\x1c\r")},
+			[]string{"ADT^A01 push A@B>C@D partial: {}", "ADT^A01 push A@B>C@D unknown: {7}", "malformed 1"}},
+		{"a message without a type", []wiretest.Turn{client("\x0b" + from("", "1") + "\rPID|1||1\r\x1c\r")}, []string{"? push A@B>C@D unknown: {1}"}},
 		{"a tail of NULs", []wiretest.Turn{client("\x0b" + from("ADT^A01", "1") + "\rPID|1||1\r\x00\x00\x1c\r")}, []string{"ADT^A01 push A@B>C@D unknown: {1}", "malformed 1"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -173,7 +184,7 @@ func TestLargeFrame(t *testing.T) {
 // TestNoFreeText: MSH-9 is free text on the wire, and some senders put there what belongs elsewhere. Only codes are repeated.
 func TestNoFreeText(t *testing.T) {
 	for _, test := range []struct{ typed, want string }{
-		{"ADT^A01^ADT_A01", "ADT^A01"}, {"ADT^A01^DOE^JANE", "ADT^A01"}, {"ORU", "ORU"}, {"ZP_^Z01", "ZP_^Z01"}, {"", ""},
+		{"ADT^A01^ADT_A01", "ADT^A01"}, {"ADT^A01^DOE^JANE", "ADT^A01"}, {"ORU", "ORU"}, {"ZP_^Z01", "ZP_^Z01"}, {"", "?"},
 		{"DOE^JANE", "?"}, {"ADT^JANE DOE", "?"}, {"ADT^A 1", "?"}, {"4711-0815", "?"}, {"ÄDT^A01", "?"}, {"ADT A01", "?"}, {"ACK^JANE DOE", "ACK"},
 	} {
 		t.Run(test.typed, func(t *testing.T) {
