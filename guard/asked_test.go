@@ -28,7 +28,7 @@ func TestAsked(t *testing.T) {
 					q.sent = want[len(want)-1].sent // of the same frame
 				}
 				a.add(q, most, 10)
-				for want = append(want, q); len(want) > most || records(want) > 10 && (q.sent == nil || want[0].sent != q.sent); {
+				for want = append(want, q); len(want) > most || records(want) > 10 && want[0].sent != q.sent; {
 					want = want[1:]
 				}
 			} else if len(want) > 0 {

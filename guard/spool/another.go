@@ -6,17 +6,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 )
 
 // anotherEnding is that of an empty file beside an object: its receiver may have another one of its UID, so that nothing that it says of that UID is
 // believed of the object. It is on disk before anything goes by it, and goes with the object. Where the object is not there, it waits for it: somebody
 // may bring it back.
 const anotherEnding = ".another"
-
-func (id ObjectID) another(dir string) string {
-	return strings.TrimSuffix(id.file(dir), objectEnding) + anotherEnding
-}
 
 // Another notes for good that the receiver of an object may have another one of its UID: from now on it counts as given never again.
 //
@@ -33,7 +28,7 @@ func (s *Spool) another(id ObjectID) error {
 	if !ok || o.noted {
 		return nil
 	}
-	path := id.another(s.o.Dir)
+	path := id.beside(s.o.Dir, anotherEnding)
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o600)
 	if err == nil {
 		err = errors.Join(s.o.Disk.Sync(f), f.Close())

@@ -156,7 +156,7 @@ func TestGivenFails(t *testing.T) {
 		}
 	}
 	folder := filepath.Join(o.Dir, objectFolder)
-	disk("not given", s.NotGiven, ids[0].given(o.Dir))
+	disk("not given", s.NotGiven, ids[0].beside(o.Dir, givenEnding))
 	disk("another", s.Another, folder)
 	sync := errors.New("the disk does not take it")
 	s.o.Disk.Sync = func(f *os.File) error {

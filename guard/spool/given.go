@@ -12,10 +12,6 @@ import (
 // kill, too. There is no fsync: a power cut may take it, and then nothing more is said of the object than that it waits.
 const givenEnding = ".given"
 
-func (id ObjectID) given(dir string) string {
-	return strings.TrimSuffix(id.file(dir), objectEnding) + givenEnding
-}
-
 // Giving notes that the receiver of an object is about to have all of it.
 func (s *Spool) Giving(id ObjectID) {
 	s.mu.Lock()
@@ -26,7 +22,7 @@ func (s *Spool) Giving(id ObjectID) {
 	}
 	o.given = true
 	s.holding.objects[id] = o
-	if f, err := os.OpenFile(id.given(s.o.Dir), os.O_WRONLY|os.O_CREATE, 0o600); err == nil { // else it is known until the next opening
+	if f, err := os.OpenFile(id.beside(s.o.Dir, givenEnding), os.O_WRONLY|os.O_CREATE, 0o600); err == nil { // else it is known until the next opening
 		_ = f.Close() // it is empty
 	}
 }
@@ -43,7 +39,7 @@ func (s *Spool) NotGiven(id ObjectID) error {
 	}
 	o.given = false
 	s.holding.objects[id] = o
-	if err := s.o.Disk.Remove(id.given(s.o.Dir)); err != nil {
+	if err := s.o.Disk.Remove(id.beside(s.o.Dir, givenEnding)); err != nil {
 		return fmt.Errorf("spool: %w", err)
 	}
 	return nil
@@ -59,8 +55,8 @@ func (s *Spool) Given(id ObjectID) bool {
 
 // unmark removes what lies beside an object that nobody needs. What stays, or comes back with a power cut, means nothing without it.
 func (s *Spool) unmark(id ObjectID) {
-	_ = os.Remove(id.given(s.o.Dir)) // mostly there is one of the two
-	_ = os.Remove(id.another(s.o.Dir))
+	_ = os.Remove(id.beside(s.o.Dir, givenEnding)) // mostly there is one of the two
+	_ = os.Remove(id.beside(s.o.Dir, anotherEnding))
 }
 
 // parseName reads the name of a file of an object.

@@ -166,7 +166,7 @@ func (s *Spool) listObjects() error {
 			s.holding.objects[id] = o
 			continue
 		}
-		_ = os.Remove(id.given(s.o.Dir)) // its object is gone
+		_ = os.Remove(id.beside(s.o.Dir, givenEnding)) // its object is gone
 	}
 	for _, id := range another {
 		if o, ok := s.holding.objects[id]; ok {

@@ -40,7 +40,12 @@ const (
 type ObjectID [16]byte
 
 func (id ObjectID) file(dir string) string {
-	return filepath.Join(dir, objectFolder, hex.EncodeToString(id[:])+objectEnding)
+	return id.beside(dir, objectEnding)
+}
+
+// beside is the path of what belongs to an object, by its ending.
+func (id ObjectID) beside(dir, ending string) string {
+	return filepath.Join(dir, objectFolder, hex.EncodeToString(id[:])+ending)
 }
 
 func nonceOf(number uint64, last bool) []byte {

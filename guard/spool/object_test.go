@@ -283,12 +283,12 @@ func TestGiven(t *testing.T) {
 	}
 	known("taken back", false, 2)
 	s.Giving(k.Object)
-	mark, err := os.ReadFile(k.Object.given(o.Dir))
+	mark, err := os.ReadFile(k.Object.beside(o.Dir, givenEnding))
 	if err != nil || deliverNext(s) != nil {
 		t.Fatal(err)
 	}
 	known("delivered", false, 1)
-	if err := os.WriteFile(k.Object.given(o.Dir), mark, 0o600); err != nil {
+	if err := os.WriteFile(k.Object.beside(o.Dir, givenEnding), mark, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	_ = s.Close()

@@ -78,7 +78,7 @@ func (s *Session) fragment(d wire.Dir, payload []byte, ended bool, at chaperone.
 // head opens a message.
 func (s *Session) head(d wire.Dir, m *hl7.Message, c hl7.Content, cut bool, at chaperone.Mark) *wire.Message {
 	h := &s.half[d]
-	message := &wire.Message{
+	message := &wire.Message{ // also one without a type has a word, without which it could not be put on record
 		Seq: s.next(), Action: cmp.Or(Action(c), "?"), Role: RoleOf(c), Dir: d, Data: d, From: c.From, To: c.To,
 		Start: h.start, At: h.startAt, Digest: sha256.Sum256(m.Raw), Outcome: chaperone.Unknown,
 	}
